@@ -1,0 +1,100 @@
+/** `onex run FILE`: starts a run, shows it, and gives its output. */
+import type { RunView } from "../../core/view.ts";
+import type { Orchestrator, Run } from "../../engine/api.ts";
+import { resumeCommands, signalCommand } from "../advice.ts";
+import { type ExitCode, exit } from "../exit.ts";
+import { readJson } from "../input.ts";
+import { loadTarget } from "../load.ts";
+import { clean, cleanLines, printJson, Terminal, took } from "../output.ts";
+import { Progress } from "../progress.ts";
+import { interrupted, openSession, workCommand } from "../session.ts";
+import { type StoreUrl, storeUrl } from "../store.ts";
+
+export interface RunOptions {
+  readonly nodes?: readonly string[];
+  readonly input?: string;
+  readonly store?: string;
+  readonly runId?: string;
+  readonly json?: boolean;
+  readonly verbose?: boolean;
+}
+
+const lookMs = 2000;
+
+export async function run(target: string, options: RunOptions): Promise<ExitCode> {
+  const terminal = new Terminal();
+  terminal.adoptConsole();
+  const at = storeUrl(options.store);
+  const input = options.input === undefined ? {} : await readJson(options.input, "--input");
+  const { workflow, ...loaded } = await loadTarget(target, options.nodes ?? []);
+  const session = await openSession(at, loaded, terminal, options.verbose === true);
+  const stop = interrupted(terminal);
+  try {
+    const started = await session.orchestrator.start(workflow, input, options.runId === undefined ? {} : { runId: options.runId });
+    const { name, version } = workflow.contract;
+    terminal.say(`${terminal.style.bold("run")} ${clean(started.runId)}  ${name}@${version}  ${at.url}`);
+    if (session.orchestrator.role === "client") terminal.say(`another process drives the runs of ${at.url}: it gets this one, and this process waits for it`);
+    const code = await Promise.race([followed(started, at, terminal, session.orchestrator), stop, session.broken]);
+    const view = await started.status();
+    await session.close();
+    if (code !== undefined) tellStopped(view, [target], options.nodes ?? [], at, terminal);
+    else tell(view, at, terminal);
+    if (options.json) printJson(view);
+    else if (view.status === "completed" && code === undefined) printJson(view.output ?? null);
+    return code ?? codeOf(view);
+  } catch (error) {
+    await session.close().catch(() => {});
+    throw error;
+  }
+}
+
+/** Resolves when the run has ended or needs a person. */
+async function followed(started: Run, at: StoreUrl, terminal: Terminal, orchestrator: Orchestrator): Promise<undefined> {
+  const progress = new Progress(terminal, (name) => signalCommand(started.runId, name, at));
+  const watch = setInterval(() => void sayBlocked().catch(() => {}), lookMs).unref();
+  try {
+    for await (const fact of started.events()) {
+      progress.fact(fact);
+      // A pause may be long past when the run was begun by another process.
+      if (fact.type === "run.paused" && (await started.status()).status === "paused") return;
+    }
+  } finally {
+    clearInterval(watch);
+    progress.stop();
+  }
+
+  /** The process that has the store may not hold the code of the run that it was handed. */
+  async function sayBlocked(): Promise<void> {
+    if (orchestrator.role === "owner") return;
+    const { blocked, workflow, version } = await started.status();
+    if (blocked === undefined) return;
+    clearInterval(watch);
+    terminal.say(`run ${clean(started.runId)} waits: the process that drives the runs of ${at.url} does not hold the code of ${clean(`${workflow}@${version}`)}; this one takes over when it ends`);
+  }
+}
+
+function codeOf(view: RunView): ExitCode {
+  return view.status === "completed" ? exit.done : view.status === "paused" ? exit.paused : exit.failed;
+}
+
+function tell(view: RunView, at: StoreUrl, terminal: Terminal): void {
+  const { green, red, yellow } = terminal.style;
+  const time = view.endedAt === undefined ? "" : ` after ${took(view.endedAt - view.startedAt)}`;
+  if (view.status === "completed") terminal.say(`${green("completed")}${time}`);
+  else if (view.status === "paused" && view.paused) {
+    const where = view.paused.step === undefined ? "" : ` at step ${clean(view.paused.step)}`;
+    terminal.say(`${yellow("paused")}${where}: ${clean(view.paused.code)}: ${cleanLines(view.paused.message)}`, "to go on:");
+    terminal.say(...resumeCommands(view, at).map((command) => `  ${command}`));
+  } else {
+    const where = view.failedStep === undefined ? "" : ` at step ${clean(view.failedStep)}`;
+    const why = view.error === undefined ? "" : `: ${clean(view.error.code)}: ${cleanLines(view.error.message)}`;
+    terminal.say(`${red(view.status)}${where}${time}${why}`);
+  }
+  if (view.notUndone.length > 0) terminal.say(`${red("not undone")}: ${view.notUndone.map(clean).join(", ")}`);
+}
+
+function tellStopped(view: RunView, files: readonly string[], nodes: readonly string[], at: StoreUrl, terminal: Terminal): void {
+  if (view.endedAt !== undefined) terminal.say(`stopped; run ${clean(view.runId)} had ended: ${view.status}`);
+  else if (at.kind === "memory") terminal.say(`stopped; run ${clean(view.runId)} was kept in memory only and is gone: --store sqlite:FILE keeps runs`);
+  else terminal.say(`stopped; run ${clean(view.runId)} is in ${at.url}. To go on:`, `  ${workCommand(files, nodes, at)}`);
+}

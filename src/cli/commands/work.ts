@@ -1,0 +1,49 @@
+/** `onex work`: drives what is in the store, until it is stopped or has nothing to do. */
+import { OnexError } from "../../core/failure.ts";
+import { type ExitCode, exit } from "../exit.ts";
+import { load } from "../load.ts";
+import { clean, Terminal } from "../output.ts";
+import { interrupted, openSession, workCommand } from "../session.ts";
+import { storeUrl } from "../store.ts";
+
+export interface WorkOptions {
+  readonly nodes?: readonly string[];
+  readonly store?: string;
+  readonly untilIdle?: boolean;
+  readonly verbose?: boolean;
+}
+
+export async function work(files: readonly string[], options: WorkOptions): Promise<ExitCode> {
+  const terminal = new Terminal();
+  terminal.adoptConsole();
+  const at = storeUrl(options.store);
+  if (at.kind === "memory") throw new OnexError("USAGE", "work: a memory: store is empty when a process starts, so there is nothing to drive; name one with --store sqlite:FILE");
+  const nodes = options.nodes ?? [];
+  if (files.length === 0 && nodes.length === 0)
+    terminal.say("no code was named: only runs of YAML workflows that need no nodes can go on (onex work MODULE…)");
+  const loaded = await load(files, nodes);
+  const session = await openSession(at, loaded, terminal, options.verbose === true);
+  const { orchestrator } = session;
+  const stop = interrupted(terminal);
+  const known = loaded.workflows.map(({ contract }) => `${contract.name}@${contract.version}`);
+  terminal.say(`working on ${at.url}${known.length === 0 ? "" : `: ${known.join(", ")}`}`);
+  if (orchestrator.role === "client") terminal.say(`another process drives the runs of ${at.url}; this one takes over when it ends`);
+  // Without `--until-idle` only a signal ends it: this keeps the process alive meanwhile.
+  const alive = setInterval(() => {}, 2 ** 30);
+  try {
+    const code = await Promise.race([stop, session.broken, ...(options.untilIdle ? [orchestrator.idle().then(() => undefined)] : [])]);
+    await namePaused();
+    await session.close();
+    if (code !== undefined) terminal.say("stopped; to go on:", `  ${workCommand(files, nodes, at)}`);
+    return code ?? exit.done;
+  } catch (error) {
+    await session.close().catch(() => {});
+    throw error;
+  } finally {
+    clearInterval(alive);
+  }
+
+  async function namePaused(): Promise<void> {
+    for (const row of await orchestrator.list({ status: "paused", limit: 10 })) terminal.say(`paused: run ${clean(row.id)} (${clean(row.workflow)}); onex show ${clean(row.id)}${at.flag} says why`);
+  }
+}

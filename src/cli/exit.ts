@@ -1,0 +1,56 @@
+/**
+ * Exit codes, all in one place.
+ *
+ * | code | meaning |
+ * |---|---|
+ * | 0 | done: the run completed, the question was answered |
+ * | 1 | the run failed, was cancelled, has ended already, or is unknown |
+ * | 2 | usage: what was typed is wrong (option, file, JSON, store, workflow name, input) |
+ * | 3 | the run paused and waits for a person |
+ * | 65 | a bad contract: the YAML or the module that was handed in |
+ * | 70 | the store failed, or onex itself |
+ * | 130 | stopped by SIGINT (Ctrl-C); what was begun is in the store |
+ * | 143 | stopped by SIGTERM; likewise |
+ */
+import { OnexError, RunCancelled, RunFailed } from "../core/failure.ts";
+
+export const exit = { done: 0, failed: 1, usage: 2, paused: 3, contract: 65, store: 70, interrupted: 130, terminated: 143 } as const;
+export type ExitCode = (typeof exit)[keyof typeof exit];
+
+const byCode: Readonly<Record<string, ExitCode>> = {
+  RUN_UNKNOWN: exit.failed,
+  RUN_ENDED: exit.failed,
+  RUN_NOT_PAUSED: exit.failed,
+  STEP_NOT_PAUSED: exit.failed,
+  STEP_UNKNOWN: exit.failed,
+  USAGE: exit.usage,
+  FILE_MISSING: exit.usage,
+  CONTRACT_NOT_FOUND: exit.usage,
+  INPUT_NOT_JSON: exit.usage,
+  INPUT_INVALID: exit.usage,
+  SIGNAL_INVALID: exit.usage,
+  STORE_URL_INVALID: exit.usage,
+  WORKFLOW_UNKNOWN: exit.usage,
+  WORKFLOW_AMBIGUOUS: exit.usage,
+  RUN_ID_CONFLICT: exit.usage,
+  RUN_ID_INVALID: exit.usage,
+  VALUE_TOO_LARGE: exit.usage,
+  CONTRACT_INVALID: exit.contract,
+  MODULE_INVALID: exit.contract,
+  NODE_INVALID: exit.contract,
+  NODE_DUPLICATE: exit.contract,
+  NODE_UNKNOWN: exit.contract,
+  SERVICE_MISSING: exit.contract,
+  SERVICE_DUPLICATE: exit.contract,
+  SCHEMA_ASYNC: exit.contract,
+  INVALID_DURATION: exit.contract,
+  OUTPUT_NOT_JSON: exit.contract,
+  OUTPUT_INVALID: exit.contract,
+  NOT_BUILT: exit.contract,
+};
+
+/** The exit code of an error: of a run that ended badly 1, of a known code the table's, else 70. */
+export function exitOf(thrown: unknown): ExitCode {
+  if (thrown instanceof RunFailed || thrown instanceof RunCancelled) return exit.failed;
+  return thrown instanceof OnexError ? (byCode[thrown.code] ?? exit.store) : exit.store;
+}

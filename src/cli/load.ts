@@ -1,0 +1,227 @@
+/** The user's code: YAML workflows and modules, with the nodes and services that they export. */
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { basename, dirname, extname, relative, resolve, sep } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { OnexError } from "../core/failure.ts";
+import type { Json } from "../core/json.ts";
+import type { AnyNode } from "../node/contract.ts";
+import type { Provided } from "../node/service.ts";
+import type { Workflow } from "../node/workflow.ts";
+import { didYouMean, oneOf } from "../plan/suggest.ts";
+import { registerHooks } from "./typescript.ts";
+
+export type AnyWorkflow = Workflow<Json, unknown>;
+
+export interface Loaded {
+  /** All that was found, of files and of `--nodes`. */
+  readonly nodes: readonly AnyNode[];
+  /** What the files export, or are. */
+  readonly workflows: readonly AnyWorkflow[];
+  readonly provide: readonly Provided[];
+}
+interface Module {
+  readonly nodes: readonly AnyNode[];
+  readonly provide: readonly Provided[];
+  /** Its default export, when that is a workflow. */
+  readonly main: AnyWorkflow | undefined;
+}
+
+const yamlEndings = [".yaml", ".yml"];
+const moduleEndings = [".ts", ".mts", ".js", ".mjs", ".cjs"];
+
+/** Whether a file is a YAML contract by its name. */
+export function isYaml(file: string): boolean {
+  return yamlEndings.includes(extname(file).toLowerCase());
+}
+
+/** `FILE#name` in two; a file whose own name has the mark is taken as it is. */
+export function splitName(target: string): { readonly file: string; readonly name: string | undefined } {
+  const at = target.lastIndexOf("#");
+  if (at < 0 || existsSync(target)) return { file: target, name: undefined };
+  return { file: target.slice(0, at), name: target.slice(at + 1) };
+}
+
+/**
+ * Loads files (YAML or modules, `#name` ignored) and the modules of `--nodes`.
+ * Throws OnexError `FILE_MISSING`, `MODULE_INVALID`, `CONTRACT_INVALID`, and what a definition in a module throws.
+ */
+export async function load(files: readonly string[], nodeModules: readonly string[]): Promise<Loaded> {
+  const nodes = new Set<AnyNode>();
+  const provide = new Set<Provided>();
+  const workflows = new Set<AnyWorkflow>();
+  const take = async (file: string, own: boolean) => {
+    const found = await loadModule(file);
+    for (const node of found.nodes) {
+      nodes.add(node);
+      if (own && isWorkflow(node)) workflows.add(node);
+    }
+    for (const one of found.provide) provide.add(one);
+  };
+  for (const file of nodeModules) {
+    if (isYaml(file)) {
+      checkThere(file);
+      throw new OnexError("MODULE_INVALID", `--nodes ${file}: a YAML file has no nodes; name the module that exports them`);
+    }
+    await take(file, false);
+  }
+  for (const target of files) {
+    const { file } = splitName(target);
+    if (!isYaml(file)) await take(file, true);
+    else {
+      checkThere(file);
+      const { loadWorkflow } = await import("../plan/load.ts");
+      const loaded = (await loadWorkflow(file)) as AnyWorkflow;
+      nodes.add(loaded);
+      workflows.add(loaded);
+    }
+  }
+  return { nodes: [...nodes], workflows: [...workflows], provide: [...provide] };
+}
+
+/** The one workflow that a target means. Throws OnexError `WORKFLOW_UNKNOWN`, `WORKFLOW_AMBIGUOUS`, and what `load` throws. */
+export async function loadTarget(target: string, nodeModules: readonly string[]): Promise<Loaded & { readonly workflow: AnyWorkflow }> {
+  const { file, name } = splitName(target);
+  const loaded = await load([file], nodeModules);
+  const names = [...new Set(loaded.workflows.map(({ contract }) => contract.name))];
+  const listed = names.map((each) => `${file}#${each}`);
+  if (names.length === 0)
+    throw new OnexError("WORKFLOW_UNKNOWN", `${file} exports no workflow: write \`export const NAME = workflow({ … }, function* () { … })\``);
+  if (name !== undefined) {
+    const { Registry } = await import("../node/registry.ts");
+    const found = new Registry(loaded.workflows).find("workflow", name);
+    if (found) return { ...loaded, workflow: found as AnyWorkflow };
+    throw new OnexError("WORKFLOW_UNKNOWN", `${file} exports no workflow "${name}"; it has ${oneOf(names)}.${didYouMean(name, names)}`);
+  }
+  const main = isYaml(file) ? undefined : (await loadModule(file)).main;
+  if (main) return { ...loaded, workflow: main };
+  if (loaded.workflows.length > 1)
+    throw new OnexError("WORKFLOW_AMBIGUOUS", `${file} exports ${names.length === 1 ? "several versions of a workflow" : "several workflows"}: say which, ${oneOf(names.length === 1 ? loaded.workflows.map(({ contract }) => `${file}#${contract.name}@${contract.version}`) : listed)}`);
+  return { ...loaded, workflow: loaded.workflows[0] as AnyWorkflow };
+}
+
+/** What a module exports: nodes, `provide`, arrays of both. Throws as `load` does. */
+export async function loadModule(file: string): Promise<Module> {
+  checkThere(file);
+  if (!moduleEndings.includes(extname(file).toLowerCase()))
+    throw new OnexError("MODULE_INVALID", `${file} is neither YAML (${yamlEndings.join(", ")}) nor a module (${moduleEndings.join(", ")})`);
+  registerHooks();
+  let exported: Readonly<Record<string, unknown>>;
+  try {
+    exported = (await import(pathToFileURL(resolve(file)).href)) as Readonly<Record<string, unknown>>;
+  } catch (error) {
+    throw await explained(error, file);
+  }
+  const nodes = new Set<AnyNode>();
+  const provide = new Set<Provided>();
+  const take = (value: unknown, depth: number): void => {
+    if (isNode(value)) nodes.add(value);
+    else if (isProvided(value)) provide.add(value);
+    else if (Array.isArray(value) && depth < 2) for (const item of value) take(item, depth + 1);
+  };
+  for (const value of Object.values(exported)) take(value, 0);
+  const main = exported["default"];
+  // A CommonJS module, or a default export that lists them: `export default { nodes, provide }`.
+  if (isPlain(main)) for (const value of Object.values(main)) take(value, 0);
+  return { nodes: [...nodes], provide: [...provide], main: isNode(main) && isWorkflow(main) ? main : undefined };
+}
+
+function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !isProvided(value);
+}
+function isNode(value: unknown): value is AnyNode {
+  if (typeof value !== "function") return false;
+  const { contract } = value as { readonly contract?: { readonly kind?: unknown; readonly name?: unknown } };
+  return typeof contract === "object" && contract !== null && typeof contract.kind === "string" && typeof contract.name === "string";
+}
+function isWorkflow(node: AnyNode): node is AnyWorkflow {
+  return node.contract.kind === "workflow";
+}
+function isProvided(value: unknown): value is Provided {
+  if (typeof value !== "object" || value === null) return false;
+  const { service, make } = value as { readonly service?: unknown; readonly make?: unknown };
+  return typeof service === "string" && typeof make === "function";
+}
+
+/** Throws OnexError `FILE_MISSING`, with the name that was meant. */
+export function checkThere(file: string): void {
+  const stats = statSync(file, { throwIfNoEntry: false });
+  if (stats?.isDirectory()) throw new OnexError("FILE_MISSING", `${file} is a folder: name the file in it`);
+  if (stats) return;
+  let beside: string[] = [];
+  try {
+    beside = readdirSync(dirname(file));
+  } catch {
+    // The folder is missing too: nothing to suggest.
+  }
+  throw new OnexError("FILE_MISSING", `there is no file ${file}.${didYouMean(basename(file), beside)}`);
+}
+
+/** Why a module could not be loaded: what, at which place of the user's code, and what to do. */
+async function explained(thrown: unknown, file: string): Promise<OnexError> {
+  if (!(thrown instanceof Error)) return new OnexError("MODULE_INVALID", `${file} threw while it was loaded: ${String(thrown)}`);
+  const at = placeOf(thrown);
+  if (thrown instanceof OnexError) return new OnexError(thrown.code, `${at === undefined ? file : at}: ${thrown.message}`, { cause: thrown });
+  const { code } = thrown as { readonly code?: unknown };
+  // The loader hook has put the place in front already.
+  if (thrown instanceof SyntaxError && /^.+:\d+:\d+: /.test(thrown.message))
+    return new OnexError("MODULE_INVALID", thrown.message.replace(/^(.+?)(?=:\d+:\d+: )/, shown), { cause: thrown });
+  if (thrown instanceof SyntaxError) return new OnexError("MODULE_INVALID", await syntax(thrown, file, at), { cause: thrown });
+  if (code === "ERR_MODULE_NOT_FOUND") return new OnexError("MODULE_INVALID", notFound(thrown.message), { cause: thrown });
+  const where = at === undefined || at.startsWith(`${shown(resolve(file))}:`) ? "" : `, loaded by ${file}`;
+  return new OnexError("MODULE_INVALID", `${at ?? file}: it threw while it was loaded${where}: ${thrown.name}: ${thrown.message}`, { cause: thrown });
+}
+
+async function syntax(error: SyntaxError, file: string, at: string | undefined): Promise<string> {
+  if (error.message.includes("does not provide an export named"))
+    return `${at ?? file}: ${error.message}; if it is a type, write \`import type\``;
+  // Node says the line at most, and of a module in JavaScript not even that: the file is parsed again for the place.
+  const suspect = at === undefined ? shown(resolve(file)) : at.replace(/(?::\d+){1,2}$/, "");
+  try {
+    const { stripTypes } = await import("./typescript-hooks.ts");
+    await stripTypes(readFileSync(suspect, "utf8"), suspect);
+  } catch (found) {
+    if (found instanceof SyntaxError) return found.message;
+  }
+  return at === undefined ? `${file}: in it or in a module that it imports: ${error.message}` : `${at}: ${error.message}`;
+}
+
+function notFound(message: string): string {
+  const [, what = "", from] = /Cannot find (?:module|package) '([^']+)'(?: imported from (.+))?/.exec(message) ?? [];
+  const importer = from === undefined ? "" : `${shown(from)}:${lineOf(from, what)}: `;
+  if (message.startsWith("Cannot find package")) return `${importer}it imports "${what}", which is not installed: npm install ${what}`;
+  const candidates = [what.replace(/\.js$/, ".ts"), what.replace(/\.mjs$/, ".mts"), ...moduleEndings.map((ending) => what + ending)];
+  const instead = candidates.find((path) => path !== what && existsSync(path));
+  const hint = instead === undefined ? "" : `; ${shown(instead)} is there: write the import with the ending ${extname(instead)}`;
+  return `${importer}it imports ${shown(what)}, which is not there${hint}`;
+}
+
+/** The line that imports `what`, as far as the text tells; else the first. */
+function lineOf(file: string, what: string): number {
+  try {
+    const lines = readFileSync(file, "utf8").split("\n");
+    return Math.max(0, lines.findIndex((line) => /["']/.test(line) && line.includes(basename(what)))) + 1;
+  } catch {
+    return 1;
+  }
+}
+
+const home = fileURLToPath(new URL("..", import.meta.url));
+
+/** `file:line:column` of the first frame that is the user's, or of what Node puts in front of a stack. */
+export function placeOf(error: Error): string | undefined {
+  for (const line of (error.stack ?? "").split("\n")) {
+    const match = /^(?:\s+at (?:.*[ (])?)?(file:\/\/[^\s()]+?|\/[^\s()]*?):(\d+)(?::(\d+))?\)?$/.exec(line);
+    if (!match) continue;
+    const [, name = "", row = "", column] = match;
+    const path = name.startsWith("file:") ? fileURLToPath(name.replace(/[?#].*$/, "")) : name;
+    if (path.startsWith(home) || path.includes(`${sep}node_modules${sep}`)) continue;
+    return `${shown(path)}:${row}${column === undefined ? "" : `:${column}`}`;
+  }
+  return undefined;
+}
+
+/** A path as a person in this folder names it. */
+export function shown(path: string): string {
+  const near = relative(process.cwd(), path);
+  return near === "" || near.startsWith(`..${sep}..`) ? path : near;
+}

@@ -1,0 +1,162 @@
+#!/usr/bin/env node
+/** The command line: what can be typed. Each command is loaded when it is asked for; exit codes stand in exit.ts. */
+import { readFileSync } from "node:fs";
+import { Argument, Command, CommanderError, Option } from "commander";
+import { type ExitCode, exit, exitOf } from "./exit.ts";
+
+const epilogue = `
+Exit codes: 0 done · 1 the run failed, was cancelled or is unknown · 2 usage · 3 the run paused
+            65 a bad contract or module · 70 the store failed · 130, 143 stopped by a signal
+Data is written to stdout, everything else to stderr. NO_COLOR turns colours off.`;
+
+const statuses = ["pending", "running", "waiting", "paused", "compensating", "completed", "failed", "cancelled"];
+
+let code: ExitCode = exit.done;
+
+function version(): string {
+  return (JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string }).version;
+}
+
+const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
+const store = () => new Option("--store <url>", "where runs are kept: sqlite:FILE or memory: (default: $ONEX_STORE, else sqlite:onex.db)");
+const nodes = () => new Option("--nodes <module>", "a module whose exports are the nodes and services to use (may be given again)").argParser(collect);
+const jsonFlag = (what: string) => new Option("--json", what);
+
+function build(): Command {
+  const program = new Command("onex")
+    .description("Durable workflows: a crash loses nothing.")
+    .version(version(), "--version", "print the version")
+    .helpOption("-h, --help", "show this help")
+    .showHelpAfterError("(--help shows what can be typed)")
+    .addHelpText("after", epilogue)
+    .exitOverride();
+  const command = (usage: string, summary: string, examples: readonly string[]) =>
+    program
+      .command(usage)
+      .summary(summary)
+      .description(summary)
+      .option("--verbose", "say more, and show where errors come from")
+      .showHelpAfterError("(--help shows what can be typed)")
+      .addHelpText("after", `\nExamples:\n${examples.map((example) => `  $ ${example}`).join("\n")}`);
+
+  command("run", "start a workflow, show it, print its output", [
+    "onex run checkout.yaml --nodes nodes.ts --input @order.json",
+    `onex run shop.ts#checkout --input '{"amount": 12}' --run-id order-7`,
+    "cat order.json | onex run shop.ts --input - --json",
+  ])
+    .argument("<file>", "a YAML workflow, or a module that exports one; of several FILE#name")
+    .addOption(new Option("--input <json>", "the input: JSON, @FILE, or - for standard input (default: {})"))
+    .addOption(nodes())
+    .addOption(store())
+    .addOption(new Option("--run-id <id>", "the id of the run: the same id is the same run"))
+    .addOption(jsonFlag("print the run as one JSON object instead of its output"))
+    .action(async (file, options) => {
+      code = await (await import("./commands/run.ts")).run(file, options);
+    });
+
+  command("work", "drive the runs in the store", ["onex work shop.ts", "onex work checkout.yaml --nodes nodes.ts --until-idle"])
+    .argument("[files...]", "modules and YAML workflows: the code of the runs to drive")
+    .addOption(nodes())
+    .addOption(store())
+    .addOption(new Option("--until-idle", "end when there is nothing to do now"))
+    .action(async (files, options) => {
+      code = await (await import("./commands/work.ts")).work(files, options);
+    });
+
+  command("ls", "list runs, newest first", ["onex ls", "onex ls --status failed --json"])
+    .alias("list")
+    .addOption(new Option("--status <status>", "only these").choices(statuses))
+    .addOption(new Option("--workflow <name>", "only of this workflow"))
+    .addOption(new Option("--limit <n>", "at most so many (default: 50)"))
+    .addOption(store())
+    .addOption(jsonFlag("print one JSON array"))
+    .action(async (options) => {
+      code = await (await import("./commands/ls.ts")).ls(options);
+    });
+
+  command("show", "show a run: steps, errors, how it goes on", ["onex show order-7", "onex show order-7 --facts"])
+    .argument("<run>", "the id of the run")
+    .addOption(new Option("--facts", "list what happened, one fact a line"))
+    .addOption(store())
+    .addOption(jsonFlag("print the run as one JSON object; with --facts one object a line"))
+    .action(async (run, options) => {
+      code = await (await import("./commands/show.ts")).show(run, options);
+    });
+
+  command("signal", "send a signal to a run", [`onex signal order-7 approval '{"by": "bob"}'`, "onex signal order-7 approval @answer.json --id mail-31"])
+    .argument("<run>", "the id of the run")
+    .argument("<name>", "the name of the signal")
+    .addArgument(new Argument("[payload]", "its payload: JSON, @FILE, or - for standard input (default: null)"))
+    .addOption(new Option("--id <message-id>", "the same id counts once, however often it is sent"))
+    .addOption(store())
+    .action(async (run, name, payload, options) => {
+      code = await (await import("./commands/signal.ts")).signal(run, name, payload, options);
+    });
+
+  command("cancel", "ask a run to stop and take back what it did", [`onex cancel order-7 --reason "out of stock"`])
+    .argument("<run>", "the id of the run")
+    .addOption(new Option("--reason <text>", "kept with the run"))
+    .addOption(store())
+    .action(async (run, options) => {
+      code = await (await import("./commands/cancel.ts")).cancel(run, options);
+    });
+
+  command("resume", "go on with a paused run, or settle a step that is in doubt", [
+    "onex resume order-7",
+    "onex resume order-7 --step charge-card --retry",
+    `onex resume order-7 --step charge-card --output '{"receipt": "r-1"}'`,
+  ])
+    .argument("<run>", "the id of the run")
+    .addOption(new Option("--step <step>", "the step to settle"))
+    .addOption(new Option("--retry", "send it again"))
+    .addOption(new Option("--fail", "count it as failed"))
+    .addOption(new Option("--output <json>", "it happened: record this as its output (JSON, @FILE, or -)"))
+    .addOption(store())
+    .action(async (run, options) => {
+      code = await (await import("./commands/resume.ts")).resume(run, options);
+    });
+
+  command("check", "find mistakes in a workflow or module before it runs", ["onex check checkout.yaml --nodes nodes.ts", "onex check shop.ts --json"])
+    .argument("<file>", "a YAML workflow or a module")
+    .addOption(nodes())
+    .addOption(jsonFlag("print the findings as one JSON array"))
+    .action(async (file, options) => {
+      code = await (await import("./commands/check.ts")).check(file, options);
+    });
+  return program;
+}
+
+/** Ends the process with everything written. */
+function end(): void {
+  process.stdout.write("", () => process.exit(code));
+}
+
+async function fail(error: unknown): Promise<void> {
+  const { complaint, styleOf } = await import("./output.ts");
+  const { placeOf } = await import("./load.ts");
+  const verbose = process.argv.includes("--verbose");
+  process.stderr.write(`${complaint(error, error instanceof Error ? placeOf(error) : undefined, styleOf(process.stderr), verbose)}\n`);
+  code = exitOf(error);
+}
+
+// A reader that has seen enough (`onex ls | head`) is no error.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+});
+// Node's own warnings that something it has is new (its SQLite, its TypeScript) are nobody's business here.
+process.removeAllListeners("warning");
+process.on("warning", (warning) => {
+  if (warning.name !== "ExperimentalWarning") process.stderr.write(`warning ${warning.name}: ${warning.message}\n`);
+});
+process.on("uncaughtException", (error) => {
+  void fail(error).then(end);
+});
+
+try {
+  await build().parseAsync();
+} catch (error) {
+  // Commander has said it already.
+  if (error instanceof CommanderError) code = error.exitCode === 0 ? exit.done : exit.usage;
+  else await fail(error);
+}
+end();

@@ -1,0 +1,108 @@
+/** A process that drives runs: its orchestrator, its terminal, and how it stops. */
+import type { Orchestrator } from "../engine/api.ts";
+import type { Log } from "../node/contract.ts";
+import { type ExitCode, exit } from "./exit.ts";
+import type { Loaded } from "./load.ts";
+import { clean, cleanLines, json, type Terminal } from "./output.ts";
+import { openable, quote, type StoreUrl } from "./store.ts";
+
+export interface Session {
+  readonly orchestrator: Orchestrator;
+  /** Rejects when the engine stops by itself; never resolves. */
+  readonly broken: Promise<never>;
+  /** Drains for up to 10 s, then lets go. */
+  close(): Promise<void>;
+}
+
+const graceMs = 10_000;
+const open = ["pending", "running", "waiting", "compensating", "paused"] as const;
+
+/** Opens the store and takes it, or becomes a client of the process that has it. Throws what `createOrchestrator` throws. */
+export async function openSession(at: StoreUrl, loaded: Pick<Loaded, "nodes" | "provide">, terminal: Terminal, verbose: boolean): Promise<Session> {
+  const { createOrchestrator } = await import("../engine/orchestrator.ts");
+  const blocked = new Blocked(terminal);
+  // A store that fails while it is asked says so to those who wait for runs.
+  const nameBlocked = () => blocked.name(orchestrator).catch(() => {});
+  const orchestrator: Orchestrator = createOrchestrator({
+    store: await openable(at),
+    nodes: loaded.nodes,
+    provide: loaded.provide,
+    log: logTo(terminal, verbose, () => setImmediate(nameBlocked)),
+  });
+  const broken = orchestrator.stopped.then(() => new Promise<never>(() => {}));
+  broken.catch(() => {});
+  return {
+    orchestrator,
+    broken,
+    async close() {
+      if (orchestrator.role === "owner") await nameBlocked();
+      const inFlight = orchestrator.stats().callsInFlight;
+      if (inFlight > 0) terminal.say(`waiting up to ${graceMs / 1000} s for ${inFlight} ${inFlight === 1 ? "call" : "calls"} in flight`);
+      await orchestrator.close({ graceMs });
+    },
+  };
+}
+
+/** Names, once a process, the runs that wait for code that it does not hold. */
+class Blocked {
+  readonly #said = new Set<string>();
+  readonly #terminal: Terminal;
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+  }
+
+  async name(orchestrator: Orchestrator): Promise<void> {
+    const rows = [];
+    for (const status of open) rows.push(...(await orchestrator.list({ status, limit: 1000 })));
+    const blocked = rows.filter((row) => row.blocked !== undefined && !this.#said.has(row.id));
+    if (blocked.length === 0) return;
+    for (const row of blocked) this.#said.add(row.id);
+    const kinds = [...new Set(blocked.map((row) => `${row.workflow}@${row.version}`))];
+    const ids = blocked.slice(0, 3).map((row) => row.id);
+    const more = blocked.length > ids.length ? ` and ${blocked.length - ids.length} more` : "";
+    this.#terminal.say(
+      `${blocked.length === 1 ? "one run is" : `${blocked.length} runs are`} left alone, since this process does not hold the code of ${clean(kinds.join(", "))}: ${clean(ids.join(", "))}${more}`,
+    );
+  }
+}
+
+function logTo(terminal: Terminal, verbose: boolean, blocked: () => void): Log {
+  const { dim, yellow, red } = terminal.style;
+  const line = (label: string) => (message: string, fields?: object) => {
+    // Said with the ids of the runs, and for those of earlier days too.
+    if ((fields as { readonly code?: unknown } | undefined)?.code === "VERSION_MISSING") return blocked();
+    terminal.say(`${label} ${cleanLines(message)}${fields === undefined ? "" : ` ${dim(json(fields))}`}`);
+  };
+  const silent = () => {};
+  return {
+    debug: verbose ? line(dim("debug")) : silent,
+    info: verbose ? line("info") : silent,
+    warn: line(yellow("warning")),
+    error: line(red("error")),
+  };
+}
+
+/** Resolves at the first SIGINT or SIGTERM; the second ends the process at once. */
+export function interrupted(terminal: Terminal): Promise<ExitCode> {
+  return new Promise((resolve) => {
+    let first = true;
+    const on = (signal: "SIGINT" | "SIGTERM", code: ExitCode) =>
+      process.on(signal, () => {
+        if (!first) {
+          terminal.region([]);
+          terminal.say(`${signal} again: ended at once; what was begun is in the store`);
+          process.exit(code);
+        }
+        first = false;
+        terminal.say(`${signal}: stopping; once more to end at once`);
+        resolve(code);
+      });
+    on("SIGINT", exit.interrupted);
+    on("SIGTERM", exit.terminated);
+  });
+}
+
+/** What to type to go on with what is in the store. */
+export function workCommand(files: readonly string[], nodes: readonly string[], at: StoreUrl): string {
+  return ["onex work", ...files.map(quote), ...nodes.map((file) => `--nodes ${quote(file)}`)].join(" ") + at.flag;
+}

@@ -1,0 +1,56 @@
+/**
+ * What a run wants now. A command stands until a fact fulfils it or the run withdraws it, so the open commands are a
+ * complete set: carrying one out twice after a crash is what the store's fence and the idempotency key are for.
+ */
+import type { FactBody, FinalBody } from "./fact.ts";
+import type { Json } from "./json.ts";
+import type { Callee } from "./operation.ts";
+
+export type Command =
+  /** Ask for an intent: write `action.dispatched`, or refuse with `step.failed` before any attempt. */
+  | {
+      readonly type: "dispatch";
+      readonly key: string;
+      readonly step: string;
+      readonly attempt: number;
+      readonly callee: Callee;
+      readonly input: Json;
+      readonly timeoutMs: number;
+    }
+  /** Make the call, once the turn that holds its intent is accepted. `delivery` counts from 1; above 1 it was sent before. */
+  | {
+      readonly type: "deliver";
+      readonly key: string;
+      readonly step: string;
+      readonly attempt: number;
+      readonly callee: Callee;
+      readonly input: Json;
+      readonly timeoutMs: number;
+      readonly priority: number;
+      readonly delivery: number;
+      readonly resume: Json | undefined;
+    }
+  /** Abort a call in flight; its answer (or `action.failed` when it ignores the abort) still comes as a fact. */
+  | { readonly type: "abort"; readonly key: string; readonly step: string; readonly attempt: number }
+  | { readonly type: "compute"; readonly key: string; readonly step: string; readonly callee: Callee; readonly input: Json; readonly digest: string }
+  | { readonly type: "reduce"; readonly key: string; readonly step: string; readonly callee: Callee; readonly input: Json }
+  | { readonly type: "read"; readonly key: string; readonly step: string; readonly callee: Callee; readonly stateKey: string }
+  | { readonly type: "value"; readonly key: string; readonly step: string; readonly of: "now" | "random" | "uuid" }
+  | {
+      readonly type: "start-child";
+      readonly key: string;
+      readonly step: string;
+      readonly runId: string;
+      readonly callee: Callee;
+      readonly input: Json;
+      readonly priority: number;
+    }
+  | { readonly type: "cancel-child"; readonly key: string; readonly step: string; readonly runId: string }
+  /** Wake me at `due` with `timer.fired`. */
+  | { readonly type: "arm"; readonly key: string; readonly step: string; readonly due: number }
+  /** Write this fact: the core has decided it. */
+  | { readonly type: "record"; readonly key: string; readonly fact: FactBody }
+  /** Write this fact as the last one. */
+  | { readonly type: "finish"; readonly key: string; readonly fact: FinalBody };
+
+export type CommandOf<T extends Command["type"]> = Extract<Command, { readonly type: T }>;

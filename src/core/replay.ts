@@ -1,0 +1,759 @@
+/**
+ * A run, folded from its facts one at a time, and what it wants next.
+ *
+ * R1 Everything here is a function of the program and the facts: a warm Replay and a cold one are equal.
+ * R2 A fact that records a wish must match an open wish; one that does not is `HISTORY_MISMATCH`, thrown from `apply`,
+ *    after which the Replay is spent.
+ * R3 The open wishes are complete: whoever folds the same facts finds the same ones, in the same order.
+ * R4 After each fact the fibers run until all wait (drain); no fiber runs at any other time.
+ * R5 The last wish is `finish`, and it comes when every fiber has settled and every undo has ended.
+ */
+import type { Command } from "./command.ts";
+import type { Fact, FactBody, FinalBody, Mail, RunStatus, Started } from "./fact.ts";
+import { Fatal, type Failure, failureOf, OnexError, StepError } from "./failure.ts";
+import { Fiber, Names, type Driver, type Pending, type Settled } from "./fiber.ts";
+import { Join, mustPerform, outcomeOf, type Spawn } from "./joins.ts";
+import { durationMs } from "./duration.ts";
+import { type Json, toJson } from "./json.ts";
+import { mismatch } from "./mismatch.ts";
+import { type Callee, type CallOptions, isPerformable, type Op, type OpSpec } from "./operation.ts";
+import { placeOf } from "./place.ts";
+import { type Closing, type Owed, Scope } from "./scope.ts";
+import { ChildStep } from "./steps/child.ts";
+import type { Desk, News } from "./steps/desk.ts";
+import { EffectStep } from "./steps/effect.ts";
+import { ComputeStep, ReadStep, ReduceStep, ValueStep } from "./steps/inline.ts";
+import { LatchStep, SignalStep, TimerStep } from "./steps/waits.ts";
+import { type Undo, UndoJob, undoFailure, undoOf } from "./undo.ts";
+
+/** What is run: a generator over a recorded input. */
+export interface Program {
+  readonly onFailure: "compensate" | "stop";
+  begin(started: Started): Generator<unknown, unknown, unknown>;
+  /** The returned value as it is recorded. Throws OnexError when it cannot be. */
+  finish(returned: unknown): Json;
+}
+
+export interface ReplayOptions {
+  readonly runId: string;
+  /** The idempotency key of a step. */
+  keyOf(step: string): string;
+  /** Runs user code under the guard against nondeterminism. */
+  guard?<T>(advance: () => T): T;
+  /** The workflow calls this child workflow: it travels with the call, not with a list of nodes. */
+  met?(callee: Callee): void;
+  /** Keeps the places of operations, to name a forgotten one; slow. */
+  readonly tracing?: boolean;
+}
+
+/** More facts than this without `restart` end the run (API rule 20). */
+export const maxFacts = 50_000;
+/** Longest time that all cleanup in `finally` may take together. */
+const cleanupMs = 60_000;
+const deadline = "~deadline";
+const cleanup = "~cleanup";
+
+type Verdict =
+  | { readonly how: "cancelled"; readonly reason: string | undefined }
+  | { readonly how: "failed"; readonly error: Failure; readonly step?: string }
+  | { readonly how: "restarted"; readonly input: Json }
+  | { readonly how: "completed"; readonly output: Json };
+
+export class Replay implements Driver, Desk {
+  readonly runId: string;
+  readonly tracing: boolean;
+  readonly #program: Program;
+  readonly #options: ReplayOptions;
+
+  now = 0;
+  seed = 0;
+  priority = 100;
+  /** Facts folded so far. */
+  length = 0;
+  #started: Started | undefined;
+
+  readonly #open = new Map<string, Command>();
+  #fresh: Command[] = [];
+  readonly #news = new Map<string, News>();
+  readonly #armed = new Map<string, number>();
+  readonly #ready: Fiber[] = [];
+  readonly #mail = new Map<string, Mail[]>();
+  readonly #waiters = new Map<string, (() => void)[]>();
+  readonly #cleaning = new Set<Fiber>();
+  readonly #usedInputs = new Set<string>();
+  readonly #paused = new Set<string>();
+
+  #root: Fiber | undefined;
+  #rootScope = new Scope(undefined);
+  #verdict: Verdict | undefined;
+  #rootSettled = false;
+  #undoing = 0;
+  #compensating = false;
+  #order = 0;
+  #busy = 0;
+  #forgotten = 0;
+  readonly #forgottenPlaces: string[] = [];
+  #notUndone: string[] = [];
+  #final: FinalBody | undefined;
+  #tooLong = false;
+
+  constructor(program: Program, options: ReplayOptions) {
+    this.#program = program;
+    this.#options = options;
+    this.runId = options.runId;
+    this.tracing = options.tracing ?? false;
+  }
+
+  // ── folding ──
+
+  /** Folds one fact. Throws OnexError `HISTORY_MISMATCH`. */
+  apply(fact: Fact): void {
+    this.length++;
+    if (fact.at > this.now) this.now = fact.at;
+    this.#fold(fact);
+    if (this.length >= maxFacts && !this.#tooLong) this.#endTooLong();
+    this.#drain();
+  }
+
+  #fold(fact: Fact): void {
+    switch (fact.type) {
+      case "run.started":
+        return this.#start(fact);
+      case "lease.acquired":
+        for (const news of [...this.#news.values()]) news.taken?.();
+        return;
+      case "signal.received":
+        return this.#received(fact);
+      case "cancel.requested":
+        return this.#stop({ how: "cancelled", reason: fact.reason });
+      case "run.resumed":
+        return this.#resumed(fact);
+      case "timer.fired":
+        return this.#fired(fact);
+      case "timer.set":
+      case "signal.awaited":
+      case "signal.rejected":
+      case "undo.failed":
+      case "run.compensating":
+        return this.#recorded(fact);
+      case "step.failed":
+        if (this.#open.has(recordKey(fact))) return this.#recorded(fact);
+        break;
+      case "run.paused":
+        if (this.#open.has(recordKey(fact))) return this.#recorded(fact);
+        this.#paused.add(fact.step ?? "");
+        return;
+      case "run.completed":
+      case "run.failed":
+      case "run.cancelled":
+      case "run.restarted":
+        return this.#finished(fact);
+    }
+    const step = (fact as { readonly step: string }).step;
+    const news = this.#news.get(step);
+    if (!news) throw mismatch(fact, `does not come to a step "${step}" there; ${this.#wants()}`);
+    news.on(fact);
+  }
+
+  #start(fact: Started): void {
+    this.#started = fact;
+    this.seed = fact.seed;
+    this.priority = fact.priority;
+    for (const mail of fact.mail ?? []) this.#deliverMail(mail);
+    if (fact.deadline !== undefined) this.wish({ type: "arm", key: `t:${deadline}`, step: deadline, due: fact.deadline });
+    this.#root = new Fiber(this, this.#begin(fact), {
+      names: new Names(""),
+      scope: this.#rootScope,
+      ownsScope: false,
+      undoing: false,
+      onSettled: (settled) => this.#rootEnded(settled),
+    });
+  }
+
+  #begin(fact: Started): unknown {
+    let generator: unknown;
+    try {
+      generator = this.guard(() => this.#program.begin(fact));
+      if (isPerformable(generator)) return generator;
+      generator = new OnexError("WORKFLOW_THREW", "a workflow is a generator: write `function*`");
+    } catch (error) {
+      generator = error;
+    }
+    const problem = generator;
+    // biome-ignore lint/correctness/useYield: a workflow that fails at once
+    return (function* () {
+      throw problem;
+    })();
+  }
+
+  #received(fact: Fact & { readonly type: "signal.received" }): void {
+    this.#deliverMail({ seq: fact.seq, name: fact.name, payload: fact.payload });
+  }
+  #deliverMail(mail: Mail): void {
+    const queue = this.#mail.get(mail.name);
+    if (queue) queue.push(mail);
+    else this.#mail.set(mail.name, [mail]);
+    this.#waiters.get(mail.name)?.shift()?.();
+  }
+
+  #fired(fact: Fact & { readonly type: "timer.fired" }): void {
+    const { step } = fact;
+    if (!this.#armed.has(step)) throw mismatch(fact, `has no timer "${step}" set; ${this.#wants()}`);
+    this.withdraw(`t:${step}`);
+    if (step === deadline)
+      return this.#stop({ how: "failed", error: { code: "RUN_TIMEOUT", message: "the run did not end within its time" } });
+    this.#news.get(step)?.on(fact);
+  }
+
+  #resumed(fact: Fact & { readonly type: "run.resumed" }): void {
+    if (fact.step !== undefined) this.#news.get(fact.step)?.on(fact);
+    else for (const step of [...this.#paused]) this.#news.get(step)?.on({ ...fact, step });
+    this.#paused.delete(fact.step ?? "");
+    if (fact.step === undefined) this.#paused.clear();
+    // What was held back is wished again.
+    for (const command of this.#open.values()) if (command.type === "dispatch" && !this.#fresh.includes(command)) this.#fresh.push(command);
+  }
+
+  #recorded(fact: Fact): void {
+    const key = recordKey(fact);
+    const command = this.#open.get(key);
+    if (command?.type !== "record") throw mismatch(fact, `does not decide that there; ${this.#wants()}`);
+    this.withdraw(key);
+    if (fact.type === "timer.set" || fact.type === "signal.awaited") this.#news.get(fact.step)?.on(fact);
+  }
+
+  #finished(fact: Fact & FinalBody): void {
+    const command = this.#open.get("finish");
+    if (command?.type !== "finish" || command.fact.type !== fact.type) throw mismatch(fact, `does not end like that there; ${this.#wants()}`);
+    this.#final = fact;
+    this.#open.clear();
+    this.#armed.clear();
+  }
+
+  #wants(): string {
+    const wishes = [...this.#open.values()].filter((command) => command.type !== "arm" && command.type !== "deliver").slice(0, 3);
+    if (wishes.length === 0) return this.#rootSettled ? "it has ended there" : "it waits there";
+    return `it wants ${wishes.map((command) => ("step" in command ? `${command.type} of step "${command.step}"` : command.type)).join(", ")}`;
+  }
+
+  #drain(): void {
+    // The queue grows while it is worked off; an index is cheaper than shift() with thousands of branches.
+    for (let i = 0; i < this.#ready.length; i++) (this.#ready[i] as Fiber).advance();
+    this.#ready.length = 0;
+  }
+
+  // ── what it wants ──
+
+  /** The wishes that are new since the last call and still stand. */
+  take(): Command[] {
+    if (this.#fresh.length === 0) return none;
+    const fresh = this.#fresh;
+    this.#fresh = [];
+    return fresh.filter((command) => this.#open.get(command.key) === command);
+  }
+  /** Every open wish, oldest first. */
+  open(): Command[] {
+    return [...this.#open.values()];
+  }
+  /** Whether this news is still waited for; a late answer or a timer that was withdrawn is not. */
+  expects(fact: FactBody): boolean {
+    if (this.#final) return false;
+    switch (fact.type) {
+      case "timer.fired":
+        return this.#armed.has(fact.step);
+      case "action.completed":
+      case "action.failed":
+      case "action.progressed": {
+        const news = this.#news.get(fact.step);
+        return news instanceof EffectStep && news.awaits(fact.attempt);
+      }
+      case "child.ended": {
+        const news = this.#news.get(fact.step);
+        return news instanceof ChildStep && news.awaits(fact.runId);
+      }
+      case "run.resumed":
+        return fact.step === undefined || this.#news.has(fact.step);
+      default:
+        return true;
+    }
+  }
+  /** Timers that are set, by step. */
+  get armed(): ReadonlyMap<string, number> {
+    return this.#armed;
+  }
+  get started(): Started | undefined {
+    return this.#started;
+  }
+  get final(): FinalBody | undefined {
+    return this.#final;
+  }
+  get paused(): boolean {
+    return this.#paused.size > 0;
+  }
+  /** The whole run is paused: nothing new is begun until it is resumed. */
+  get held(): boolean {
+    return this.#paused.has("");
+  }
+  get status(): RunStatus {
+    if (this.#final) return statusOf(this.#final);
+    if (this.#paused.size > 0) return "paused";
+    if (this.#compensating) return "compensating";
+    return this.#busy > 0 ? "running" : "waiting";
+  }
+  /** Steps under way whose answer comes from a call. */
+  get calls(): number {
+    return this.#busy;
+  }
+  /** Names in `stepInputs` that no step had so far. */
+  get unusedInputs(): string[] {
+    return Object.keys(this.#started?.stepInputs ?? {}).filter((name) => !this.#usedInputs.has(name));
+  }
+  /** Unread signals. */
+  get mailbox(): Mail[] {
+    return [...this.#mail.values()].flat().sort((a, b) => a.seq - b.seq);
+  }
+  /** Places of forgotten operations, when tracing. */
+  get forgottenPlaces(): readonly string[] {
+    return this.#forgottenPlaces;
+  }
+  /** Everything that the ended run would owe if its parent took it back, newest first. */
+  owed(): Owed[] {
+    return [...this.#rootScope.owed].sort((a, b) => b.order - a.order);
+  }
+
+  // ── Desk: what steps use ──
+
+  keyOf(step: string): string {
+    return this.#options.keyOf(step);
+  }
+  nextOrder(): number {
+    return this.#order++;
+  }
+  expect(step: string, news: News): void {
+    this.#news.set(step, news);
+  }
+  forget(step: string): void {
+    this.#news.delete(step);
+  }
+  wish(command: Command): void {
+    this.#open.set(command.key, command);
+    this.#fresh.push(command);
+    if (command.type === "arm") this.#armed.set(command.step, command.due);
+  }
+  withdraw(key: string): void {
+    const command = this.#open.get(key);
+    if (!command) return;
+    this.#open.delete(key);
+    if (command.type === "arm") this.#armed.delete(command.step);
+  }
+  isOpen(key: string): boolean {
+    return this.#open.has(key);
+  }
+  record(fact: FactBody): void {
+    this.wish({ type: "record", key: recordKey(fact), fact });
+  }
+  busy(change: 1 | -1): void {
+    this.#busy += change;
+  }
+  pause(step: string, paused: boolean): void {
+    if (paused) this.#paused.add(step);
+    else this.#paused.delete(step);
+  }
+  mail(name: string, waiter: () => void): Mail | undefined {
+    const mail = this.#mail.get(name)?.shift();
+    if (mail) return mail;
+    const waiters = this.#waiters.get(name);
+    if (waiters) waiters.push(waiter);
+    else this.#waiters.set(name, [waiter]);
+    return undefined;
+  }
+  unwait(name: string, waiter: () => void): void {
+    const waiters = this.#waiters.get(name);
+    const at = waiters?.indexOf(waiter) ?? -1;
+    if (at >= 0) waiters?.splice(at, 1);
+  }
+  stepInput(step: string, input: Json): Json {
+    const given = this.#started?.stepInputs;
+    if (!given) return input;
+    // A step's name is the last part of its path, without the number of its repetition.
+    const name = step.slice(step.lastIndexOf("/") + 1).replace(/#\d+$/, "");
+    const over = Object.hasOwn(given, name) ? given[name] : undefined;
+    if (!over) return input;
+    this.#usedInputs.add(name);
+    return typeof input === "object" && input !== null && !Array.isArray(input) ? { ...input, ...over } : { ...over };
+  }
+
+  // ── Driver: what fibers use ──
+
+  ready(fiber: Fiber): void {
+    this.#ready.push(fiber);
+  }
+  guard<T>(advance: () => T): T {
+    return this.#options.guard ? this.#options.guard(advance) : advance();
+  }
+  forgotten(count: number, places: Map<Op, string> | undefined): void {
+    this.#forgotten += count;
+    if (places) for (const place of places.values()) this.#forgottenPlaces.push(placeOf(place));
+  }
+  cleaning(fiber: Fiber): void {
+    if (this.#cleaning.size === 0)
+      this.#cut = new TimerStep(this, cleanup, this.now + cleanupMs, "timeout", () => {
+        for (const cleaner of this.#cleaning) cleaner.cut();
+      });
+    this.#cleaning.add(fiber);
+  }
+  #cut: TimerStep | undefined;
+
+  closeScope(scope: Scope, how: Closing): void {
+    this.#undo(scope.close(how), () => {});
+  }
+
+  #undo(owed: readonly Owed[], done: () => void): void {
+    if (owed.length === 0) return done();
+    this.#undoing++;
+    new UndoJob(
+      this,
+      owed.map((entry) => undoOf(entry, (step) => this.keyOf(step))),
+      (step, error) => this.#undoFailed(step, error),
+      () => {
+        this.#undoing--;
+        done();
+        this.#settleRun();
+      },
+    );
+  }
+  #undoFailed(step: string, error: unknown): void {
+    this.#notUndone.push(step);
+    this.record({ type: "undo.failed", step, error: undoFailure(error) });
+  }
+
+  begin(fiber: Fiber, op: Op): void {
+    const spec = op.begin();
+    try {
+      fiber.waiting = this.#perform(fiber, spec);
+    } catch (error) {
+      fiber.fail(error instanceof OnexError ? new StepError(failureOf(error, error.code), { step: fiber.names.prefix, node: nodeOf(spec), attempts: 0 }) : error);
+      return;
+    }
+    // What has settled already while it was begun waits no more.
+    if (fiber.queued) fiber.waiting = undefined;
+    else if (fiber.cancelled && !fiber.returning) fiber.waiting?.cancel();
+  }
+
+  #perform(fiber: Fiber, spec: OpSpec): Pending | undefined {
+    switch (spec.kind) {
+      case "call":
+        return this.#call(fiber, spec);
+      case "read":
+        return new ReadStep(this, fiber, fiber.names.next(spec.step ?? `${spec.callee.name}.read`), spec.callee, spec.key);
+      case "value":
+        return new ValueStep(this, fiber, fiber.names.next(spec.of), spec.of);
+      case "sleep":
+      case "sleepUntil": {
+        const step = fiber.names.next(spec.step ?? "sleep");
+        return new TimerStep(this, step, spec.kind === "sleep" ? this.now + spec.ms : spec.due, "sleep", () => fiber.resume(undefined));
+      }
+      case "wait":
+        return new SignalStep(this, fiber, fiber.names.next(spec.step ?? spec.name), spec.name, spec.check);
+      case "latch":
+        return new LatchStep(fiber, spec.latch);
+      case "all":
+        return this.#all(fiber, spec);
+      case "race":
+        return this.#race(fiber, spec);
+      case "each":
+        return this.#each(fiber, spec);
+      case "attempt":
+        return this.#attempt(fiber, spec.work);
+      case "group":
+        return this.#group(fiber, spec);
+      case "compensate":
+        return this.#compensate(fiber, spec.work);
+      case "undo":
+        return this.#undoThese(fiber, spec.undos);
+      case "restart":
+        return this.#restart(fiber, spec.input);
+    }
+  }
+
+  #call(fiber: Fiber, spec: OpSpec & { readonly kind: "call" }): Pending {
+    const { callee } = spec;
+    const options: CallOptions = spec.options;
+    const step = fiber.names.next(options.step ?? callee.name);
+    const input = toJson(spec.input, `step ${step}: input of ${callee.kind} ${callee.name}`);
+    switch (callee.kind) {
+      case "effect":
+        return new EffectStep(this, fiber, step, callee, input, options);
+      case "compute":
+        return new ComputeStep(this, fiber, step, callee, input);
+      case "reducer":
+        return new ReduceStep(this, fiber, step, callee, input, options);
+      case "workflow":
+        this.#options.met?.(callee);
+        return new ChildStep(this, fiber, step, callee, input, options);
+    }
+  }
+
+  /** Makes branches of `parent`: a path of their own and, if scoped, an undo scope of their own. */
+  #spawner(parent: Fiber, names: Names, scoped: boolean): Spawn {
+    return (work, onSettled) =>
+      new Fiber(this, work, {
+        names,
+        scope: scoped && parent.scope ? new Scope(parent.scope) : parent.scope,
+        ownsScope: scoped && parent.scope !== undefined,
+        undoing: parent.undoing,
+        onSettled,
+      });
+  }
+  #branch(parent: Fiber, key: string): Spawn {
+    return this.#spawner(parent, new Names(`${parent.names.next(key)}/`), true);
+  }
+
+  #all(fiber: Fiber, spec: OpSpec & { readonly kind: "all" }): Pending {
+    const list = Array.isArray(spec.branches);
+    const results: unknown = list ? new Array(spec.branches.length) : {};
+    const join = new Join(fiber, () => results);
+    for (const work of Object.values(spec.branches)) mustPerform(work);
+    for (const [key, work] of Object.entries(spec.branches))
+      join.add(spec.bare ? this.#spawner(fiber, fiber.names, false) : this.#branch(fiber, key), work, (value) => {
+        (results as Record<string, unknown>)[key] = value;
+      });
+    join.sealed();
+    return join;
+  }
+
+  #race(fiber: Fiber, spec: OpSpec & { readonly kind: "race" }): Pending {
+    let winner: { readonly winner: string; readonly value: unknown } | undefined;
+    const entries = Object.entries(spec.branches);
+    if (entries.length === 0) throw new OnexError("BRANCH_INVALID", "a race needs at least one branch");
+    for (const [, work] of entries) mustPerform(work);
+    const join = new Join(fiber, () => winner, "loser");
+    for (const [key, work] of entries)
+      join.add(this.#branch(fiber, key), work, (value) => {
+        winner = { winner: key, value };
+        join.stop();
+      });
+    join.sealed();
+    return join;
+  }
+
+  #each(fiber: Fiber, spec: OpSpec & { readonly kind: "each" }): Pending {
+    const { concurrency = 10, batchSize, key } = spec.options;
+    if (!(concurrency >= 1) || (batchSize !== undefined && !(batchSize >= 1)))
+      throw new OnexError("BRANCH_INVALID", "each: concurrency and batchSize are whole numbers of at least 1");
+    const items: readonly unknown[] = batchSize === undefined ? spec.items : batches(spec.items, batchSize);
+    const results: unknown[] = new Array(items.length);
+    const join = new Join(fiber, () => results);
+    let at = 0;
+    const next = (): void => {
+      if (at >= items.length || join.over) return;
+      const index = at++;
+      const item = items[index] as never;
+      const spawn = this.#branch(fiber, key ? key(item, index) : String(index));
+      let work: unknown;
+      try {
+        work = this.guard(() => spec.branch(item, index));
+        mustPerform(work);
+      } catch (error) {
+        return join.fail(error);
+      }
+      join.add(spawn, work, (value) => {
+        results[index] = value;
+        next();
+      });
+    };
+    for (let i = 0; i < concurrency && i < items.length; i++) next();
+    join.sealed();
+    return join;
+  }
+
+  #attempt(fiber: Fiber, work: unknown): Pending {
+    let outcome: unknown;
+    const join = new Join(fiber, () => outcome);
+    const spawn: Spawn = (inner, onSettled) =>
+      this.#spawner(fiber, fiber.names, true)(inner, (settled) => {
+        outcome = outcomeOf(settled);
+        onSettled(outcome ? { how: "ok", value: outcome } : settled);
+      });
+    join.add(spawn, work, () => {});
+    join.sealed();
+    return join;
+  }
+
+  #group(fiber: Fiber, spec: OpSpec & { readonly kind: "group" }): Pending {
+    let value: unknown;
+    const prefix = fiber.names.next(spec.key);
+    let timer: TimerStep | undefined;
+    const join = new Join(fiber, () => {
+      timer?.stop();
+      return value;
+    });
+    const spawn = this.#spawner(fiber, new Names(`${prefix}/`), spec.scoped);
+    join.add(
+      (inner, onSettled) =>
+        spawn(inner, (settled) => {
+          timer?.stop();
+          onSettled(settled);
+        }),
+      spec.work,
+      (result) => {
+        value = result;
+      },
+    );
+    if (spec.timeout !== undefined) {
+      const message = `${prefix} did not end within ${spec.timeout}`;
+      timer = new TimerStep(this, `${prefix}~timeout`, this.now + durationMs(spec.timeout), "timeout", () =>
+        join.fail(new StepError({ code: "STEP_TIMEOUT", message }, { step: prefix, node: "", attempts: 1 })),
+      );
+    }
+    join.sealed();
+    return join;
+  }
+
+  #compensate(fiber: Fiber, work: readonly unknown[]): Pending {
+    const step = fiber.names.next("compensate");
+    const undos =
+      work.length > 0
+        ? [...work].reverse().map((inner, i) => ({ step: `${step}/${work.length - 1 - i}`, make: () => inner }))
+        : (fiber.scope?.takeAll() ?? []).map((entry) => undoOf(entry, (id) => this.keyOf(id)));
+    for (const inner of work) if (typeof inner === "object" && inner !== null && "begin" in inner) (inner as Op).begin();
+    return this.#undoThese(fiber, undos);
+  }
+
+  #undoThese(fiber: Fiber, undos: readonly Undo[]): Pending {
+    new UndoJob(
+      this,
+      undos,
+      (step, error) => this.#undoFailed(step, error),
+      () => fiber.resume(undefined),
+    );
+    // Once begun, it ends also when its fiber is cancelled: a half-done undo helps nobody.
+    return { cancel: () => {} };
+  }
+
+  #restart(fiber: Fiber, input: unknown): Pending {
+    const next = toJson(input, "restart: input");
+    const pending: Pending = { cancel: () => fiber.resume(undefined) };
+    fiber.waiting = pending;
+    this.#stop({ how: "restarted", input: next });
+    return pending;
+  }
+
+  // ── the end ──
+
+  #stop(verdict: Verdict): void {
+    if (this.#verdict || this.#rootSettled) return;
+    this.#verdict = verdict;
+    this.#root?.cancel(verdict.how === "restarted" ? "success" : "failure");
+  }
+
+  #endTooLong(): void {
+    this.#tooLong = true;
+    this.#stop({
+      how: "failed",
+      error: { code: "HISTORY_TOO_LONG", message: `the run has ${maxFacts} facts: a loop without end goes on by \`restart(input)\`` },
+    });
+  }
+
+  #rootEnded(settled: Settled): void {
+    this.#rootSettled = true;
+    this.withdraw(`t:${deadline}`);
+    this.#cut?.stop();
+    this.#verdict ??= this.#judge(settled);
+    this.#settleRun();
+  }
+
+  #judge(settled: Settled): Verdict {
+    if (settled.how === "ok") {
+      if (this.#forgotten > 0) return { how: "failed", error: { code: "OPERATION_NOT_PERFORMED", message: this.#forgottenMessage() } };
+      try {
+        return { how: "completed", output: this.#program.finish(settled.value) };
+      } catch (error) {
+        return { how: "failed", error: failureOf(error, "WORKFLOW_THREW") };
+      }
+    }
+    const error = settled.how === "failed" ? settled.error : undefined;
+    if (error instanceof StepError) return { how: "failed", error: failureOf(error, error.code), ...(error.step === "" ? {} : { step: error.step }) };
+    if (error instanceof Fatal || error instanceof OnexError) return { how: "failed", error: failureOf(error, error.code) };
+    const thrown = failureOf(error, "WORKFLOW_THREW");
+    const place = error instanceof Error ? placeOf(error.stack ?? "") : "";
+    return { how: "failed", error: { code: "WORKFLOW_THREW", message: place === "" ? thrown.message : `${thrown.message} (${place})` } };
+  }
+
+  #forgottenMessage(): string {
+    const places = this.#forgottenPlaces.length > 0 ? `: ${this.#forgottenPlaces.join(", ")}` : "";
+    return `${this.#forgotten} operation${this.#forgotten === 1 ? " was" : "s were"} made and never performed: write \`yield*\` before the call${places}`;
+  }
+
+  /** R5. Called whenever the root or an undo has ended. */
+  #settleRun(): void {
+    if (!this.#rootSettled || this.#undoing > 0 || this.#final || this.#open.has("finish")) return;
+    const verdict = this.#verdict as Verdict;
+    const well = verdict.how === "completed" || verdict.how === "restarted";
+    if (this.#rootScope.owed.length > 0 && !this.#closed) {
+      this.#closed = true;
+      if (!well && this.#program.onFailure === "stop") {
+        for (const entry of this.#rootScope.takeAll()) this.#notUndone.push(entry.step);
+      } else {
+        const kept = well ? this.#rootScope.owed.filter((entry) => entry.output !== undefined) : [];
+        const owed = this.#rootScope.close(well ? "success" : "failure");
+        // What completed stays known, for a parent that takes the whole run back later.
+        this.#rootScope.owed = kept;
+        if (owed.length > 0) {
+          if (!well) {
+            this.#compensating = true;
+            this.record({ type: "run.compensating" });
+          }
+          return this.#undo(owed, () => {});
+        }
+      }
+    }
+    this.wish({ type: "finish", key: "finish", fact: this.#finalFact(verdict) });
+  }
+  #closed = false;
+
+  #finalFact(verdict: Verdict): FinalBody {
+    const notUndone = this.#notUndone;
+    switch (verdict.how) {
+      case "completed":
+        return { type: "run.completed", output: verdict.output, ...(notUndone.length > 0 ? { notUndone } : {}) };
+      case "restarted":
+        return { type: "run.restarted", input: verdict.input };
+      case "cancelled":
+        return { type: "run.cancelled", notUndone, ...(verdict.reason === undefined ? {} : { reason: verdict.reason }) };
+      case "failed":
+        return { type: "run.failed", error: verdict.error, notUndone, ...(verdict.step === undefined ? {} : { step: verdict.step }) };
+    }
+  }
+}
+
+const none: Command[] = [];
+
+function statusOf(final: FinalBody): RunStatus {
+  switch (final.type) {
+    case "run.completed":
+      return "completed";
+    case "run.failed":
+      return "failed";
+    case "run.cancelled":
+      return "cancelled";
+    case "run.restarted":
+      return "running";
+  }
+}
+
+/** The key under which the wish to record a fact stands open. */
+function recordKey(fact: FactBody): string {
+  if (fact.type === "signal.rejected") return `r:${fact.type}:${fact.seq}`;
+  return `r:${fact.type}:${"step" in fact ? (fact.step ?? "") : ""}`;
+}
+
+function nodeOf(spec: OpSpec): string {
+  return spec.kind === "call" || spec.kind === "read" ? spec.callee.name : spec.kind;
+}
+
+function batches(items: readonly unknown[], size: number): unknown[][] {
+  const out: unknown[][] = [];
+  for (let i = 0; i < items.length; i += size) out.push(items.slice(i, i + size));
+  return out;
+}

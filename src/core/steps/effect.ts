@@ -1,0 +1,278 @@
+/**
+ * One EFFECT step from its first attempt to its end.
+ *
+ * asking ─dispatched─► open ─completed─► end
+ *   ▲                   │ └─failed─► backoff ─timer─► asking, or end
+ *   │                   └─taken (a crash left it unanswered)─► open again | paused | end, as `inDoubt` says
+ *
+ * E1 Every delivery of an attempt carries the input of the first one (durability: the recorded bytes are sent again).
+ * E2 Only `Fatal` says that it did not happen; any other end without a result leaves the outcome unknown.
+ * E3 Cancelled, it settles when its call has: aborted and answered, given up after a grace period, or lost in a crash.
+ */
+import { durationMs } from "../duration.ts";
+import { type Failure, StepError } from "../failure.ts";
+import type { Fact, FactOf } from "../fact.ts";
+import type { Fiber, Pending } from "../fiber.ts";
+import { type Json, sameJson } from "../json.ts";
+import { mismatch } from "../mismatch.ts";
+import type { Callee, CallOptions } from "../operation.ts";
+import { jitter, nextDelayMs, once, type Retry, retryOf, undoing, usual } from "../retry.ts";
+import type { Desk, News } from "./desk.ts";
+
+/** After so many deliveries without an answer an attempt is held to kill its process. */
+const poisonAfter = 5;
+
+export class EffectStep implements Pending, News {
+  readonly #desk: Desk;
+  readonly #fiber: Fiber;
+  readonly #step: string;
+  readonly #callee: Callee;
+  readonly #input: Json;
+  readonly #options: CallOptions;
+  readonly #retry: Retry;
+  readonly #timeoutMs: number;
+  #state: "asking" | "open" | "backoff" | "paused" = "asking";
+  #attempt = 1;
+  #delivery = 0;
+  #firstAt = 0;
+  #unknown = false;
+  #resume: Json | undefined;
+  #cancelled = false;
+
+  constructor(desk: Desk, fiber: Fiber, step: string, callee: Callee, input: Json, options: CallOptions) {
+    this.#desk = desk;
+    this.#fiber = fiber;
+    this.#step = step;
+    this.#callee = callee;
+    this.#input = desk.stepInput(step, input);
+    this.#options = options;
+    this.#retry = retryFor(callee, options, fiber.undoing);
+    this.#timeoutMs = durationMs(options.timeout ?? callee.timeout ?? options.defaults?.timeout ?? "30s");
+    desk.expect(step, this);
+    desk.busy(1);
+    this.#ask();
+  }
+
+  #ask(): void {
+    this.#state = "asking";
+    this.#delivery = 0;
+    this.#desk.wish({
+      type: "dispatch",
+      key: `d:${this.#step}`,
+      step: this.#step,
+      attempt: this.#attempt,
+      callee: this.#callee,
+      input: this.#input,
+      timeoutMs: this.#timeoutMs,
+    });
+  }
+
+  #deliver(): void {
+    this.#delivery++;
+    this.#desk.wish({
+      type: "deliver",
+      key: `x:${this.#step}`,
+      step: this.#step,
+      attempt: this.#attempt,
+      callee: this.#callee,
+      input: this.#input,
+      timeoutMs: this.#timeoutMs,
+      priority: this.#options.priority ?? this.#desk.priority,
+      delivery: this.#delivery,
+      resume: this.#resume,
+    });
+  }
+
+  /** Whether this news is about the attempt under way; late news of an earlier one is not. */
+  awaits(attempt: number): boolean {
+    return (this.#state === "open" || this.#state === "paused") && this.#attempt === attempt;
+  }
+
+  on(fact: Fact): void {
+    switch (fact.type) {
+      case "action.dispatched":
+        return this.#dispatched(fact);
+      case "action.progressed":
+        this.#resume = fact.note;
+        return;
+      case "action.completed":
+        this.#check(fact);
+        return this.#completed(fact.output);
+      case "action.failed":
+        this.#check(fact);
+        return this.#failed(fact);
+      case "step.failed":
+        if (this.#state !== "asking") throw mismatch(fact, `has an attempt of it under way`);
+        this.#desk.withdraw(`d:${this.#step}`);
+        return this.#end(fact.error, this.#attempt - 1);
+      case "timer.set":
+        this.#desk.wish({ type: "arm", key: `t:${fact.step}`, step: fact.step, due: fact.due });
+        return;
+      case "timer.fired":
+        this.#desk.forget(fact.step);
+        this.#desk.busy(1);
+        this.#attempt++;
+        return this.#ask();
+      case "run.resumed":
+        return this.#settledByPerson(fact);
+      default:
+        throw mismatch(fact, `expects an answer of effect ${this.#callee.name} there`);
+    }
+  }
+
+  #dispatched(fact: FactOf<"action.dispatched">): void {
+    if (this.#state !== "asking") throw mismatch(fact, "has it under way already");
+    if (fact.node !== this.#callee.name) throw mismatch(fact, `calls ${this.#callee.name} there`);
+    if (fact.attempt !== this.#attempt) throw mismatch(fact, `is at attempt ${this.#attempt} there, not ${fact.attempt}`);
+    if (!sameJson(fact.input, this.#input)) throw mismatch(fact, `calls ${this.#callee.name} there with another input`);
+    this.#desk.withdraw(`d:${this.#step}`);
+    this.#state = "open";
+    if (this.#attempt === 1) this.#firstAt = fact.at;
+    this.#deliver();
+    if (this.#cancelled) this.#abort();
+  }
+
+  #check(fact: FactOf<"action.completed"> | FactOf<"action.failed">): void {
+    if (!this.awaits(fact.attempt)) throw mismatch(fact, `has no attempt ${fact.attempt} of it under way`);
+  }
+
+  #completed(output: Json): void {
+    this.#owe(output);
+    this.#close();
+    try {
+      this.#fiber.resume(this.#callee.decode(output));
+    } catch (error) {
+      this.#fiber.fail(error);
+    }
+  }
+
+  #failed(fact: FactOf<"action.failed">): void {
+    this.#desk.withdraw(`x:${this.#step}`);
+    this.#desk.withdraw(`a:${this.#step}`);
+    if (fact.outcome === "unknown") this.#unknown = true;
+    if (this.#cancelled || fact.final) return this.#end(fact.error, this.#attempt);
+    const delayMs = nextDelayMs(
+      this.#retry,
+      { attempt: this.#attempt, code: fact.error.code, elapsedMs: fact.at - this.#firstAt, afterMs: fact.retryAfterMs },
+      jitter(this.#desk.seed, this.#step, this.#attempt),
+    );
+    if (delayMs === undefined) return this.#end(fact.error, this.#attempt);
+    if (delayMs === 0) {
+      this.#attempt++;
+      return this.#ask();
+    }
+    this.#state = "backoff";
+    this.#desk.busy(-1);
+    const timer = this.#timer();
+    this.#desk.expect(timer, this);
+    this.#desk.record({ type: "timer.set", step: timer, due: this.#desk.now + delayMs, purpose: "retry" });
+  }
+
+  /** A new owner: what was sent is in doubt (API rule 5). */
+  taken(): void {
+    if (this.#state !== "open") return;
+    if (this.#cancelled) {
+      this.#unknown = true;
+      return this.#end({ code: "IN_DOUBT", message: "the process died before the aborted call was answered" }, this.#attempt);
+    }
+    const { inDoubt, idempotent, readonly } = this.#callee;
+    const rule = this.#fiber.undoing ? "retry" : (inDoubt ?? (idempotent || readonly ? "retry" : "pause"));
+    if (this.#delivery >= poisonAfter)
+      return this.#pause("POISON", `${this.#delivery} processes died or closed while this call was under way, so it is not sent again by itself`);
+    if (rule === "retry") return this.#deliver();
+    if (rule === "pause")
+      return this.#pause("IN_DOUBT", `the process died while ${this.#callee.name} was under way, and it is not idempotent: it may have happened`);
+    this.#unknown = true;
+    this.#end({ code: "IN_DOUBT", message: `the process died while ${this.#callee.name} was under way: it may have happened` }, this.#attempt);
+  }
+
+  #pause(code: string, message: string): void {
+    this.#state = "paused";
+    this.#desk.withdraw(`x:${this.#step}`);
+    this.#desk.busy(-1);
+    this.#desk.pause(this.#step, true);
+    this.#desk.record({ type: "run.paused", code, step: this.#step, message });
+  }
+
+  #settledByPerson(fact: FactOf<"run.resumed">): void {
+    if (this.#state !== "paused") return;
+    this.#state = "open";
+    this.#desk.busy(1);
+    this.#desk.pause(this.#step, false);
+    if (fact.as === "output") return this.#completed(fact.output ?? null);
+    if (fact.as === "fail") {
+      this.#unknown = true;
+      return this.#end({ code: "IN_DOUBT", message: "counted as failed by hand" }, this.#attempt);
+    }
+    this.#delivery = 0;
+    this.#deliver();
+  }
+
+  /** Ends it as failed: what may have happened is owed, the workflow gets a StepError. */
+  #end(error: Failure, attempts: number): void {
+    if (this.#unknown) this.#owe(undefined);
+    this.#close();
+    if (!this.#cancelled) this.#desk.record({ type: "step.failed", step: this.#step, node: this.#callee.name, attempts, error });
+    this.#fiber.fail(new StepError(error, { step: this.#step, node: this.#callee.name, attempts }));
+  }
+
+  #owe(output: Json | undefined): void {
+    const { scope, undoing, returning } = this.#fiber;
+    if (!scope || undoing || returning || this.#callee.readonly || this.#callee.irreversible !== undefined) return;
+    scope.owed.push({
+      step: this.#step,
+      order: this.#desk.nextOrder(),
+      callee: this.#callee,
+      input: this.#input,
+      output,
+      keep: this.#options.keep ?? false,
+      undo: this.#options.undo,
+    });
+  }
+
+  #close(): void {
+    for (const kind of ["d", "x", "a"]) this.#desk.withdraw(`${kind}:${this.#step}`);
+    this.#desk.forget(this.#step);
+    this.#desk.busy(-1);
+  }
+
+  #timer(): string {
+    return `${this.#step}@${this.#attempt}`;
+  }
+
+  cancel(): void {
+    if (this.#cancelled) return;
+    this.#cancelled = true;
+    if (this.#state === "open") return this.#abort();
+    if (this.#state === "backoff") {
+      const timer = this.#timer();
+      this.#desk.withdraw(`t:${timer}`);
+      this.#desk.withdraw(`r:timer.set:${timer}`);
+      this.#desk.forget(timer);
+      this.#desk.busy(1);
+    }
+    if (this.#state === "paused") {
+      this.#desk.busy(1);
+      this.#desk.pause(this.#step, false);
+      this.#unknown = true;
+    }
+    this.#end({ code: "CANCELLED", message: "cancelled" }, this.#attempt);
+  }
+
+  #abort(): void {
+    // A call whose turn is not accepted yet was not sent; the engine answers the abort for it at once.
+    this.#desk.wish({ type: "abort", key: `a:${this.#step}`, step: this.#step, attempt: this.#attempt });
+  }
+}
+
+/** API 4, point 10: the step's own words win, then the node's, then the file's defaults, then the built-in ones. */
+function retryFor(callee: Callee, options: CallOptions, isUndo: boolean): Retry {
+  const policy = options.retry ?? callee.retry ?? options.defaults?.retry;
+  if (isUndo) {
+    const spaced = policy ? retryOf(policy) : undoing;
+    return { ...spaced, maxAttempts: Number.POSITIVE_INFINITY, withinMs: Number.POSITIVE_INFINITY, except: [], maxDelayMs: 60_000 };
+  }
+  if (policy === false) return once;
+  if (policy !== undefined) return retryOf(policy);
+  return callee.idempotent || callee.readonly ? usual : once;
+}

@@ -1,0 +1,208 @@
+/** A run as people see it: one function of its facts, for CLI, API and tests. */
+import { type Fact, isFinal, type RunStatus, type Started } from "./fact.ts";
+import type { Failure } from "./failure.ts";
+import type { Json } from "./json.ts";
+import type { NodeKind } from "./operation.ts";
+
+export type StepStatus = "running" | "retrying" | "waiting" | "paused" | "completed" | "failed" | "aborted";
+
+export interface StepView {
+  readonly step: string;
+  readonly node: string;
+  readonly kind: NodeKind | "sleep" | "signal" | "value";
+  readonly status: StepStatus;
+  readonly attempts: number;
+  readonly startedAt: number;
+  readonly endedAt?: number;
+  readonly output?: Json;
+  readonly error?: Failure;
+  /** When a sleeping or retrying step goes on, ms. */
+  readonly due?: number;
+}
+
+export interface RunView {
+  readonly runId: string;
+  readonly workflow: string;
+  readonly version: string;
+  readonly status: RunStatus;
+  readonly steps: readonly StepView[];
+  readonly input: Json;
+  readonly correlationId: string;
+  readonly startedAt: number;
+  readonly endedAt?: number;
+  readonly output?: Json;
+  readonly error?: Failure;
+  /** The step that failed the run. */
+  readonly failedStep?: string;
+  readonly notUndone: readonly string[];
+  readonly paused?: { readonly code: string; readonly step?: string; readonly message: string };
+  /** Why no process drives it: "VERSION_MISSING". */
+  readonly blocked?: string;
+  readonly epoch: number;
+  readonly retries: number;
+  /** Calls sent again after a process died with them unanswered are counted by the engine; here: takeovers of the run. */
+  readonly takeovers: number;
+  readonly compensated: boolean;
+}
+
+type Draft = { -readonly [K in keyof StepView]: StepView[K] };
+
+/** Folds facts into what people see. Throws nothing for an unfinished log; an empty one is a run that is pending. */
+export function view(runId: string, facts: readonly Fact[]): RunView {
+  const steps = new Map<string, Draft>();
+  let started: Started | undefined;
+  let status: RunStatus = "pending";
+  let end: Partial<Pick<RunView, "output" | "error" | "failedStep" | "notUndone" | "endedAt">> = {};
+  const pauses = new Map<string, NonNullable<RunView["paused"]>>();
+  let compensating = false;
+  let compensated = false;
+  let epoch = 0;
+  let acquisitions = 0;
+  let retries = 0;
+
+  const step = (fact: { readonly step: string; readonly at: number }, node: string, kind: Draft["kind"], to: StepStatus): Draft => {
+    let draft = steps.get(fact.step);
+    if (!draft) {
+      draft = { step: fact.step, node, kind, status: to, attempts: 0, startedAt: fact.at };
+      steps.set(fact.step, draft);
+    }
+    draft.status = to;
+    return draft;
+  };
+  const close = (draft: Draft | undefined, at: number, to: StepStatus, value: { output?: Json; error?: Failure }) => {
+    if (!draft) return;
+    draft.status = to;
+    draft.endedAt = at;
+    delete draft.due;
+    Object.assign(draft, value);
+  };
+
+  for (const fact of facts) {
+    switch (fact.type) {
+      case "run.started":
+        started = fact;
+        status = "pending";
+        break;
+      case "lease.acquired":
+        epoch = fact.epoch;
+        acquisitions++;
+        break;
+      case "action.dispatched": {
+        const draft = step(fact, fact.node, "effect", "running");
+        draft.attempts = fact.attempt;
+        delete draft.due;
+        if (fact.attempt > 1) retries++;
+        if (fact.step.includes("~undo/")) compensated = true;
+        break;
+      }
+      case "action.completed":
+        close(steps.get(fact.step), fact.at, "completed", { output: fact.output });
+        break;
+      case "action.failed":
+        close(steps.get(fact.step), fact.at, "failed", { error: fact.error });
+        break;
+      case "step.failed":
+        close(step(fact, fact.node, "effect", "failed"), fact.at, "failed", { error: fact.error });
+        break;
+      case "compute.completed":
+        step(fact, fact.node, "compute", "completed").attempts = 1;
+        close(steps.get(fact.step), fact.at, "completed", { output: fact.output });
+        break;
+      case "compute.failed":
+        step(fact, fact.node, "compute", "failed").attempts = 1;
+        close(steps.get(fact.step), fact.at, "failed", { error: fact.error });
+        break;
+      case "reducer.applied":
+        step(fact, fact.node, "reducer", "completed").attempts = 1;
+        close(steps.get(fact.step), fact.at, "completed", { output: fact.state });
+        if (fact.step.includes("~undo/")) compensated = true;
+        break;
+      case "state.read":
+        close(step(fact, fact.node, "reducer", "completed"), fact.at, "completed", { output: fact.state });
+        break;
+      case "value.recorded":
+        close(step(fact, "", "value", "completed"), fact.at, "completed", { output: fact.value });
+        break;
+      case "timer.set": {
+        const draft = fact.purpose === "retry" ? steps.get(fact.step.slice(0, fact.step.lastIndexOf("@"))) : undefined;
+        if (draft) Object.assign(draft, { status: "retrying", due: fact.due });
+        else if (fact.purpose === "sleep") step(fact, "", "sleep", "waiting").due = fact.due;
+        break;
+      }
+      case "timer.fired":
+        if (steps.get(fact.step)?.kind === "sleep") close(steps.get(fact.step), fact.at, "completed", {});
+        break;
+      case "signal.awaited":
+        step(fact, fact.name, "signal", "waiting");
+        break;
+      case "signal.received": {
+        for (const draft of steps.values())
+          if (draft.kind === "signal" && draft.node === fact.name && draft.status === "waiting") {
+            close(draft, fact.at, "completed", { output: fact.payload });
+            break;
+          }
+        break;
+      }
+      case "child.started":
+        step(fact, fact.node, "workflow", "running").attempts++;
+        if (fact.step.includes("~undo/")) compensated = true;
+        break;
+      case "child.ended":
+        close(steps.get(fact.step), fact.at, fact.status === "completed" ? "completed" : "failed", {
+          ...(fact.output === undefined ? {} : { output: fact.output }),
+          ...(fact.error === undefined ? {} : { error: fact.error }),
+        });
+        break;
+      case "run.paused": {
+        pauses.set(fact.step ?? "", { code: fact.code, message: fact.message, ...(fact.step === undefined ? {} : { step: fact.step }) });
+        const draft = fact.step === undefined ? undefined : steps.get(fact.step);
+        if (draft) draft.status = "paused";
+        break;
+      }
+      case "run.resumed":
+        pauses.delete(fact.step ?? "");
+        break;
+      case "run.compensating":
+        compensating = true;
+        break;
+      case "run.completed":
+        status = "completed";
+        end = { output: fact.output, endedAt: fact.at, notUndone: fact.notUndone ?? [] };
+        break;
+      case "run.failed":
+        status = "failed";
+        end = { error: fact.error, endedAt: fact.at, notUndone: fact.notUndone, ...(fact.step === undefined ? {} : { failedStep: fact.step }) };
+        break;
+      case "run.cancelled":
+        status = "cancelled";
+        end = { endedAt: fact.at, notUndone: fact.notUndone };
+        if (fact.reason !== undefined) end = { ...end, error: { code: "RUN_CANCELLED", message: fact.reason } };
+        break;
+    }
+  }
+  const last = facts.at(-1);
+  if (last && !isFinal(last)) {
+    const pause = pauses.values().next().value;
+    const busy = [...steps.values()].some((draft) => draft.status === "running" && draft.kind !== "workflow");
+    status = pause ? "paused" : compensating ? "compensating" : acquisitions === 0 ? "pending" : busy ? "running" : "waiting";
+    if (pause) end = { ...end };
+  }
+  const pause = pauses.values().next().value;
+  return {
+    runId,
+    workflow: started?.workflow ?? "",
+    version: started?.version ?? "",
+    status,
+    steps: [...steps.values()],
+    input: started?.input ?? null,
+    correlationId: started?.correlationId ?? "",
+    startedAt: started?.at ?? 0,
+    notUndone: [],
+    epoch,
+    retries,
+    takeovers: Math.max(0, acquisitions - 1),
+    compensated,
+    ...(pause && status === "paused" ? { paused: pause } : {}),
+    ...end,
+  };
+}

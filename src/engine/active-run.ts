@@ -1,0 +1,426 @@
+/**
+ * A run that this process drives: news is folded into turns, and what follows from a turn happens once it is accepted.
+ *
+ *   news → fold → wishes → facts … → one turn → accepted → calls, timers, children, answers
+ *
+ * A1 At most one turn is on its way; what arrives meanwhile makes the next.
+ * A2 Nothing derived from a turn leaves before it is accepted: calls, children, events and answers wait in `Outbox`.
+ * A3 A turn closes at 256 facts or 8 ms; the rest of its wishes make the next turn.
+ * A4 While the process closes, answers are still written and nothing new is begun.
+ */
+import type { Command, CommandOf } from "../core/command.ts";
+import { type Fact, type FactBody, type FinalBody, isFinal, type RunStatus } from "../core/fact.ts";
+import type { Replay } from "../core/replay.ts";
+import type { Checked } from "../node/schema.ts";
+import { encodeFacts } from "../store/codec.ts";
+import type { Appended, Message, NewRun, TurnWrite } from "../store/store.ts";
+import type { Begun, Folded } from "./begin.ts";
+import { Call, type CallHost } from "./call.ts";
+import { runCompute, runReducer, tryInput } from "./inline.ts";
+import type { Runtime } from "./runtime.ts";
+import type { Prepared, Writing } from "./writer.ts";
+
+const maxTurnFacts = 256;
+const maxTurnMs = 8;
+/** A timer that is further away is put into the engine's heap by its sweep, so that ended runs leave nothing behind. */
+export const nearMs = 60_000;
+
+/** Where the log of a run stands. */
+export interface Position {
+  readonly runNo: number | undefined;
+  readonly turn: number;
+  /** Epoch of the last turn. */
+  readonly after: number;
+  /** Epoch that this owner writes with. */
+  readonly epoch: number;
+  readonly pos: number;
+  readonly mailGot: number;
+}
+
+interface Arrival {
+  readonly body: FactBody;
+  /** Number of the message that brought it. */
+  readonly seq: number | undefined;
+}
+
+interface Outbox {
+  readonly deliver: { readonly command: CommandOf<"deliver">; readonly decoded: Checked | undefined }[];
+  readonly abort: CommandOf<"abort">[];
+  readonly children: (Begun & { readonly step: string })[];
+  readonly messages: Message[];
+  readonly states: { readonly reducer: string; readonly key: string; readonly state: string }[];
+  successor: Begun | undefined;
+}
+
+export class ActiveRun implements Writing {
+  readonly id: string;
+  readonly row: NewRun;
+  readonly replay: Replay;
+  readonly folded: Folded;
+  readonly #runtime: Runtime;
+  #at: Position;
+  #taking: boolean;
+  #status: RunStatus;
+  #mailRead: number;
+  #mailSaved: number;
+  readonly #arrived: Arrival[] = [];
+  #backlog: Command[] = [];
+  readonly #calls = new Map<string, Call>();
+  readonly #decoded = new Map<string, Checked>();
+  readonly #near = new Set<string>();
+  /** Child runs under way, by step. */
+  readonly children: Map<string, string>;
+  #onItsWay = false;
+  #gone = false;
+  readonly #host: CallHost;
+
+  constructor(runtime: Runtime, run: NewRun, folded: Folded, at: Position, more: { readonly taking: boolean; readonly status: RunStatus; readonly children?: Map<string, string> }) {
+    this.#runtime = runtime;
+    this.id = run.id;
+    this.row = run;
+    const { replay } = folded;
+    this.folded = folded;
+    this.replay = replay;
+    this.#at = at;
+    this.#taking = more.taking;
+    this.#status = more.status;
+    this.#mailRead = at.mailGot;
+    this.#mailSaved = at.mailGot;
+    this.children = more.children ?? new Map();
+    const active = this;
+    this.#host = {
+      runId: run.id,
+      get correlationId() {
+        return replay.started?.correlationId ?? run.id;
+      },
+      get epoch() {
+        return active.#at.epoch;
+      },
+      log: runtime.world.log,
+      clock: runtime.world.clock,
+      stage: runtime.world.stage,
+      services: runtime.services,
+      abortGraceMs: runtime.settings.abortGraceMs,
+      maxValueBytes: runtime.settings.maxValueBytes,
+      now: () => runtime.store.now(),
+      keyOf: (step) => replay.keyOf(step),
+      report: (call, body) => {
+        if (active.#calls.get(call.step) === call || body.type !== "action.progressed") active.arrive(body);
+      },
+      over: (call) => {
+        if (active.#calls.get(call.step) === call) active.#calls.delete(call.step);
+        runtime.callOver();
+      },
+    };
+  }
+
+  get runNo(): number | undefined {
+    return this.#at.runNo;
+  }
+  get epoch(): number {
+    return this.#at.epoch;
+  }
+  /** Number of the last message that accepted turns have read. */
+  get mailSaved(): number {
+    return this.#mailSaved;
+  }
+  get mailRead(): number {
+    return this.#mailRead;
+  }
+  get callsInFlight(): number {
+    return this.#calls.size;
+  }
+  /** Nothing to fold and nothing on its way. */
+  get quiet(): boolean {
+    return !this.#onItsWay && this.#arrived.length === 0 && this.#backlog.length === 0;
+  }
+
+  /** Waits for nothing that comes soon: no call, no timer due before it would be put down. */
+  get restful(): boolean {
+    if (this.#calls.size > 0) return false;
+    const next = this.#nextDue();
+    return next === undefined || next - this.#runtime.store.now() > this.#runtime.settings.parkAfterMs;
+  }
+
+  /** News about the run; `seq` is the number of the message that brought it. */
+  arrive(body: FactBody, seq?: number): void {
+    if (this.#gone) return;
+    if (seq !== undefined) {
+      if (seq <= this.#mailRead) return;
+      this.#mailRead = seq;
+    }
+    this.#arrived.push({ body, seq });
+    this.stir();
+  }
+  /** Asks to be prepared in the next flush. */
+  stir(): void {
+    if (!this.#onItsWay && !this.#gone) this.#runtime.writer.add(this);
+  }
+  timerFired(step: string, due: number): void {
+    this.#near.delete(step);
+    if (this.replay.armed.get(step) === due) this.arrive({ type: "timer.fired", step });
+  }
+  /** Puts timers that are due soon into the engine's heap. */
+  sweep(): void {
+    if (this.#gone) return;
+    const horizon = this.#runtime.store.now() + nearMs;
+    for (const [step, due] of this.replay.armed)
+      if (due <= horizon && !this.#near.has(step)) {
+        this.#near.add(step);
+        this.#runtime.timers.at(due, () => this.timerFired(step, due));
+      }
+  }
+  /** Forgets the run: its calls are left in doubt. */
+  drop(): void {
+    this.#gone = true;
+    for (const call of [...this.#calls.values()]) call.drop();
+    this.#calls.clear();
+  }
+
+  // ── one turn ──
+
+  prepare(): Prepared | undefined {
+    if (this.#onItsWay || this.#gone) return undefined;
+    try {
+      return this.#fold();
+    } catch (error) {
+      this.#runtime.broken(this, error);
+      return undefined;
+    }
+  }
+
+  #fold(): Prepared | undefined {
+    const { store, world } = this.#runtime;
+    const now = Math.max(store.now(), this.replay.now);
+    const until = world.clock.elapsed() + maxTurnMs;
+    const facts: Fact[] = [];
+    const out: Outbox = { deliver: [], abort: [], children: [], messages: [], states: [], successor: undefined };
+    const apply = (body: FactBody): void => {
+      const fact = Object.assign(body, { at: now });
+      this.replay.apply(fact);
+      facts.push(fact);
+    };
+    let mailGot = this.#mailSaved;
+    let steps = 0;
+    for (;;) {
+      while (this.#arrived.length > 0 && facts.length < maxTurnFacts) {
+        const { body, seq } = this.#arrived.shift() as Arrival;
+        if (seq !== undefined) mailGot = seq;
+        if (body.type === "child.ended") this.children.delete(body.step);
+        if (this.replay.expects(body)) apply(body);
+      }
+      if (this.#runtime.closing || this.replay.held) break;
+      const wishes = this.#backlog.length > 0 ? this.#backlog.concat(this.replay.take()) : this.replay.take();
+      this.#backlog = [];
+      if (wishes.length === 0 && this.#arrived.length === 0) break;
+      for (let i = 0; i < wishes.length; i++) {
+        if (facts.length >= maxTurnFacts || ((++steps & 15) === 0 && world.clock.elapsed() > until)) {
+          this.#backlog = wishes.slice(i);
+          break;
+        }
+        const wish = wishes[i] as Command;
+        if (this.replay.isOpen(wish.key)) this.#perform(wish, apply, out, now, facts);
+      }
+      if (this.#backlog.length > 0 || facts.length >= maxTurnFacts) break;
+    }
+    if (facts.length === 0) {
+      this.#afterAccept(out);
+      return undefined;
+    }
+    return this.#write(facts, out, now, mailGot);
+  }
+
+  #perform(wish: Command, apply: (body: FactBody) => void, out: Outbox, now: number, facts: readonly Fact[]): void {
+    const runtime = this.#runtime;
+    switch (wish.type) {
+      case "record":
+        return apply(wish.fact);
+      case "value":
+        return apply({ type: "value.recorded", step: wish.step, value: runtime.value(wish.of, now) });
+      case "compute":
+        return apply(runCompute(runtime, wish));
+      case "reduce": {
+        const { fact, state } = runReducer(runtime, wish);
+        if (state) out.states.push(state);
+        return apply(fact);
+      }
+      case "read":
+        return apply({ type: "state.read", step: wish.step, node: wish.callee.name, key: wish.stateKey, state: runtime.states.read(wish.callee, wish.stateKey) });
+      case "dispatch":
+        return this.#dispatch(wish, apply, now);
+      case "deliver":
+        out.deliver.push({ command: wish, decoded: this.#decoded.get(wish.step) });
+        this.#decoded.delete(wish.step);
+        return;
+      case "abort":
+        out.abort.push(wish);
+        return;
+      case "start-child":
+        return this.#startChild(wish, apply, out, now);
+      case "cancel-child":
+        out.messages.push({ runId: wish.runId, messageId: `${this.id}/${wish.step}/cancel`, kind: "cancel", body: `{"reason":"its parent ${this.id.replaceAll('"', "'")} gave it up"}` });
+        return;
+      case "arm":
+        this.#arm(wish.step, wish.due, now);
+        return;
+      case "finish":
+        return this.#finish(wish.fact, apply, out, now, facts);
+    }
+  }
+
+  #dispatch(wish: CommandOf<"dispatch">, apply: (body: FactBody) => void, now: number): void {
+    const refused = tryInput(this.#runtime, wish);
+    if (refused?.missing !== undefined)
+      return apply({
+        type: "run.paused",
+        code: "SERVICE_MISSING",
+        step: wish.step,
+        message: `${wish.callee.name} uses the service "${refused.missing}", which this process does not provide: add it to \`provide\`, start again and resume the run`,
+      });
+    if (refused?.error)
+      return apply({ type: "step.failed", step: wish.step, node: wish.callee.name, attempts: wish.attempt - 1, error: refused.error });
+    if (refused?.decoded) this.#decoded.set(wish.step, refused.decoded);
+    apply({ type: "action.dispatched", step: wish.step, attempt: wish.attempt, node: wish.callee.name, input: wish.input, notAfter: now + wish.timeoutMs });
+  }
+
+  #startChild(wish: CommandOf<"start-child">, apply: (body: FactBody) => void, out: Outbox, now: number): void {
+    const child = this.#runtime.newChild(this, wish, now);
+    if ("error" in child) return apply({ type: "step.failed", step: wish.step, node: wish.callee.name, attempts: 0, error: child.error });
+    out.children.push({ ...child, step: wish.step });
+    this.children.set(wish.step, wish.runId);
+    apply({ type: "child.started", step: wish.step, runId: wish.runId, node: wish.callee.name, input: wish.input });
+  }
+
+  #arm(step: string, due: number, now: number): void {
+    if (due > now + nearMs) return;
+    this.#near.add(step);
+    this.#runtime.timers.at(due, () => this.timerFired(step, due));
+  }
+
+  #finish(fact: FinalBody, apply: (body: FactBody) => void, out: Outbox, now: number, facts: readonly Fact[]): void {
+    const final = fact.type === "run.failed" && fact.error.code === "OPERATION_NOT_PERFORMED" ? this.#runtime.placed(this, fact, facts) : fact;
+    const started = this.replay.started;
+    if (final.type === "run.restarted") out.successor = this.#runtime.successor(this, final.input, now);
+    else if (started?.parent)
+      out.messages.push({
+        runId: started.parent.runId,
+        messageId: `${this.id}/ended`,
+        kind: "child",
+        body: JSON.stringify(childEnded(started.parent.step, this.id, final, started.workflow)),
+      });
+    apply(final);
+  }
+
+  #write(facts: Fact[], out: Outbox, now: number, mailGot: number): Prepared {
+    const at = this.#at;
+    const last = facts.at(-1) as Fact;
+    const final = isFinal(last);
+    const status = final && last.type === "run.restarted" ? "completed" : this.replay.status;
+    const park = final || !this.#mayPark(out) ? undefined : { wakeAt: this.#nextDue() ?? null };
+    const parks = park !== undefined && (park.wakeAt === null || park.wakeAt - now > this.#runtime.settings.parkAfterMs);
+    const encoded = encodeFacts(facts);
+    const next = at.pos + facts.length;
+    const epoch = final ? at.epoch + 1 : at.epoch;
+    const changed = final || parks || status !== this.#status || mailGot !== this.#mailSaved;
+    const write: TurnWrite = {
+      run: at.runNo ?? this.row,
+      turn: at.turn,
+      after: at.after,
+      epoch,
+      pos: at.pos,
+      next,
+      at: now,
+      final,
+      facts: encoded.text,
+      ...(this.#taking ? { take: true } : {}),
+      ...(encoded.blobs ? { blobs: encoded.blobs } : {}),
+      ...(changed ? { row: parks ? { status, mailGot, park } : { status, mailGot } } : {}),
+      ...(out.children.length > 0 ? { children: out.children.map(({ run, first }) => ({ run, first })) } : {}),
+      ...(out.messages.length > 0 ? { messages: out.messages } : {}),
+      ...(out.states.length > 0 ? { states: out.states } : {}),
+      ...(out.successor ? { successor: { run: out.successor.run, first: out.successor.first } } : {}),
+    };
+    this.#onItsWay = true;
+    return {
+      write,
+      accepted: (answer) => {
+        this.#onItsWay = false;
+        if (!answer.accepted) return this.#runtime.refused(this, answer);
+        this.#at = { runNo: answer.runNo, turn: at.turn + 1, after: epoch, epoch, pos: next, mailGot };
+        this.#taking = false;
+        this.#status = status;
+        this.#mailSaved = mailGot;
+        this.#runtime.accepted(this, facts);
+        this.#afterAccept(out, answer);
+        if (final) return this.#runtime.ended(this, last as Fact & FinalBody, out.successor, answer.successorNo);
+        if (parks && this.#arrived.length === 0) return this.#runtime.parked(this, park.wakeAt);
+        // It was put down and has news already: it is taken again at once, by the mail or the timer that it was put down for.
+        if (parks) return this.#runtime.parked(this, 0);
+        if (!this.quiet) this.stir();
+      },
+    };
+  }
+
+  /** Waits only for what has its own way to wake it. */
+  #mayPark(out: Outbox): boolean {
+    return (
+      out.deliver.length === 0 &&
+      this.#calls.size === 0 &&
+      this.#arrived.length === 0 &&
+      this.#backlog.length === 0 &&
+      this.children.size === 0 &&
+      (this.replay.calls === 0 || this.replay.paused) &&
+      !this.#runtime.closing
+    );
+  }
+  #nextDue(): number | undefined {
+    let next: number | undefined;
+    for (const due of this.replay.armed.values()) if (next === undefined || due < next) next = due;
+    return next;
+  }
+
+  /** A2: everything that the turn asked of the outside. */
+  #afterAccept(out: Outbox, answer?: Appended & { readonly accepted: true }): void {
+    const runtime = this.#runtime;
+    out.children.forEach((child, i) => {
+      const runNo = answer?.children?.[i];
+      if (runNo === undefined) this.#childExists(child.step, child.run.id);
+      else runtime.adopt(child, runNo);
+    });
+    for (const { command, decoded } of out.deliver) {
+      if (!this.replay.isOpen(command.key)) continue;
+      const call = new Call(this.#host, command, runtime.store.now() + command.timeoutMs);
+      this.#calls.set(command.step, call);
+      runtime.deliver(call, decoded, command);
+    }
+    for (const { step, attempt } of out.abort) {
+      const call = this.#calls.get(step);
+      if (call) call.abort({ code: "CANCELLED", message: "the step was cancelled" });
+      else this.arrive({ type: "action.failed", step, attempt, error: { code: "CANCELLED", message: "cancelled before it was sent" }, outcome: "unknown" });
+    }
+    for (const message of out.messages) runtime.posted(message.runId);
+  }
+
+  #childExists(step: string, runId: string): void {
+    this.arrive({
+      type: "child.ended",
+      step,
+      runId,
+      status: "failed",
+      error: { code: "RUN_ID_CONFLICT", message: `the run id "${runId}" is taken by another run: give the child another runId` },
+    });
+  }
+}
+
+function childEnded(step: string, runId: string, final: FinalBody, workflow: string): FactBody {
+  const notUndone = "notUndone" in final && final.notUndone && final.notUndone.length > 0 ? { notUndone: final.notUndone } : {};
+  const base = { type: "child.ended", step, runId, ...notUndone } as const;
+  switch (final.type) {
+    case "run.completed":
+      return { ...base, status: "completed", output: workflow === "onex-undo" ? { notUndone: final.notUndone ?? [] } : final.output };
+    case "run.failed":
+      return { ...base, status: "failed", error: final.error };
+    default:
+      return { ...base, status: "cancelled", error: { code: "RUN_CANCELLED", message: `the child run ${runId} was cancelled` } };
+  }
+}

@@ -1,0 +1,188 @@
+/** How runs come to be: programs of workflows, first turns, children and successors. */
+import { durationMs } from "../core/duration.ts";
+import { type Fact, type FactBody, type FactOf, isFinal, type Started } from "../core/fact.ts";
+import { type Failure, failureOf, OnexError } from "../core/failure.ts";
+import type { Json } from "../core/json.ts";
+import type { Callee } from "../core/operation.ts";
+import { type Program, Replay } from "../core/replay.ts";
+import { undoProgram, undoWorkflow } from "../core/undo.ts";
+import type { CommandOf } from "../core/command.ts";
+import { type Contract, type Log, recordedOutput, type WorkflowContract } from "../node/contract.ts";
+import { encodeFacts } from "../store/codec.ts";
+import type { FirstTurn, NewRun } from "../store/store.ts";
+import type { ActiveRun } from "./active-run.ts";
+import type { StartOptions } from "./api.ts";
+import { startInput } from "./inline.ts";
+import type { Runtime } from "./runtime.ts";
+import { canonical, checkSize } from "./values.ts";
+
+/** A run's fold, and the log that its workflow writes: silent while replaying, and let out when a turn is accepted. */
+export interface Folded {
+  readonly replay: Replay;
+  readonly log: RunLog;
+}
+/** A run with its first turn, not stored yet. */
+export interface Begun extends Folded {
+  readonly run: NewRun;
+  readonly first: FirstTurn;
+}
+
+export class RunLog {
+  /** Set once history is folded. */
+  live = false;
+  readonly #lines: (() => void)[] = [];
+  readonly log: Log;
+  constructor(out: Log) {
+    const later =
+      (level: keyof Log) =>
+      (message: string, fields?: object): void => {
+        if (this.live) this.#lines.push(() => out[level](message, fields));
+      };
+    this.log = { debug: later("debug"), info: later("info"), warn: later("warn"), error: later("error") };
+  }
+  flush(): void {
+    if (this.#lines.length > 0) for (const line of this.#lines.splice(0)) line();
+  }
+}
+
+export function fresh(runtime: Runtime, runId: string, contract: WorkflowContract, undoes?: string, tracing = false): Folded {
+  const log = new RunLog(runtime.world.log);
+  const keyOf = (step: string) => runtime.world.hash(`${runId}\0${step}`).slice(0, 32);
+  const program = contract.name === undoWorkflow.name ? undoing(runtime, undoes) : programOf(runtime, runId, contract, log);
+  const met = (callee: Callee) => runtime.learn(callee as WorkflowContract);
+  return { replay: new Replay(program, { runId, keyOf, guard: runtime.guard, met, tracing }), log };
+}
+
+function programOf(runtime: Runtime, runId: string, contract: WorkflowContract, log: RunLog): Program {
+  return {
+    onFailure: contract.onFailure,
+    begin: (started) => contract.begin(started.input, { runId, correlationId: started.correlationId, log: log.log }, runtime.registry),
+    finish: (returned) => {
+      const output = recordedOutput(contract, returned);
+      checkSize(output, runtime.settings.maxValueBytes, `workflow ${contract.name}: output`);
+      return output;
+    },
+  };
+}
+
+/** The program of `<child>~undo`: takes back what the ended child owes, read from its log (API rule 22). */
+function undoing(runtime: Runtime, childId: string | undefined): Program {
+  return {
+    onFailure: "compensate",
+    *begin() {
+      const facts = runtime.factsNow(childId ?? "");
+      const started = facts[0] as Started;
+      if (!isFinal(facts.at(-1) as Fact) || (facts.at(-1) as Fact).type !== "run.completed") return null;
+      const contract = runtime.workflowOf(started);
+      if (!contract) throw new OnexError("VERSION_MISSING", `the workflow ${started.workflow}@${started.version} of ${childId} is not held here`);
+      const child = fresh(runtime, childId ?? "", contract, (started.input as { runId?: string } | null)?.runId).replay;
+      for (const fact of facts) child.apply(fact);
+      return yield* undoProgram(child.owed(), (step) => child.keyOf(step));
+    },
+    finish: () => null,
+  };
+}
+
+export interface StartSpec {
+  readonly id: string;
+  readonly contract: Contract;
+  readonly input: Json;
+  readonly options: StartOptions;
+  readonly deadline: number | undefined;
+  readonly parent?: { readonly runId: string; readonly step: string } | undefined;
+}
+
+export function startedFact(runtime: Runtime, spec: StartSpec, now: number): Started {
+  const { contract, options } = spec;
+  const timeout = options.timeout ?? contract.timeout;
+  const deadlines = [spec.deadline, timeout === undefined ? undefined : now + durationMs(timeout)].filter((due) => due !== undefined);
+  const plan = (contract as WorkflowContract).plan;
+  return {
+    type: "run.started",
+    workflow: contract.name,
+    version: contract.version,
+    input: spec.input,
+    correlationId: options.correlationId ?? spec.id,
+    seed: runtime.world.entropy.seed(),
+    priority: options.priority ?? 100,
+    ...(deadlines.length > 0 ? { deadline: Math.min(...deadlines) } : {}),
+    ...(options.stepInputs ? { stepInputs: options.stepInputs } : {}),
+    ...(spec.parent ? { parent: spec.parent } : {}),
+    ...(plan ? { definition: plan.hash } : {}),
+    at: now,
+  };
+}
+
+/** Equal for equal questions: the same id may be asked again with the same one. */
+export function questionDigest(runtime: Runtime, contract: Contract, input: Json): string {
+  return runtime.world.hash(`${contract.name}\0${canonical(input)}`).slice(0, 32);
+}
+
+export function newRun(runtime: Runtime, spec: StartSpec, started: Started): NewRun {
+  return {
+    id: spec.id,
+    workflow: started.workflow,
+    version: started.version,
+    digest: questionDigest(runtime, spec.contract, spec.input),
+    priority: started.priority,
+    at: started.at,
+    ...(spec.parent ? { parent: spec.parent.runId } : {}),
+  };
+}
+
+export function acquired(runtime: Runtime, epoch: number): FactBody {
+  return { type: "lease.acquired", leaseId: runtime.leaseId, epoch };
+}
+
+/** Folds the first two facts and encodes them as turn 0, owned by this process. */
+function first(runtime: Runtime, started: Started, folded: Folded): FirstTurn {
+  const lease: FactOf<"lease.acquired"> = { type: "lease.acquired", leaseId: runtime.leaseId, epoch: 1, at: started.at };
+  folded.log.live = true;
+  folded.replay.apply(started);
+  folded.replay.apply(lease);
+  const encoded = encodeFacts([started, lease]);
+  return { epoch: 1, next: 2, facts: encoded.text, ...(encoded.blobs ? { blobs: encoded.blobs } : {}) };
+}
+
+/** The child run that a workflow wishes for, or why there is none. */
+export function child(runtime: Runtime, parent: ActiveRun, wish: CommandOf<"start-child">, now: number): Begun | { readonly error: Failure } {
+  const contract = wish.callee as WorkflowContract;
+  try {
+    const existing = runtime.store.run(wish.runId);
+    if (existing !== undefined && !(existing instanceof Promise))
+      throw new OnexError("RUN_ID_CONFLICT", `the run id "${wish.runId}" is taken by another run: give the child another runId`);
+    const isUndo = contract.name === undoWorkflow.name;
+    const input = isUndo ? wish.input : startInput(contract, wish.input, runtime.settings.maxValueBytes);
+    const correlationId = parent.replay.started?.correlationId ?? parent.id;
+    const spec: StartSpec = {
+      id: wish.runId,
+      contract,
+      input,
+      options: { correlationId, priority: wish.priority },
+      deadline: undefined,
+      parent: { runId: parent.id, step: wish.step },
+    };
+    const started = startedFact(runtime, spec, now);
+    const folded = fresh(runtime, spec.id, contract, isUndo ? (input as { runId: string }).runId : undefined);
+    return { ...folded, run: newRun(runtime, spec, started), first: first(runtime, started, folded) };
+  } catch (error) {
+    return { error: failureOf(error, "INPUT_INVALID") };
+  }
+}
+
+/** The run that goes on under the same id after `restart(input)`. */
+export function successor(runtime: Runtime, ended: ActiveRun, contract: WorkflowContract, input: Json, now: number): Begun {
+  const before = ended.replay.started as Started;
+  const mail = ended.replay.mailbox;
+  const { deadline: _past, mail: _read, ...kept } = before;
+  const started: Started = {
+    ...kept,
+    input,
+    seed: runtime.world.entropy.seed(),
+    at: now,
+    ...(mail.length > 0 ? { mail } : {}),
+    ...(contract.timeout === undefined ? {} : { deadline: now + durationMs(contract.timeout) }),
+  };
+  const folded = fresh(runtime, ended.id, contract);
+  return { ...folded, run: { ...ended.row, at: now }, first: first(runtime, started, folded) };
+}

@@ -1,0 +1,198 @@
+/**
+ * One delivery of an EFFECT's attempt, from the accepted intent to its answer.
+ *
+ * C1 It reports at most one answer, and none after `drop`.
+ * C2 Timeout, silence and cancel abort the signal and wait for the function to settle, at most `abortGraceMs`;
+ *    then the attempt is given up with its outcome unknown.
+ * C3 Only `Fatal` reports outcome "none"; whatever else ends it leaves the outcome unknown.
+ */
+import type { CommandOf } from "../core/command.ts";
+import { durationMs } from "../core/duration.ts";
+import type { FactBody } from "../core/fact.ts";
+import { Fatal, type Failure, failureOf, OnexError, RetryLater } from "../core/failure.ts";
+import { type Json, toJson } from "../core/json.ts";
+import { type EffectContext, type EffectContract, type Log, recordedOutput } from "../node/contract.ts";
+import { type Checked, checkMaybe } from "../node/schema.ts";
+import type { Services } from "./services.ts";
+import { checkSize } from "./values.ts";
+import type { Clock, Stage } from "./world.ts";
+
+/** What a call needs of its run and process. */
+export interface CallHost {
+  readonly runId: string;
+  readonly correlationId: string;
+  readonly epoch: number;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly stage: Stage | undefined;
+  readonly services: Services;
+  readonly abortGraceMs: number;
+  readonly maxValueBytes: number;
+  now(): number;
+  keyOf(step: string): string;
+  /** The answer, or a note on the way. */
+  report(call: Call, fact: FactBody): void;
+  /** It no longer counts as in flight. */
+  over(call: Call): void;
+}
+
+export class Call {
+  readonly step: string;
+  readonly attempt: number;
+  readonly #host: CallHost;
+  readonly #command: CommandOf<"deliver">;
+  readonly #contract: EffectContract;
+  readonly #deadline: number;
+  readonly #stops: (() => void)[] = [];
+  #controller: AbortController | undefined;
+  #aborted: Failure | undefined;
+  #stopSilence: (() => void) | undefined;
+  #done = false;
+
+  constructor(host: CallHost, command: CommandOf<"deliver">, deadline: number) {
+    this.#host = host;
+    this.#command = command;
+    this.#contract = command.callee as EffectContract;
+    this.step = command.step;
+    this.attempt = command.attempt;
+    this.#deadline = deadline;
+  }
+
+  /** Makes the call. `decoded` is the validated input, when the turn has it already. */
+  start(decoded: Checked | undefined): void {
+    const { clock } = this.#host;
+    this.#stops.push(
+      clock.setTimer(this.#deadline - this.#host.now(), () =>
+        this.abort({ code: "STEP_TIMEOUT", message: `${this.#contract.name} did not answer within ${this.#command.timeoutMs} ms` }),
+      ),
+    );
+    this.#listen();
+    const services = this.#host.services.of(this.#contract);
+    if (decoded && !(services instanceof Promise)) this.#invoke(decoded, services);
+    else
+      Promise.all([decoded ?? checkMaybe(this.#contract.input, this.#command.input), services]).then(
+        ([checked, given]) => this.#invoke(checked, given),
+        (error) => this.#threw(error),
+      );
+  }
+
+  #invoke(checked: Checked, services: Record<string, unknown>): void {
+    if (this.#done) return;
+    if (checked.problem !== undefined)
+      return this.#threw(new Fatal("INPUT_INVALID", { message: `effect ${this.#contract.name}: input: ${checked.problem}` }));
+    let answer: unknown;
+    try {
+      const run = (this.#host.stage?.run(this.#contract) ?? this.#contract.run) as (input: unknown, context: EffectContext) => unknown;
+      answer = run(checked.value, this.#context(services));
+    } catch (error) {
+      return this.#threw(error);
+    }
+    if (answer instanceof Promise)
+      answer.then(
+        (value) => this.#returned(value),
+        (error) => this.#threw(error),
+      );
+    else
+      Promise.resolve(answer).then(
+        (value) => this.#returned(value),
+        (error) => this.#threw(error),
+      );
+  }
+
+  #context(services: Record<string, unknown>): EffectContext {
+    const call = this;
+    const host = this.#host;
+    return {
+      ...services,
+      runId: host.runId,
+      correlationId: host.correlationId,
+      epoch: host.epoch,
+      attempt: this.attempt,
+      deadline: this.#deadline,
+      log: host.log,
+      resume: this.#command.resume,
+      // Made only for those who ask: most effects use one of them or none.
+      get signal() {
+        return call.#signal();
+      },
+      get idempotencyKey() {
+        return host.keyOf(call.step);
+      },
+      progress: (note) => this.#progress(note),
+    };
+  }
+
+  #signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#aborted && !this.#controller.signal.aborted) this.#controller.abort(new OnexError(this.#aborted.code, this.#aborted.message));
+    return this.#controller.signal;
+  }
+
+  #progress(note: Json | undefined): void {
+    if (this.#done) return;
+    this.#listen();
+    if (note === undefined) return;
+    const json = toJson(note, `effect ${this.#contract.name}: progress note`);
+    checkSize(json, this.#host.maxValueBytes, `effect ${this.#contract.name}: progress note`);
+    this.#host.report(this, { type: "action.progressed", step: this.step, attempt: this.attempt, note: json });
+  }
+
+  /** Starts the longest silence anew. */
+  #listen(): void {
+    const { heartbeat } = this.#contract;
+    if (heartbeat === undefined) return;
+    this.#stopSilence?.();
+    this.#stopSilence = this.#host.clock.setTimer(durationMs(heartbeat), () =>
+      this.abort({ code: "HEARTBEAT_TIMEOUT", message: `${this.#contract.name} made no progress for ${heartbeat}` }),
+    );
+  }
+
+  /** C2. */
+  abort(why: Failure): void {
+    if (this.#done || this.#aborted) return;
+    this.#aborted = why;
+    this.#controller?.abort(new OnexError(why.code, why.message));
+    this.#stops.push(this.#host.clock.setTimer(this.#host.abortGraceMs, () => this.#failed(why, "unknown", {})));
+  }
+
+  /** Ends it without an answer: it stays in doubt. */
+  drop(): void {
+    if (this.#done) return;
+    this.#controller?.abort(new OnexError("ORCHESTRATOR_CLOSED", "the orchestrator was closed"));
+    this.#end();
+  }
+
+  #returned(value: unknown): void {
+    if (this.#done) return;
+    // Too late to count as an answer in time: the attempt has timed out, and may have happened.
+    if (this.#aborted && this.#aborted.code !== "CANCELLED") return this.#failed(this.#aborted, "unknown", {});
+    try {
+      const output = recordedOutput(this.#contract, value);
+      checkSize(output, this.#host.maxValueBytes, `effect ${this.#contract.name}: output`);
+      this.#end();
+      this.#host.report(this, { type: "action.completed", step: this.step, attempt: this.attempt, output });
+    } catch (error) {
+      this.#failed(failureOf(error, "OUTPUT_INVALID"), "unknown", { final: true });
+    }
+  }
+
+  #threw(error: unknown): void {
+    if (this.#done) return;
+    if (error instanceof Fatal) return this.#failed(failureOf(error, error.code), "none", { final: true });
+    if (this.#aborted) return this.#failed(this.#aborted, "unknown", {});
+    const failure = failureOf(error, "EFFECT_THREW");
+    this.#failed(failure, "unknown", error instanceof RetryLater ? { retryAfterMs: durationMs(error.after) } : {});
+  }
+
+  #failed(error: Failure, outcome: "none" | "unknown", more: { readonly final?: boolean; readonly retryAfterMs?: number }): void {
+    this.#end();
+    this.#host.report(this, { type: "action.failed", step: this.step, attempt: this.attempt, error, outcome, ...more });
+  }
+
+  #end(): void {
+    this.#done = true;
+    this.#stopSilence?.();
+    for (const stop of this.#stops) stop();
+    this.#host.over(this);
+  }
+}

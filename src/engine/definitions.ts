@@ -1,0 +1,69 @@
+/** The workflows that this process holds, YAML definitions of earlier files included: a run is pinned to what it started with. */
+import type { Started } from "../core/fact.ts";
+import { OnexError } from "../core/failure.ts";
+import type { PlanSource, WorkflowContract } from "../node/contract.ts";
+import type { Registry } from "../node/registry.ts";
+import { restoreWorkflow } from "../plan/workflow.ts";
+import type { OpenStore } from "../store/store.ts";
+
+export class Definitions {
+  readonly #registry: Registry;
+  readonly #kept = new Set<string>();
+  /** Workflows made from stored definitions, by hash. */
+  readonly stored = new Map<string, WorkflowContract>();
+
+  /** Workflows that others call in code, by name and version. */
+  readonly #learnt = new Map<string, WorkflowContract>();
+
+  constructor(registry: Registry) {
+    this.#registry = registry;
+  }
+
+  learn(contract: WorkflowContract): void {
+    const name = `${contract.name}@${contract.version}`;
+    if (contract.plan === undefined && !this.#learnt.has(name)) this.#learnt.set(name, contract);
+  }
+
+  find(started: Pick<Started, "workflow" | "version" | "definition">): WorkflowContract | undefined {
+    const name = `${started.workflow}@${started.version}`;
+    const contract = (this.#registry.find("workflow", name)?.contract as WorkflowContract | undefined) ?? this.#learnt.get(name);
+    if (started.definition === undefined) return contract?.version === started.version ? contract : undefined;
+    if (contract?.plan?.hash === started.definition) return contract;
+    return this.stored.get(started.definition);
+  }
+
+  /** Keeps a definition in the store, before the first run that is pinned to it. */
+  keep(store: OpenStore, plan: PlanSource): void | Promise<void> {
+    if (this.#kept.has(plan.hash)) return;
+    this.#kept.add(plan.hash);
+    return store.define(plan.hash, plan.definition);
+  }
+
+  /** Makes the workflow of a stored definition, when the run is pinned to one that is not the file of today. */
+  async load(store: OpenStore, started: Pick<Started, "workflow" | "version" | "definition">): Promise<void> {
+    const hash = started.definition;
+    if (hash === undefined || this.find(started)) return;
+    const text = await store.definition(hash);
+    if (text !== undefined) this.stored.set(hash, restoreWorkflow(text).contract);
+  }
+
+  /** The names under which runs wait for this process. */
+  held(): string[] {
+    const names = this.#registry
+      .contracts()
+      .filter(({ kind }) => kind === "workflow")
+      .map(({ name, version }) => `${name}@${version}`);
+    return [...names, "onex-undo@1.0.0"];
+  }
+
+  /** The newest workflow of that name, or exactly `version`. Throws OnexError `WORKFLOW_UNKNOWN`. */
+  get(name: string, version?: string): WorkflowContract {
+    const found = this.#registry.find("workflow", version === undefined ? name : `${name}@${version}`)?.contract as WorkflowContract | undefined;
+    if (found) return found;
+    const names = this.#registry.names("workflow");
+    throw new OnexError(
+      "WORKFLOW_UNKNOWN",
+      `this orchestrator holds no workflow "${name}"${version === undefined ? "" : `@${version}`}; it holds ${names.length === 0 ? "none" : names.join(", ")}: add it to \`nodes\``,
+    );
+  }
+}

@@ -1,0 +1,404 @@
+/**
+ * The process that drives runs: it owns the store, takes what is due, writes turns in batches, and lets go at the end.
+ *
+ * P1 Safety is the store's fence; being the owner only decides who tries.
+ * P2 A run is driven by at most one ActiveRun of this process; what is parked has none and costs no memory.
+ * P3 A failed write stops the engine: callers get that error, nothing goes on from memory alone.
+ */
+import type { CommandOf } from "../core/command.ts";
+import type { Fact, FinalBody, Started } from "../core/fact.ts";
+import { type Failure, failureOf, OnexError } from "../core/failure.ts";
+import type { Json } from "../core/json.ts";
+import { undoWorkflow } from "../core/undo.ts";
+import type { AnyNode, WorkflowContract } from "../node/contract.ts";
+import { Registry } from "../node/registry.ts";
+import type { Checked } from "../node/schema.ts";
+import type { Provided } from "../node/service.ts";
+import { decodeFacts } from "../store/codec.ts";
+import type { Appended, OpenStore, RunRow, Store } from "../store/store.ts";
+import { ActiveRun } from "./active-run.ts";
+import { type Begun, child, fresh, successor } from "./begin.ts";
+import type { Call } from "./call.ts";
+import { Definitions } from "./definitions.ts";
+import { guarded, unguarded } from "./guard.ts";
+import { Intake } from "./intake.ts";
+import type { Runtime, Settings } from "./runtime.ts";
+import { Services } from "./services.ts";
+import { States } from "./states.ts";
+import { Timers } from "./timers.ts";
+import { Watchers } from "./watchers.ts";
+import type { World } from "./world.ts";
+import { Writer } from "./writer.ts";
+
+const sweepMs = 30_000;
+/** How often a client asks whether the store is free. */
+const acquireMs = 500;
+
+export interface EngineOptions {
+  readonly store: Store;
+  readonly nodes: readonly AnyNode[];
+  readonly provide: readonly Provided[];
+  readonly settings: Settings;
+}
+
+export class Engine implements Runtime {
+  readonly world: World;
+  readonly store: OpenStore;
+  readonly services: Services;
+  readonly registry: Registry;
+  readonly settings: Settings;
+  readonly writer: Writer;
+  readonly timers: Timers;
+  readonly states: States;
+  readonly leaseId: string;
+  readonly watchers: Watchers;
+  readonly definitions: Definitions;
+  readonly guard: <T>(advance: () => T) => T;
+  closing = false;
+  owner = false;
+  error: OnexError | undefined;
+
+  readonly #active = new Map<number, ActiveRun>();
+  readonly #byId = new Map<string, ActiveRun>();
+  readonly #starting = new Map<ActiveRun, { accepted: (row?: RunRow) => void; failed: (error: unknown) => void }>();
+  readonly #intake: Intake;
+  readonly #stops: (() => void)[] = [];
+  #calls: { readonly call: Call; readonly decoded: Checked | undefined; readonly priority: number; readonly order: number }[] = [];
+  #order = 0;
+  #inFlight = 0;
+  #onQuiet: (() => void)[] = [];
+  readonly counts = { steps: 0, redelivered: 0, takenOver: 0 };
+  #stopped: { resolve: () => void; reject: (error: unknown) => void } | undefined;
+  readonly stopped: Promise<void>;
+
+  constructor(world: World, options: EngineOptions) {
+    this.world = world;
+    this.settings = options.settings;
+    this.registry = new Registry(options.nodes);
+    this.services = new Services(options.provide, (node) => world.stage?.isStubbed(node) ?? false);
+    this.guard = world.guarded ? guarded : unguarded;
+    this.leaseId = world.entropy.uuid();
+    this.stopped = new Promise((resolve, reject) => {
+      this.#stopped = { resolve, reject };
+    });
+    this.stopped.catch(() => {});
+    this.definitions = new Definitions(this.registry);
+    this.store = options.store.open({
+      now: () => world.clock.now(),
+      setTimer: (ms, callback) => world.clock.setTimer(ms, callback),
+      warn: (code, message) => world.log.warn(message, { code }),
+    });
+    this.timers = new Timers(world.clock, () => this.store.now());
+    this.states = new States(this.store);
+    this.writer = new Writer(
+      this.store,
+      world.clock,
+      () => this.#afterBatch(),
+      (error) => this.stop(error),
+    );
+    this.watchers = new Watchers(this);
+    this.#intake = new Intake(this);
+    this.#acquire();
+  }
+
+  // ── ownership ──
+
+  #acquire(): void {
+    const settle = (got: { readonly leaseNo: number } | undefined): void => {
+      if (this.closing || this.error) return;
+      if (got) this.#becomeOwner();
+      else {
+        this.#stops.push(this.world.clock.setTimer(acquireMs, () => this.#acquire()));
+        this.watchers.follow();
+      }
+    };
+    try {
+      const got = this.store.acquire(this.leaseId);
+      if (got instanceof Promise) got.then(settle, (error) => this.stop(error));
+      else settle(got);
+    } catch (error) {
+      if (!this.owner && this.#active.size === 0 && this.#stops.length === 0) throw error;
+      this.stop(error);
+    }
+  }
+
+  #becomeOwner(): void {
+    this.owner = true;
+    this.watchers.unfollow();
+    this.#stops.push(this.store.watch("owner", () => this.#intake.look()));
+    const sweep = (): void => {
+      for (const run of this.#active.values()) run.sweep();
+      this.#stops.push(this.world.clock.setTimer(sweepMs, sweep));
+    };
+    this.#stops.push(this.world.clock.setTimer(sweepMs, sweep));
+    this.#intake.open();
+  }
+
+  /** Who owns the store, for messages. */
+  async ownedBy(): Promise<string> {
+    const owner = await this.store.owner();
+    return owner ? `process ${owner.pid}` : "nobody";
+  }
+
+  // ── runs ──
+
+  active(id: string): ActiveRun | undefined {
+    return this.#byId.get(id);
+  }
+  activeNo(runNo: number): ActiveRun | undefined {
+    return this.#active.get(runNo);
+  }
+  get activeCount(): number {
+    return this.#byId.size;
+  }
+  get callsInFlight(): number {
+    return this.#inFlight;
+  }
+  /** Looks for due runs and mail, soon. */
+  look(): void {
+    if (this.owner) this.#intake.look();
+  }
+
+  /** Drives a run that this process makes; resolves when its first turn is accepted. */
+  begin(run: ActiveRun): Promise<RunRow | undefined> {
+    this.#byId.set(run.id, run);
+    return new Promise((accepted, failed) => {
+      this.#starting.set(run, { accepted, failed });
+      run.stir();
+    });
+  }
+  /** Drives a run that was taken from the store. */
+  enlist(run: ActiveRun): void {
+    this.#byId.set(run.id, run);
+    this.#active.set(run.runNo as number, run);
+    run.stir();
+  }
+  adopt(begun: Begun, runNo: number, mailGot = 0): void {
+    const at = { runNo, turn: 1, after: begun.first.epoch, epoch: begun.first.epoch, pos: begun.first.next, mailGot };
+    const run = new ActiveRun(this, begun.run, begun, at, { taking: false, status: "running" });
+    this.enlist(run);
+    run.sweep();
+  }
+
+  workflowOf(started: Pick<Started, "workflow" | "version" | "definition">): WorkflowContract | undefined {
+    if (started.workflow === undoWorkflow.name) return undoWorkflow as WorkflowContract;
+    return this.definitions.find(started);
+  }
+
+  learn(contract: WorkflowContract): void {
+    this.definitions.learn(contract);
+  }
+
+  factsNow(runId: string): readonly Fact[] {
+    const row = this.store.run(runId);
+    if (row === undefined || row instanceof Promise) throw new OnexError("RUN_UNKNOWN", `there is no run "${runId}" in ${this.store.name}`);
+    const turns = this.store.turns(row.runNo);
+    if (turns instanceof Promise) throw new OnexError("NOT_BUILT", "this store cannot be read at once");
+    return turns.flatMap((turn) => this.decode(row.runNo, turn.facts));
+  }
+  decode(runNo: number, facts: string): Fact[] {
+    return decodeFacts(facts, (hash) => {
+      const text = this.store.blob(runNo, hash);
+      if (text instanceof Promise) throw new OnexError("NOT_BUILT", "this store cannot be read at once");
+      return text;
+    });
+  }
+
+  newChild(parent: ActiveRun, wish: CommandOf<"start-child">, now: number): Begun | { readonly error: Failure } {
+    const begun = child(this, parent, wish, now);
+    const plan = (wish.callee as WorkflowContract).plan;
+    if (plan && !("error" in begun)) this.definitions.keep(this.store, plan);
+    return begun;
+  }
+  successor(run: ActiveRun, input: Json, now: number): Begun {
+    return successor(this, run, this.workflowOf(run.replay.started as Started) as WorkflowContract, input, now);
+  }
+
+  placed(run: ActiveRun, final: FinalBody & { readonly type: "run.failed" }, turn: readonly Fact[]): FinalBody {
+    const contract = this.workflowOf(run.replay.started as Started);
+    if (!contract) return final;
+    // The run is folded again with every operation's place kept: too slow to do always, and the same by I1.
+    const traced = fresh(this, run.id, contract, undefined, true).replay;
+    const before = run.runNo === undefined ? [] : this.factsNow(run.id);
+    for (const fact of [...before, ...turn]) traced.apply(fact);
+    const places = traced.forgottenPlaces.join(", ");
+    return places === "" ? final : { ...final, error: { ...final.error, message: `${final.error.message}: ${places}` } };
+  }
+
+  value(of: "now" | "random" | "uuid", now: number): Json {
+    return of === "now" ? now : of === "random" ? this.world.entropy.random() : this.world.entropy.uuid();
+  }
+
+  // ── what follows from accepted turns ──
+
+  accepted(run: ActiveRun, facts: readonly Fact[]): void {
+    const starting = this.#starting.get(run);
+    if (starting) {
+      this.#starting.delete(run);
+      this.#active.set(run.runNo as number, run);
+      starting.accepted();
+    }
+    for (const fact of facts) if (fact.type === "action.completed" || fact.type === "compute.completed" || fact.type === "reducer.applied") this.counts.steps++;
+    run.folded.log.flush();
+    this.watchers.publish(run.id, facts);
+  }
+
+  refused(run: ActiveRun, answer: Appended & { readonly accepted: false }): void {
+    const starting = this.#starting.get(run);
+    this.#starting.delete(run);
+    this.#forget(run);
+    if (starting && answer.reason === "exists") return starting.accepted(answer.row);
+    this.world.log.warn(`run ${run.id} was taken by another owner`, { code: "FENCED" });
+    this.states.clear();
+    starting?.failed(new OnexError("FENCED", `run ${run.id} was taken by another owner`));
+  }
+
+  ended(run: ActiveRun, final: Fact & FinalBody, next: Begun | undefined, nextNo: number | undefined): void {
+    this.#forget(run);
+    if (next && nextNo !== undefined) return this.adopt(next, nextNo, run.mailSaved);
+    this.watchers.ended(run.id, final);
+  }
+
+  parked(run: ActiveRun, wakeAt: number | null): void {
+    this.#forget(run);
+    this.#intake.wakeAt(wakeAt);
+  }
+
+  broken(run: ActiveRun, error: unknown): void {
+    const failure = failureOf(error, "ENGINE_FAILED");
+    this.world.log.error(`run ${run.id}: ${failure.message}`, { code: failure.code });
+    const starting = this.#starting.get(run);
+    this.#starting.delete(run);
+    this.#forget(run);
+    if (starting) return starting.failed(error);
+    this.#intake.pause(run.id, failure);
+  }
+
+  posted(runId: string): void {
+    this.#intake.mail(runId);
+  }
+
+  #forget(run: ActiveRun): void {
+    run.drop();
+    if (this.#byId.get(run.id) === run) this.#byId.delete(run.id);
+    if (run.runNo !== undefined) this.#active.delete(run.runNo);
+  }
+
+  // ── calls ──
+
+  deliver(call: Call, decoded: Checked | undefined, command: CommandOf<"deliver">): void {
+    this.#calls.push({ call, decoded, priority: command.priority, order: this.#order++ });
+    this.#inFlight++;
+    if (command.delivery > 1) this.counts.redelivered++;
+  }
+  callOver(): void {
+    this.#inFlight--;
+    if (this.#inFlight > 0) return;
+    // Its answer is reported right after this; look when that has happened.
+    this.world.clock.soon(() => {
+      this.#drained?.();
+      this.#quiet();
+    });
+  }
+  #drained: (() => void) | undefined;
+
+  #afterBatch(): void {
+    this.states.settled();
+    const calls = this.#calls;
+    if (calls.length > 0) {
+      this.#calls = [];
+      if (calls.some(({ priority }) => priority !== calls[0]?.priority)) calls.sort((a, b) => a.priority - b.priority || a.order - b.order);
+      for (const { call, decoded } of calls) call.start(decoded);
+    }
+    this.#quiet();
+  }
+
+  // ── rest and end ──
+
+  /** Nothing is due, on its way, or in flight. */
+  get quiet(): boolean {
+    return this.writer.idle && this.#inFlight === 0 && this.#intake.quiet && [...this.#byId.values()].every((run) => run.quiet && run.restful);
+  }
+  idle(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onQuiet.push(resolve);
+      this.world.clock.soon(() => this.#quiet());
+    });
+  }
+  #quiet(): void {
+    if (this.#onQuiet.length === 0 || (!this.quiet && !this.error)) return;
+    for (const resolve of this.#onQuiet.splice(0)) resolve();
+  }
+  /** Something that kept the engine from resting is over. */
+  rested(): void {
+    this.#quiet();
+  }
+
+  /** P3. */
+  stop(cause: unknown): void {
+    if (this.error) return;
+    const failure = failureOf(cause, "STORE_FAILED");
+    this.error = cause instanceof OnexError ? cause : new OnexError(failure.code, failure.message, { cause });
+    this.world.log.error(`the engine stops: ${this.error.message}`, { code: this.error.code });
+    this.#shutDown(this.error);
+    Promise.resolve()
+      .then(() => this.store.close())
+      .catch(() => {});
+    this.#stopped?.reject(this.error);
+  }
+
+  #shutDown(error: OnexError): void {
+    this.closing = true;
+    this.writer.stop();
+    this.timers.stop();
+    this.#intake.stop();
+    for (const stop of this.#stops.splice(0)) stop();
+    for (const run of [...this.#byId.values()]) this.#forget(run);
+    for (const { failed } of this.#starting.values()) failed(error);
+    this.#starting.clear();
+    this.watchers.stop(error);
+    this.#quiet();
+  }
+
+  /** Dies as by `kill -9`, for tests: nothing more is written, nobody is told but those who wait here. */
+  die(): void {
+    this.error = new OnexError("ORCHESTRATOR_CLOSED", "the process died");
+    this.#shutDown(this.error);
+    this.#stopped?.resolve();
+  }
+
+  async close(graceMs: number): Promise<void> {
+    if (this.closing) return this.error ? undefined : this.stopped;
+    this.closing = true;
+    this.#intake.stop();
+    await this.#drain(graceMs);
+    if (this.error) return;
+    this.#shutDown(new OnexError("ORCHESTRATOR_CLOSED", "the orchestrator was closed; the run goes on when a process opens the store again"));
+    for (const { service, error } of await this.services.close())
+      this.world.log.warn(`the service "${service}" could not be closed: ${failureOf(error, "").message}`, { code: "SERVICE_CLOSE_FAILED" });
+    await this.store.close();
+    this.#stopped?.resolve();
+  }
+
+  /** Waits for calls in flight and for their answers to be written. */
+  #drain(graceMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      let over = false;
+      const end = (): void => {
+        if (over) return;
+        over = true;
+        this.#drained = undefined;
+        cancel();
+        resolve();
+      };
+      const cancel = this.world.clock.setTimer(graceMs, end);
+      const look = (): void => {
+        if (over || this.#inFlight > 0) return;
+        if (this.writer.idle) end();
+        else this.world.clock.soon(look);
+      };
+      this.#drained = look;
+      look();
+    });
+  }
+}

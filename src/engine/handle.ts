@@ -1,0 +1,191 @@
+/** A run in the hands of its caller: the same in the process that owns the store and in a client. */
+import { durationMs } from "../core/duration.ts";
+import { type Fact, type FactBody, type FinalBody, isFinal } from "../core/fact.ts";
+import { OnexError, RunCancelled, RunFailed } from "../core/failure.ts";
+import { type Json, toJson } from "../core/json.ts";
+import { type RunView, view } from "../core/view.ts";
+import type { WorkflowContract } from "../node/contract.ts";
+import { check, type Schema } from "../node/schema.ts";
+import type { Signal } from "../node/signal.ts";
+import type { Message, RunRow } from "../store/store.ts";
+import type { Run } from "./api.ts";
+import type { Engine } from "./engine.ts";
+import { checkSize } from "./values.ts";
+import { finalOf } from "./watchers.ts";
+
+export class RunHandle<Output> implements Run<Output> {
+  readonly runId: string;
+  readonly #engine: Engine;
+  readonly #contract: WorkflowContract | undefined;
+
+  constructor(engine: Engine, runId: string, contract: WorkflowContract | undefined) {
+    this.#engine = engine;
+    this.runId = runId;
+    this.#contract = contract;
+  }
+
+  async result(options: { readonly timeout?: `${number}${"ms" | "s" | "m" | "h" | "d"}` } = {}): Promise<Output> {
+    const final = await this.final(options.timeout === undefined ? undefined : durationMs(options.timeout));
+    switch (final.type) {
+      case "run.completed":
+        return (this.#contract ? this.#contract.decode(final.output) : final.output) as Output;
+      case "run.cancelled":
+        throw new RunCancelled(this.runId, final.reason);
+      case "run.failed":
+        throw new RunFailed(this.runId, final.error, final.step, final.notUndone);
+      default:
+        throw new OnexError("ENGINE_FAILED", `run ${this.runId} ended as ${final.type}`);
+    }
+  }
+
+  /** The last fact of the run, when it has ended. */
+  final(timeoutMs?: number): Promise<Fact & FinalBody> {
+    return new Promise((resolve, reject) => {
+      const stops: (() => void)[] = [];
+      const over = (then: () => void): void => {
+        for (const stop of stops.splice(0)) stop();
+        then();
+      };
+      // First wait, then look: what ends in between is told.
+      stops.push(
+        this.#engine.watchers.wait(this.runId, {
+          ended: (final) => over(() => resolve(final)),
+          failed: (error) => over(() => reject(error)),
+        }),
+      );
+      if (timeoutMs !== undefined)
+        stops.push(
+          this.#engine.world.clock.setTimer(timeoutMs, () =>
+            over(() => reject(new OnexError("RESULT_TIMEOUT", `run ${this.runId} did not end within ${timeoutMs} ms; it goes on`))),
+          ),
+        );
+      if (this.#engine.active(this.runId)) return;
+      finalOf(this.#engine, this.runId).then(
+        (final) => final && over(() => resolve(final)),
+        (error) => over(() => reject(this.#engine.error ?? error)),
+      );
+    });
+  }
+
+  async row(): Promise<RunRow> {
+    this.#open();
+    const row = await this.#engine.store.run(this.runId);
+    if (!row) throw new OnexError("RUN_UNKNOWN", `there is no run "${this.runId}" in ${this.#engine.store.name}`);
+    return row;
+  }
+
+  async facts(): Promise<readonly Fact[]> {
+    return this.#factsFrom(await this.row(), 0);
+  }
+  async #factsFrom(row: RunRow, turn: number): Promise<Fact[]> {
+    const turns = await this.#engine.store.turns(row.runNo, turn);
+    return turns.flatMap(({ facts }) => this.#engine.decode(row.runNo, facts));
+  }
+
+  async status(): Promise<RunView> {
+    const row = await this.row();
+    const shown = view(this.runId, await this.#factsFrom(row, 0));
+    return row.blocked === undefined ? shown : { ...shown, blocked: row.blocked };
+  }
+
+  async *events(): AsyncIterable<Fact> {
+    let wake: (() => void) | undefined;
+    let news = true;
+    let failure: OnexError | undefined;
+    const stop = this.#engine.watchers.listen(this.runId, {
+      news: () => {
+        news = true;
+        wake?.();
+      },
+      failed: (error) => {
+        failure = error;
+        wake?.();
+      },
+    });
+    try {
+      let runNo: number | undefined;
+      let turn = 0;
+      for (;;) {
+        if (failure) throw failure;
+        if (!news) {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+          continue;
+        }
+        news = false;
+        const row = await this.row();
+        // After a restart the log begins anew under the same id.
+        if (runNo !== row.runNo) turn = 0;
+        runNo = row.runNo;
+        const turns = await this.#engine.store.turns(row.runNo, turn);
+        turn += turns.length;
+        for (const { facts } of turns)
+          for (const fact of this.#engine.decode(row.runNo, facts)) {
+            yield fact;
+            if (isFinal(fact) && fact.type !== "run.restarted") return;
+          }
+        if (turns.length > 0) news = true;
+      }
+    } finally {
+      stop();
+    }
+  }
+
+  async signal(signal: string | Signal<Schema>, payload: unknown, options: { readonly messageId?: string } = {}): Promise<void> {
+    const name = typeof signal === "string" ? signal : signal.name;
+    const json = toJson(payload, `signal ${name}: payload`);
+    checkSize(json, this.#engine.settings.maxValueBytes, `signal ${name}: payload`);
+    const problem = typeof signal === "string" ? undefined : check(signal.payload, json, `signal ${name}`).problem;
+    const refused = problem ?? (await this.#atTheDoor(name, json));
+    if (refused !== undefined) throw new OnexError("SIGNAL_INVALID", `signal ${name} for run ${this.runId}: ${refused}`);
+    await this.#post("signal", { name, payload: json }, options.messageId);
+  }
+
+  /** A YAML workflow declares its signals, so they are checked before they are taken (API rule 21). */
+  async #atTheDoor(name: string, payload: Json): Promise<string | undefined> {
+    const row = await this.row();
+    const plan = this.#contract?.plan ?? this.#engine.registry.find("workflow", `${row.workflow}@${row.version}`)?.contract;
+    const source = plan && "plan" in plan ? (plan as WorkflowContract).plan : this.#contract?.plan;
+    if (!source) return undefined;
+    const declared = source.signal(name);
+    if (!declared) return `the workflow ${row.workflow} declares no such signal`;
+    const verdict = declared(payload);
+    return "problem" in verdict ? verdict.problem : undefined;
+  }
+
+  cancel(reason?: string): Promise<void> {
+    return this.#post("cancel", reason === undefined ? {} : { reason });
+  }
+
+  async resume(options?: { readonly step: string } & ({ readonly as: "retry" | "fail" } | { readonly output: Json })): Promise<void> {
+    if (options !== undefined) {
+      const step = (await this.status()).steps.find((one) => one.step === options.step);
+      if (step?.status !== "paused")
+        throw new OnexError("STEP_NOT_PAUSED", `step "${options.step}" of run ${this.runId} is ${step?.status ?? "unknown"}: only a paused step can be settled`);
+    }
+    const body =
+      options === undefined
+        ? {}
+        : "output" in options
+          ? { step: options.step, as: "output", output: toJson(options.output, `resume ${options.step}: output`) }
+          : { step: options.step, as: options.as };
+    await this.#post("resume", body);
+  }
+
+  async #post(kind: Message["kind"], body: object, messageId?: string): Promise<void> {
+    this.#open();
+    const { store, world } = this.#engine;
+    const posted = await store.post({ runId: this.runId, messageId: messageId ?? world.entropy.uuid(), kind, body: JSON.stringify(body) });
+    if (posted.status === "unknown") throw new OnexError("RUN_UNKNOWN", `there is no run "${this.runId}" in ${store.name}`);
+    if (posted.status === "ended") throw new OnexError("RUN_ENDED", `run ${this.runId} has ended: it takes no ${kind} any more`);
+    if (this.#engine.owner) this.#engine.posted(this.runId);
+  }
+
+  #open(): void {
+    if (this.#engine.error) throw this.#engine.error;
+    if (this.#engine.closing) throw new OnexError("ORCHESTRATOR_CLOSED", "the orchestrator was closed");
+  }
+}
+
+export type { FactBody };

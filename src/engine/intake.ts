@@ -1,0 +1,250 @@
+/**
+ * How runs come to this process: due ones are taken from the store, mail is read, those of an unknown version wait.
+ *
+ * N1 One look is under way at a time; a request meanwhile makes another one follow.
+ * N2 One timer stands for the earliest wake-up of all parked runs; the store's index holds the rest.
+ * N3 A run that cannot be folded is paused in its log, with the mail that came: nothing is lost and nothing spins.
+ */
+import type { Fact, FactBody, Started } from "../core/fact.ts";
+import { type Failure, failureOf } from "../core/failure.ts";
+import { encodeFacts } from "../store/codec.ts";
+import type { RunRow, TurnRow } from "../store/store.ts";
+import { ActiveRun } from "./active-run.ts";
+import { acquired, fresh } from "./begin.ts";
+import type { Engine } from "./engine.ts";
+import { mailFact } from "./mail.ts";
+
+const chunk = 200;
+const longestWaitMs = 3_600_000;
+
+export class Intake {
+  readonly #engine: Engine;
+  #looking = false;
+  #again = false;
+  #stopped = false;
+  #cancelWake: (() => void) | undefined;
+  #wakesAt = Number.POSITIVE_INFINITY;
+  readonly #named = new Set<string>();
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  get quiet(): boolean {
+    const soon = this.#engine.store.now() + this.#engine.settings.parkAfterMs;
+    return !this.#looking && !this.#again && !(this.#wakesAt <= soon);
+  }
+  stop(): void {
+    this.#stopped = true;
+    this.#cancelWake?.();
+  }
+
+  /** The store has just become this process's own. */
+  open(): void {
+    this.#run(async () => {
+      await this.#engine.store.unblock(this.#engine.definitions.held());
+      await this.#takeDue();
+    });
+  }
+  /** Takes what is due and reads mail. */
+  look(): void {
+    this.#run(async () => {
+      for (const runNo of await this.#engine.store.mailed()) {
+        const run = this.#engine.activeNo(runNo);
+        if (run) await this.#readMail(run);
+      }
+      await this.#takeDue();
+    });
+  }
+  /** A run was put down until `at`; 0 is at once, null is until a message. */
+  wakeAt(at: number | null): void {
+    if (at === null || this.#stopped) return;
+    if (at <= this.#engine.store.now()) this.look();
+    else if (at < this.#wakesAt) this.#armWake(at);
+  }
+  /** Mail was put for that run by this process. */
+  mail(runId: string): void {
+    const run = this.#engine.active(runId);
+    if (run?.runNo === undefined) return this.look();
+    this.#readMail(run).catch((error) => this.#engine.stop(error));
+  }
+
+  #run(work: () => Promise<void>): void {
+    if (this.#stopped) return;
+    if (this.#looking) {
+      this.#again = true;
+      return;
+    }
+    this.#looking = true;
+    work()
+      .catch((error) => this.#engine.stop(error))
+      .finally(() => {
+        this.#looking = false;
+        if (this.#again) {
+          this.#again = false;
+          this.look();
+        } else this.#engine.rested();
+      });
+  }
+
+  async #readMail(run: ActiveRun): Promise<void> {
+    const rows = await this.#engine.store.inbox(run.runNo as number, run.mailRead);
+    for (const row of rows) run.arrive(mailFact(row), row.seq);
+  }
+
+  async #takeDue(): Promise<void> {
+    const { store, world } = this.#engine;
+    for (;;) {
+      if (this.#stopped) return;
+      const rows = await store.due(store.now(), chunk);
+      for (const row of rows) if (!this.#engine.activeNo(row.runNo)) await this.#take(row);
+      if (rows.length < chunk) break;
+      // Their turns are written before the next look, so that the same rows do not come back.
+      await new Promise<void>((resolve) => world.clock.soon(() => world.clock.soon(resolve)));
+    }
+    if (this.#stopped) return;
+    const next = await store.nextWake(store.now());
+    this.#armWake(next ?? Number.POSITIVE_INFINITY);
+  }
+
+  /** N2. */
+  #armWake(at: number): void {
+    this.#cancelWake?.();
+    this.#cancelWake = undefined;
+    this.#wakesAt = at;
+    if (at === Number.POSITIVE_INFINITY) return;
+    const { store, world } = this.#engine;
+    this.#cancelWake = world.clock.setTimer(Math.min(longestWaitMs, Math.max(0, Math.ceil(at - store.now()))), () => {
+      this.#wakesAt = Number.POSITIVE_INFINITY;
+      this.look();
+    });
+  }
+
+  async #take(row: RunRow): Promise<void> {
+    const engine = this.#engine;
+    const turns = await engine.store.turns(row.runNo);
+    const tail = turns.at(-1);
+    if (!tail || tail.final || this.#stopped) return;
+    const facts = turns.flatMap((turn) => engine.decode(row.runNo, turn.facts));
+    const started = facts[0] as Started;
+    await engine.definitions.load(engine.store, started);
+    if (!engine.workflowOf(started)) await this.#learnFrom(row.parent);
+    const contract = engine.workflowOf(started);
+    if (!contract) return this.#block(row);
+    const mail = await engine.store.inbox(row.runNo, row.mailGot);
+    const folded = fresh(engine, row.id, contract, (started.input as { readonly runId?: string } | null)?.runId);
+    try {
+      for (const fact of facts) folded.replay.apply(fact);
+    } catch (error) {
+      return this.#pause(row, tail, failureOf(error, "ENGINE_FAILED"));
+    }
+    folded.log.live = true;
+    const run = new ActiveRun(
+      engine,
+      { id: row.id, workflow: row.workflow, version: row.version, digest: row.digest, priority: row.priority, at: row.createdAt, ...(row.parent === undefined ? {} : { parent: row.parent }) },
+      folded,
+      { runNo: row.runNo, turn: tail.turn + 1, after: tail.epoch, epoch: tail.epoch + 1, pos: tail.next, mailGot: row.mailGot },
+      { taking: true, status: row.status, children: openChildren(facts) },
+    );
+    engine.counts.takenOver++;
+    run.arrive(acquired(engine, tail.epoch + 1));
+    for (const one of mail) run.arrive(mailFact(one), one.seq);
+    const now = engine.store.now();
+    for (const [step, due] of folded.replay.armed) if (due <= now) run.arrive({ type: "timer.fired", step });
+    await this.#checkChildren(run);
+    engine.enlist(run);
+    run.sweep();
+  }
+
+  /** A child's workflow may be known to its parent's code alone: folding the parent meets it. */
+  async #learnFrom(parentId: string | undefined): Promise<void> {
+    const { definitions, store } = this.#engine;
+    const row = parentId === undefined ? undefined : await store.run(parentId);
+    if (!row) return;
+    const facts = (await store.turns(row.runNo)).flatMap((turn) => this.#engine.decode(row.runNo, turn.facts));
+    const started = facts[0] as Started;
+    await definitions.load(store, started);
+    if (!this.#engine.workflowOf(started)) await this.#learnFrom(row.parent);
+    const contract = this.#engine.workflowOf(started);
+    if (!contract) return;
+    const { replay } = fresh(this.#engine, row.id, contract, (started.input as { readonly runId?: string } | null)?.runId);
+    try {
+      for (const fact of facts) replay.apply(fact);
+    } catch {
+      // A parent that cannot be folded is paused when its own turn comes; what it met until then is known.
+    }
+  }
+
+  /** A child whose id turned out to be taken by another run will never answer. */
+  async #checkChildren(run: ActiveRun): Promise<void> {
+    for (const [step, childId] of run.children) {
+      const row = await this.#engine.store.run(childId);
+      if (row && row.parent === run.id) continue;
+      const error = { code: "RUN_ID_CONFLICT", message: `the run id "${childId}" is taken by another run: give the child another runId` };
+      run.arrive({ type: "child.ended", step, runId: childId, status: "failed", error });
+    }
+  }
+
+  async #block(row: RunRow): Promise<void> {
+    await this.#engine.store.block(row.runNo, "VERSION_MISSING");
+    const name = `${row.workflow}@${row.version}`;
+    if (this.#named.has(name)) return;
+    this.#named.add(name);
+    this.#engine.world.log.warn(`runs of ${name} wait: this process does not hold that workflow and version; start one that does`, {
+      code: "VERSION_MISSING",
+      runId: row.id,
+    });
+  }
+
+  /** Pauses a run whose ActiveRun could not be folded any further. */
+  pause(runId: string, failure: Failure): void {
+    this.#run(async () => {
+      const row = await this.#engine.store.run(runId);
+      const tail = row && (await this.#engine.store.tail(row.runNo));
+      if (row && tail && !tail.final) await this.#pause(row, tail, failure);
+    });
+  }
+
+  /** N3. */
+  async #pause(row: RunRow, tail: TurnRow, failure: Failure): Promise<void> {
+    const engine = this.#engine;
+    const mail = await engine.store.inbox(row.runNo, row.mailGot);
+    const at = Math.max(engine.store.now(), tail.at);
+    const bodies: FactBody[] = [
+      // An owned run that broke while it was driven keeps its epoch; one that was taken for this starts a new one.
+      ...(row.owned ? [] : [acquired(engine, tail.epoch + 1)]),
+      ...mail.map(mailFact),
+      { type: "run.paused", code: failure.code, message: failure.message },
+    ];
+    const facts = bodies.map((body) => Object.assign(body, { at }) as Fact);
+    const encoded = encodeFacts(facts);
+    const epoch = row.owned ? tail.epoch : tail.epoch + 1;
+    await engine.store.append([
+      {
+        run: row.runNo,
+        turn: tail.turn + 1,
+        after: tail.epoch,
+        epoch,
+        pos: tail.next,
+        next: tail.next + facts.length,
+        at,
+        final: false,
+        ...(row.owned ? {} : { take: true }),
+        facts: encoded.text,
+        ...(encoded.blobs ? { blobs: encoded.blobs } : {}),
+        row: { status: "paused", mailGot: mail.at(-1)?.seq ?? row.mailGot, park: { wakeAt: null } },
+      },
+    ]);
+    engine.world.log.warn(`run ${row.id} is paused: ${failure.message}`, { code: failure.code });
+    engine.watchers.publish(row.id, facts);
+  }
+}
+
+/** Child runs that were started and have not answered, by step. */
+function openChildren(facts: readonly Fact[]): Map<string, string> {
+  const open = new Map<string, string>();
+  for (const fact of facts)
+    if (fact.type === "child.started") open.set(fact.step, fact.runId);
+    else if (fact.type === "child.ended") open.delete(fact.step);
+  return open;
+}

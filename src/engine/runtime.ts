@@ -1,0 +1,64 @@
+/** What a run that is driven sees of the process that drives it. */
+import type { CommandOf } from "../core/command.ts";
+import type { Fact, FactBody, FinalBody, Started } from "../core/fact.ts";
+import type { Failure } from "../core/failure.ts";
+import type { Json } from "../core/json.ts";
+import type { NodeSource, WorkflowContract } from "../node/contract.ts";
+import type { Checked } from "../node/schema.ts";
+import type { Appended, OpenStore } from "../store/store.ts";
+import type { ActiveRun } from "./active-run.ts";
+import type { Begun } from "./begin.ts";
+import type { Call } from "./call.ts";
+import type { Services } from "./services.ts";
+import type { States } from "./states.ts";
+import type { Timers } from "./timers.ts";
+import type { World } from "./world.ts";
+import type { Writer } from "./writer.ts";
+
+export interface Settings {
+  readonly parkAfterMs: number;
+  readonly abortGraceMs: number;
+  readonly maxValueBytes: number;
+}
+
+export interface Runtime {
+  readonly world: World;
+  readonly store: OpenStore;
+  readonly services: Services;
+  readonly registry: NodeSource;
+  readonly settings: Settings;
+  readonly writer: Writer;
+  readonly timers: Timers;
+  readonly states: States;
+  readonly leaseId: string;
+  /** Nothing new is begun any more. */
+  readonly closing: boolean;
+  guard<T>(advance: () => T): T;
+  value(of: "now" | "random" | "uuid", now: number): Json;
+  /** Facts of a run, read at once. */
+  factsNow(runId: string): readonly Fact[];
+  /** The workflow that a run is pinned to, if this process holds it. */
+  workflowOf(started: Started): WorkflowContract | undefined;
+  /** A workflow that another one calls in code is held from now on. */
+  learn(contract: WorkflowContract): void;
+
+  newChild(parent: ActiveRun, wish: CommandOf<"start-child">, now: number): Begun | { readonly error: Failure };
+  successor(run: ActiveRun, input: Json, now: number): Begun;
+  /** The failure of a run that forgot an operation, with its place. */
+  placed(run: ActiveRun, final: FactBody & { readonly type: "run.failed" }, turn: readonly Fact[]): FinalBody;
+
+  /** A turn was accepted. */
+  accepted(run: ActiveRun, facts: readonly Fact[]): void;
+  refused(run: ActiveRun, answer: Appended & { readonly accepted: false }): void;
+  ended(run: ActiveRun, final: Fact & FinalBody, successor: Begun | undefined, successorNo: number | undefined): void;
+  parked(run: ActiveRun, wakeAt: number | null): void;
+  /** Folding threw: the run's code has changed, or there is a bug. */
+  broken(run: ActiveRun, error: unknown): void;
+  /** Drives a run whose first turn is in the store. */
+  adopt(begun: Begun, runNo: number): void;
+  /** Starts the call after the batch, in the order of priority. */
+  deliver(call: Call, decoded: Checked | undefined, command: CommandOf<"deliver">): void;
+  callOver(): void;
+  /** A message was put into the inbox of that run. */
+  posted(runId: string): void;
+}

@@ -1,0 +1,35 @@
+/** Limits on what is recorded. */
+import { OnexError } from "../core/failure.ts";
+import type { Json } from "../core/json.ts";
+
+/** Throws OnexError `VALUE_TOO_LARGE` when the JSON text of `value` is longer than `maxBytes`. */
+export function checkSize(value: Json, maxBytes: number, where: string): void {
+  // A character takes at most six bytes in JSON text, so most values are cleared without being encoded.
+  if (roughLength(value, maxBytes / 6) < maxBytes / 6) return;
+  const bytes = Buffer.byteLength(JSON.stringify(value));
+  if (bytes > maxBytes)
+    throw new OnexError("VALUE_TOO_LARGE", `${where} has ${bytes} bytes of JSON, more than ${maxBytes}: store it elsewhere and pass a reference, or raise maxValueBytes`);
+}
+
+function roughLength(value: Json, enough: number): number {
+  if (typeof value === "string") return value.length + 3;
+  if (typeof value !== "object" || value === null) return 24;
+  let length = 2;
+  if (Array.isArray(value)) {
+    for (const item of value) if ((length += 1 + roughLength(item, enough - length)) > enough) return length;
+    return length;
+  }
+  for (const [key, item] of Object.entries(value)) if ((length += key.length + 4 + roughLength(item, enough - length)) > enough) return length;
+  return length;
+}
+
+/** JSON text with sorted keys: equal values, equal text. */
+export function canonical(value: Json): string {
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+  const object = value as { readonly [key: string]: Json };
+  return `{${Object.keys(object)
+    .sort()
+    .map((key) => `${JSON.stringify(key)}:${canonical(object[key] as Json)}`)
+    .join(",")}}`;
+}

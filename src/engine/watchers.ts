@@ -1,0 +1,115 @@
+/** Who waits for what a run does: in the process that owns the store they are told, in a client they look when it has changed. */
+import { type Fact, type FinalBody, isFinal } from "../core/fact.ts";
+import { OnexError } from "../core/failure.ts";
+import type { Engine } from "./engine.ts";
+
+interface Waiter {
+  ended(final: Fact & FinalBody): void;
+  failed(error: OnexError): void;
+}
+interface Listener {
+  news(facts: readonly Fact[]): void;
+  failed(error: OnexError): void;
+}
+
+export class Watchers {
+  readonly #engine: Engine;
+  readonly #waiters = new Map<string, Set<Waiter>>();
+  readonly #listeners = new Map<string, Set<Listener>>();
+  #stopFollowing: (() => void) | undefined;
+  #following = false;
+  #looking = false;
+  #again = false;
+  #error: OnexError | undefined;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  /** A client: the owner's writes are seen by looking. */
+  follow(): void {
+    this.#following = true;
+  }
+  unfollow(): void {
+    this.#following = false;
+    this.#stopFollowing?.();
+    this.#stopFollowing = undefined;
+    // What ended while the ownership changed hands is seen by one more look.
+    this.#look();
+  }
+
+  wait(runId: string, waiter: Waiter): () => void {
+    return this.#add(this.#waiters, runId, waiter);
+  }
+  listen(runId: string, listener: Listener): () => void {
+    return this.#add(this.#listeners, runId, listener);
+  }
+
+  #add<T extends Waiter | Listener>(map: Map<string, Set<T>>, runId: string, one: T): () => void {
+    if (this.#error) {
+      one.failed(this.#error);
+      return () => {};
+    }
+    const set = map.get(runId) ?? new Set();
+    set.add(one);
+    map.set(runId, set);
+    if (this.#following) this.#stopFollowing ??= this.#engine.store.watch("client", () => this.#look());
+    return () => {
+      set.delete(one);
+      if (set.size === 0 && map.get(runId) === set) map.delete(runId);
+      if (this.#waiters.size === 0 && this.#listeners.size === 0) {
+        this.#stopFollowing?.();
+        this.#stopFollowing = undefined;
+      }
+    };
+  }
+
+  publish(runId: string, facts: readonly Fact[]): void {
+    for (const listener of this.#listeners.get(runId) ?? []) listener.news(facts);
+  }
+  ended(runId: string, final: Fact & FinalBody): void {
+    for (const waiter of [...(this.#waiters.get(runId) ?? [])]) waiter.ended(final);
+  }
+  stop(error: OnexError): void {
+    this.#error = error;
+    this.#stopFollowing?.();
+    for (const set of [...this.#waiters.values(), ...this.#listeners.values()]) for (const one of [...set]) one.failed(error);
+  }
+
+  #look(): void {
+    if (this.#looking) {
+      this.#again = true;
+      return;
+    }
+    this.#looking = true;
+    this.#lookOnce()
+      .catch((error) => this.#engine.stop(error))
+      .finally(() => {
+        this.#looking = false;
+        if (this.#again) {
+          this.#again = false;
+          this.#look();
+        }
+      });
+  }
+
+  async #lookOnce(): Promise<void> {
+    for (const runId of [...this.#waiters.keys()]) {
+      if (this.#error) return;
+      const final = await finalOf(this.#engine, runId);
+      if (final) this.ended(runId, final);
+    }
+    // Listeners read on from where they are.
+    for (const runId of [...this.#listeners.keys()]) this.publish(runId, []);
+  }
+}
+
+/** The last fact of a run that has ended. */
+export async function finalOf(engine: Engine, runId: string): Promise<(Fact & FinalBody) | undefined> {
+  const row = await engine.store.run(runId);
+  if (!row) throw new OnexError("RUN_UNKNOWN", `there is no run "${runId}" in ${engine.store.name}`);
+  if (row.endedAt === undefined) return undefined;
+  const tail = await engine.store.tail(row.runNo);
+  const last = tail && engine.decode(row.runNo, tail.facts).at(-1);
+  return last && isFinal(last) ? last : undefined;
+}

@@ -1,0 +1,96 @@
+/**
+ * Group commit: the turns of all runs that are ready share one transaction, written once an event-loop turn.
+ *
+ * W1 A run is in at most one batch that is on its way.
+ * W2 Nothing waits for a batch to fill; what becomes ready while one is on its way makes the next.
+ * W3 What follows from a turn happens in its `accepted`, after the store has answered.
+ */
+import type { Appended, OpenStore, TurnWrite } from "../store/store.ts";
+import type { Clock } from "./world.ts";
+
+export interface Prepared {
+  readonly write: TurnWrite;
+  accepted(answer: Appended): void;
+}
+/** Something with news to fold: a run. */
+export interface Writing {
+  /** Folds what has arrived; answers the turn to write, if there is one. */
+  prepare(): Prepared | undefined;
+}
+
+export class Writer {
+  readonly #store: OpenStore;
+  readonly #clock: Clock;
+  readonly #failed: (error: unknown) => void;
+  readonly #afterBatch: () => void;
+  #ready = new Set<Writing>();
+  #scheduled = false;
+  #onItsWay = false;
+  #stopped = false;
+
+  constructor(store: OpenStore, clock: Clock, afterBatch: () => void, failed: (error: unknown) => void) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#afterBatch = afterBatch;
+    this.#failed = failed;
+  }
+
+  /** `writing` has news; it is prepared in the next flush. */
+  add(writing: Writing): void {
+    this.#ready.add(writing);
+    this.#schedule();
+  }
+  get idle(): boolean {
+    return this.#ready.size === 0 && !this.#onItsWay;
+  }
+  stop(): void {
+    this.#stopped = true;
+    this.#ready.clear();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#onItsWay || this.#stopped) return;
+    this.#scheduled = true;
+    this.#clock.soon(() => {
+      this.#scheduled = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#stopped || this.#ready.size === 0) return;
+    const ready = this.#ready;
+    this.#ready = new Set();
+    const batch: Prepared[] = [];
+    for (const writing of ready) {
+      const prepared = writing.prepare();
+      if (prepared) batch.push(prepared);
+    }
+    if (batch.length === 0) return this.#settled();
+    try {
+      const answers = this.#store.append(batch.map((prepared) => prepared.write));
+      if (!(answers instanceof Promise)) return this.#accept(batch, answers);
+      this.#onItsWay = true;
+      answers.then(
+        (later) => {
+          this.#onItsWay = false;
+          this.#accept(batch, later);
+        },
+        (error) => this.#failed(error),
+      );
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  #accept(batch: readonly Prepared[], answers: readonly Appended[]): void {
+    if (this.#stopped) return;
+    for (let i = 0; i < batch.length; i++) (batch[i] as Prepared).accepted(answers[i] as Appended);
+    this.#settled();
+  }
+
+  #settled(): void {
+    this.#afterBatch();
+    if (this.#ready.size > 0) this.#schedule();
+  }
+}

@@ -1,0 +1,153 @@
+/** What a node promises: its name, kind, version, schemas and limits. */
+import { durationMs } from "../core/duration.ts";
+import { OnexError } from "../core/failure.ts";
+import { type Json, toJson } from "../core/json.ts";
+import type { Callee, Check, ChildOptions, NodeKind, Operation, Performable, StepOptions, Steps } from "../core/operation.ts";
+import { type RetryPolicy, retryOf } from "../core/retry.ts";
+import { check, type Schema } from "./schema.ts";
+import type { Service } from "./service.ts";
+
+export interface Log {
+  debug(message: string, fields?: object): void;
+  info(message: string, fields?: object): void;
+  warn(message: string, fields?: object): void;
+  error(message: string, fields?: object): void;
+}
+export interface RunContext {
+  readonly runId: string;
+  readonly correlationId: string;
+  /** In a workflow: silent while replaying. */
+  readonly log: Log;
+}
+export interface EffectContext extends RunContext {
+  /** Aborted on timeout, cancel and close. */
+  readonly signal: AbortSignal;
+  /** The same for all attempts of this step, other for every other step. */
+  readonly idempotencyKey: string;
+  /** Rises each time a process takes the run: a fencing token for what stands behind the effect. */
+  readonly epoch: number;
+  readonly attempt: number;
+  /** When this attempt times out, ms since 1970. */
+  readonly deadline: number;
+  /** Says that it is alive, and leaves a note that the next attempt reads as `resume`. */
+  progress(note?: Json): void;
+  readonly resume: Json | undefined;
+}
+
+export interface Contract extends Callee {
+  readonly kind: NodeKind;
+  readonly name: string;
+  readonly version: string;
+  readonly input: Schema;
+  readonly output: Schema | undefined;
+}
+export interface ComputeContract extends Contract {
+  readonly kind: "compute";
+  /** The bare function over the decoded input. */
+  readonly run: (input: never) => unknown;
+}
+export interface EffectContract extends Contract {
+  readonly kind: "effect";
+  readonly uses: Readonly<Record<string, Service<unknown>>>;
+  readonly run: (input: never, context: never) => Promise<unknown>;
+}
+export interface ReducerContract extends Contract {
+  readonly kind: "reducer";
+  readonly state: Schema | undefined;
+  readonly initial: Json;
+  keyOf(event: never): string;
+  readonly run: (state: never, event: never) => unknown;
+}
+export interface WorkflowContract extends Contract {
+  readonly kind: "workflow";
+  readonly onFailure: "compensate" | "stop";
+  /** Begins the generator over a recorded input; `nodes` finds what a plan names. */
+  begin(input: Json, context: RunContext, nodes: NodeSource): Steps<unknown>;
+  /** Set on a workflow that came as data (YAML). */
+  readonly plan: PlanSource | undefined;
+}
+/** Where a plan finds the nodes it names: `charge-card`, or `charge-card@2` pinned by major. */
+export interface NodeSource {
+  find(kind: NodeKind, reference: string): AnyNode | undefined;
+  /** Names of the nodes of a kind, for "did you mean". */
+  names(kind: NodeKind): readonly string[];
+}
+/** A workflow as data: pinned by its text. */
+export interface PlanSource {
+  readonly file: string;
+  readonly text: string;
+  readonly hash: string;
+  /** All that is needed to make it again: text, schemas, configuration. */
+  readonly definition: string;
+  /** What is wrong once the nodes are known: unknown nodes, inputs that do not fit. Throws OnexError `CONTRACT_INVALID` with every complaint. */
+  bind(nodes: NodeSource): void;
+  /** Checks a payload at the door; undefined for a signal it does not declare. */
+  signal(name: string): Check | undefined;
+}
+
+/** What every list of nodes holds: the call takes `never`, so any node fits. */
+export interface AnyNode {
+  (input: never, options?: never): Performable<unknown>;
+  readonly contract: Contract;
+}
+export interface Node<Kind extends NodeKind, Input, Output> {
+  (input: Input, options?: Kind extends "workflow" ? ChildOptions : StepOptions): Operation<Output>;
+  readonly contract: Contract & { readonly kind: Kind };
+  /** The function itself, for unit tests. */
+  readonly run: (...args: never) => unknown;
+}
+
+export interface Spec<I extends Schema, O, N extends string = string> {
+  readonly name: N;
+  /** Default "1.0.0". */
+  readonly version?: string;
+  readonly input: I;
+  /** Declared, it is checked at run time; left out, it is inferred from the function. */
+  readonly output?: O;
+}
+
+const nodeName = /^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/;
+const semver = /^\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?$/;
+
+/** Checks what every definer takes. Throws OnexError `NODE_INVALID`, `INVALID_DURATION`, `NOT_BUILT`. */
+export function checkSpec(
+  kind: NodeKind,
+  spec: { readonly name: string; readonly version?: string; readonly timeout?: string; readonly heartbeat?: string; readonly retry?: RetryPolicy | false },
+  notBuilt: readonly string[] = [],
+): void {
+  if (!nodeName.test(spec.name))
+    throw new OnexError("NODE_INVALID", `${kind} "${spec.name}": a name is kebab-case, such as "charge-card"`);
+  if (spec.version !== undefined && !semver.test(spec.version))
+    throw new OnexError("NODE_INVALID", `${kind} ${spec.name}: version "${spec.version}" is not semver, such as "1.0.0"`);
+  for (const field of notBuilt)
+    if ((spec as Record<string, unknown>)[field] !== undefined)
+      throw new OnexError("NOT_BUILT", `${kind} ${spec.name}: \`${field}\` is declared in the API but not built yet; leave it out`);
+  if (spec.timeout !== undefined) durationMs(spec.timeout);
+  if (spec.heartbeat !== undefined) durationMs(spec.heartbeat);
+  if (spec.retry) retryOf(spec.retry);
+}
+
+/** How recorded values reach the node's own functions. */
+export function decoders(kind: NodeKind, name: string, input: Schema, output: Schema | undefined): Pick<Callee, "decode" | "decodeInput"> {
+  return {
+    decodeInput: (recorded) => decoded(input, recorded, `${kind} ${name}: input`, "INPUT_INVALID"),
+    decode: output === undefined ? (recorded) => recorded : (recorded) => decoded(output, recorded, `${kind} ${name}: output`, "OUTPUT_INVALID"),
+  };
+}
+
+function decoded(schema: Schema, recorded: Json, where: string, code: string): unknown {
+  const verdict = check(schema, recorded, where);
+  if (verdict.problem !== undefined) throw new OnexError(code, `${where}: ${verdict.problem}`);
+  return verdict.value;
+}
+
+/**
+ * What a node returned, as it is recorded: plain JSON, and under the declared schema valid.
+ * Throws OnexError `OUTPUT_NOT_JSON`, `OUTPUT_INVALID`.
+ */
+export function recordedOutput(contract: Contract, returned: unknown): Json {
+  const where = `${contract.kind} ${contract.name}: output`;
+  const json = toJson(returned, where);
+  if (contract.output !== undefined) decoded(contract.output, json, where, "OUTPUT_INVALID");
+  return json;
+}

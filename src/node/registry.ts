@@ -1,0 +1,54 @@
+/** Nodes by kind, name and version. Two with one name and version are `NODE_DUPLICATE`. */
+import { OnexError } from "../core/failure.ts";
+import type { NodeKind } from "../core/operation.ts";
+import type { AnyNode, Contract, NodeSource } from "./contract.ts";
+
+export class Registry implements NodeSource {
+  readonly #nodes = new Map<string, AnyNode[]>();
+
+  constructor(nodes: readonly AnyNode[]) {
+    for (const node of nodes) this.#add(node);
+  }
+
+  #add(node: AnyNode): void {
+    const { kind, name, version } = node.contract;
+    const versions = this.#nodes.get(name) ?? [];
+    const twin = versions.find((other) => other.contract.version === version);
+    if (twin === node) return;
+    if (twin)
+      throw new OnexError("NODE_DUPLICATE", `two nodes are named ${name}@${version} (a ${twin.contract.kind} and a ${kind}): give one another name or version`);
+    versions.push(node);
+    versions.sort((a, b) => compareVersions(b.contract.version, a.contract.version));
+    this.#nodes.set(name, versions);
+  }
+
+  /** The newest node that fits `name`, `name@major`, `name@major.minor` or `name@major.minor.patch`. */
+  find(kind: NodeKind, reference: string): AnyNode | undefined {
+    const at = reference.indexOf("@");
+    const name = at < 0 ? reference : reference.slice(0, at);
+    const pin = at < 0 ? undefined : reference.slice(at + 1);
+    return this.#nodes.get(name)?.find(({ contract }) => contract.kind === kind && fits(contract.version, pin));
+  }
+
+  names(kind: NodeKind): readonly string[] {
+    return [...this.#nodes].filter(([, versions]) => versions.some(({ contract }) => contract.kind === kind)).map(([name]) => name);
+  }
+
+  contracts(): readonly Contract[] {
+    return [...this.#nodes.values()].flat().map((node) => node.contract);
+  }
+}
+
+function fits(version: string, pin: string | undefined): boolean {
+  return pin === undefined || version === pin || version.startsWith(`${pin}.`);
+}
+
+function compareVersions(a: string, b: string): number {
+  const left = a.split(/[.-]/).map(Number);
+  const right = b.split(/[.-]/).map(Number);
+  for (let i = 0; i < 3; i++) {
+    const difference = (left[i] ?? 0) - (right[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return a.includes("-") === b.includes("-") ? 0 : a.includes("-") ? -1 : 1;
+}

@@ -1,0 +1,67 @@
+/** Contracts from files: the only place of this folder that reads any. */
+import { readFileSync, realpathSync, statSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { dirname, join, relative, resolve, sep } from "node:path";
+import { OnexError } from "../core/failure.ts";
+import type { Json } from "../core/json.ts";
+import type { NodeSource } from "../node/contract.ts";
+import type { Workflow } from "../node/workflow.ts";
+import { checkFlow } from "./check.ts";
+import { limits } from "./fence.ts";
+import { type Finding, Findings } from "./finding.ts";
+import type { ReadRef } from "./schema-files.ts";
+import { parseWorkflow, type PlanOptions, readText } from "./workflow.ts";
+
+/** A YAML contract as a workflow. Throws OnexError `CONTRACT_NOT_FOUND`, `CONTRACT_INVALID`. */
+export async function loadWorkflow(file: string, options: PlanOptions = {}): Promise<Workflow<Json, Json>> {
+  return parseWorkflow(await read(file), file, beside(file), options);
+}
+
+/** Everything there is to say about a contract; with `nodes` also whether it fits them. Throws OnexError `CONTRACT_NOT_FOUND`. */
+export async function checkFile(file: string, nodes?: NodeSource, options: PlanOptions = {}): Promise<Finding[]> {
+  const findings = new Findings(file);
+  const found = readText(await read(file), findings, beside(file), options);
+  if (found && nodes && !findings.failed) {
+    const bound = new Findings(file);
+    checkFlow(found, nodes, bound);
+    return dedupe([...findings.all, ...bound.all]);
+  }
+  return findings.sorted();
+}
+
+function dedupe(findings: readonly Finding[]): Finding[] {
+  const seen = new Map(findings.map((finding) => [JSON.stringify(finding), finding]));
+  return [...seen.values()].sort((a, b) => a.line - b.line || a.column - b.column);
+}
+
+async function read(file: string): Promise<string> {
+  try {
+    const text = await readFile(file);
+    if (text.length > limits.bytes) throw new OnexError("CONTRACT_INVALID", `${file} has ${text.length} bytes; a contract has at most ${limits.bytes} (1 MiB)`);
+    return new TextDecoder("utf-8", { fatal: true }).decode(text);
+  } catch (error) {
+    if (error instanceof OnexError) throw error;
+    const { code } = error as { code?: string };
+    if (code === "ENOENT" || code === "ENOTDIR") throw new OnexError("CONTRACT_NOT_FOUND", `there is no file ${resolve(file)}`);
+    if (code === "EISDIR") throw new OnexError("CONTRACT_NOT_FOUND", `${resolve(file)} is a folder; name the contract in it`);
+    if (error instanceof TypeError) throw new OnexError("CONTRACT_INVALID", `${file} is not UTF-8 text`);
+    throw new OnexError("CONTRACT_NOT_FOUND", `${resolve(file)} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** Reads files of the contract's folder, also when a link in it points elsewhere: then not. */
+function beside(file: string): ReadRef {
+  const folder = resolve(dirname(file));
+  return (path) => {
+    try {
+      const root = realpathSync(folder);
+      const found = realpathSync(join(root, path));
+      const inside = relative(root, found);
+      if (inside.startsWith(`..${sep}`) || inside === ".." || resolve(inside) === inside) return undefined;
+      if (!statSync(found).isFile()) return undefined;
+      return readFileSync(found, "utf8");
+    } catch {
+      return undefined;
+    }
+  };
+}

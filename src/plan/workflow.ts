@@ -1,0 +1,158 @@
+/** A flow as a node: what a YAML contract becomes, no different from a workflow in code. */
+import { createHash } from "node:crypto";
+import { OnexError } from "../core/failure.ts";
+import { type Json, toJson } from "../core/json.ts";
+import { type CallOptions, type Check, Op, type Steps } from "../core/operation.ts";
+import { decoders, type NodeSource, type RunContext, type WorkflowContract } from "../node/contract.ts";
+import { check, type Schema } from "../node/schema.ts";
+import type { Workflow } from "../node/workflow.ts";
+import { checkFlow } from "./check.ts";
+import { type Places, fence } from "./fence.ts";
+import { contractInvalid, type Finding, Findings } from "./finding.ts";
+import type { Flow } from "./flow.ts";
+import { interpret } from "./interpret.ts";
+import { anything, type JsonSchemaOf, Schemas } from "./json-schema.ts";
+import { parsePlan } from "./parse.ts";
+import type { Plan } from "./plan.ts";
+import { noFiles, type ReadRef, SchemaFiles } from "./schema-files.ts";
+
+export interface PlanOptions {
+  /** Values of the contract's `config`; its schema's defaults fill in what is missing. */
+  readonly config?: Json;
+}
+
+/** A plan that was read: its flow, its schemas, and what there is to say about it. */
+export interface Read {
+  readonly flow: Flow;
+  readonly input: JsonSchemaOf | undefined;
+  readonly config: Json;
+  readonly configSchema: JsonSchemaOf | undefined;
+  readonly signals: ReadonlyMap<string, JsonSchemaOf>;
+  /** Texts of referenced schemas, by path. */
+  readonly texts: ReadonlyMap<string, string>;
+}
+
+/** A plan built in code becomes a workflow. Throws OnexError `CONTRACT_INVALID` with every complaint. */
+export function planWorkflow(plan: Plan, options: PlanOptions = {}): Workflow<Json, Json> {
+  const name = `plan ${plan.name}`;
+  const data = toJson(plan, name);
+  const findings = new Findings(name);
+  const read = readData(data, findings, undefined, noFiles, options);
+  return build(refused(read, findings), name, JSON.stringify(data), options, true);
+}
+
+/** The text of a contract becomes a workflow. Throws OnexError `CONTRACT_INVALID` with every complaint. */
+export function parseWorkflow(text: string, file: string, readRef: ReadRef = noFiles, options: PlanOptions = {}): Workflow<Json, Json> {
+  const findings = new Findings(file);
+  return build(refused(readText(text, findings, readRef, options), findings), file, text, options);
+}
+
+function refused(read: Read | undefined, findings: Findings): Read {
+  findings.refuse();
+  if (!read) throw contractInvalid(findings.file, findings.sorted());
+  return read;
+}
+
+/** Every finding about a contract, without its nodes. */
+export function readText(text: string, findings: Findings, readRef: ReadRef, options: PlanOptions = {}): Read | undefined {
+  const fenced = fence(text, findings);
+  return fenced && readData(fenced.data, findings, fenced.places, readRef, options);
+}
+
+function readData(data: Json, findings: Findings, places: Places | undefined, readRef: ReadRef, options: PlanOptions): Read | undefined {
+  const flow = parsePlan(data, findings, places);
+  if (!flow) return undefined;
+  const files = new SchemaFiles(readRef, findings);
+  const schemas = new Schemas(files, findings);
+  const input = flow.input === undefined ? undefined : schemas.make(flow.input, "input", flow.places.input);
+  const configSchema = flow.config === undefined ? undefined : schemas.make(flow.config, "config", flow.places.config);
+  const signals = new Map<string, JsonSchemaOf>();
+  for (const [name, schema] of flow.signals) {
+    const made = schemas.make(schema, `the signal "${name}"`, flow.places.signals.get(name) ?? flow.places.file);
+    if (made) signals.set(name, made);
+  }
+  if (findings.failed) return undefined;
+  const read: Read = { flow, input, config: configOf(flow, configSchema, options, findings), configSchema, signals, texts: files.texts };
+  checkFlow(read, undefined, findings);
+  return read;
+}
+
+function configOf(flow: Flow, schema: JsonSchemaOf | undefined, options: PlanOptions, findings: Findings): Json {
+  if (!schema) {
+    if (options.config !== undefined) findings.error("CONFIG_INVALID", flow.places.file, "the contract declares no `config`, and some was given");
+    return null;
+  }
+  const verdict = check(schema, options.config ?? {}, "config");
+  if (verdict.problem === undefined) return verdict.value as Json;
+  findings.error("CONFIG_INVALID", flow.places.config, `config: ${verdict.problem}`);
+  return null;
+}
+
+/** A workflow from its stored definition: what a run is pinned to, whatever its file says today. */
+export function restoreWorkflow(stored: string): Workflow<Json, Json> {
+  const { file, text, schemas, config, data } = JSON.parse(stored) as Definition;
+  const options = config === undefined ? {} : { config };
+  return data ? planWorkflow(JSON.parse(text) as Plan, options) : parseWorkflow(text, file, (path) => schemas[path], options);
+}
+
+interface Definition {
+  readonly file: string;
+  readonly text: string;
+  readonly schemas: Readonly<Record<string, string>>;
+  readonly config?: Json;
+  /** The text is a plan as data, not YAML. */
+  readonly data: boolean;
+}
+
+function build(read: Read, file: string, text: string, options: PlanOptions, data = false): Workflow<Json, Json> {
+  const { flow } = read;
+  const input: Schema = read.input ?? anything;
+  const checks = new Map<string, Check>();
+  for (const [name, schema] of read.signals) checks.set(name, (payload) => check(schema, payload, `signal ${name}`) as ReturnType<Check>);
+  const signal = (name: string): Check => {
+    const found = checks.get(name);
+    if (!found) throw new OnexError("SIGNAL_UNDECLARED", `the signal "${name}" is not declared`);
+    return found;
+  };
+  const decoding = decoders("workflow", flow.name, input, undefined);
+  const run = (given: Json, context: RunContext, nodes: NodeSource): Steps<Json> =>
+    interpret(flow, decoding.decodeInput(given) as Json, read.config, context, nodes, signal);
+  const contract: WorkflowContract = {
+    kind: "workflow",
+    name: flow.name,
+    version: flow.version,
+    input,
+    output: undefined,
+    timeout: flow.timeout,
+    onFailure: flow.onFailure,
+    plan: {
+      file,
+      text,
+      hash: hashOf(text, read.texts, options.config),
+      get definition() {
+        const definition: Definition = { file, text, schemas: Object.fromEntries(read.texts), data, ...(options.config === undefined ? {} : { config: options.config }) };
+        return JSON.stringify(definition);
+      },
+      bind(nodes) {
+        const findings = new Findings(file);
+        checkFlow(read, nodes, findings);
+        findings.refuse();
+      },
+      signal: (name) => checks.get(name),
+    },
+    begin: run,
+    ...decoding,
+  };
+  const node = (given: Json, callOptions: CallOptions = {}) => new Op<Json>({ kind: "call", callee: contract, input: given, options: callOptions });
+  return Object.assign(node, { contract, run });
+}
+
+/** What a run is pinned to: the text, the schemas that it refers to, the configuration. */
+function hashOf(text: string, texts: ReadonlyMap<string, string>, config: Json | undefined): string {
+  const hash = createHash("sha256").update(text);
+  for (const path of [...texts.keys()].sort()) hash.update(`\0${path}\0${texts.get(path)}`);
+  if (config !== undefined) hash.update(`\0config\0${JSON.stringify(config)}`);
+  return hash.digest("hex");
+}
+
+export type { Finding };

@@ -1,0 +1,172 @@
+/** What the memory store holds, and the changes it knows: plain maps, and the order in which sleeping runs wake. */
+import type { RunStatus } from "../core/fact.ts";
+import { Sorted } from "./sorted.ts";
+import type { Blob, FirstTurn, MailRow, Message, NewRun, Posted, RunRow, TurnRow } from "./store.ts";
+
+export interface Run {
+  readonly runNo: number;
+  id: string;
+  readonly workflow: string;
+  readonly version: string;
+  readonly digest: string;
+  status: RunStatus;
+  blocked: string | undefined;
+  readonly priority: number;
+  readonly createdAt: number;
+  endedAt: number | undefined;
+  leaseNo: number | undefined;
+  wakeAt: number | undefined;
+  mailPut: number;
+  mailGot: number;
+  readonly parent: string | undefined;
+  readonly turns: TurnRow[];
+  /** Made when first needed: most runs never get a message, nor keep a large value. */
+  inbox: MailRow[] | undefined;
+  seen: Map<string, number> | undefined;
+  blobs: Map<string, string> | undefined;
+}
+
+export interface Lease {
+  readonly leaseNo: number;
+  readonly leaseId: string;
+}
+
+export class MemoryData {
+  /** By run number; the first is 1. */
+  readonly runs: Run[] = [];
+  readonly byId = new Map<string, Run>();
+  readonly states = new Map<string, Map<string, string>>();
+  readonly definitions = new Map<string, string>();
+  /** Runs that wait for a time: unowned, not ended, not blocked. */
+  readonly sleeping = new Sorted<Run>(byWake);
+  /** Runs with mail that no turn has read. */
+  readonly mailed = new Set<Run>();
+  /** The one live lease. A lease that is not it has lapsed or was released, and stays so. */
+  lease: Lease | undefined;
+  #leases = 0;
+
+  newLease(leaseId: string): Lease {
+    this.lease = { leaseNo: ++this.#leases, leaseId };
+    this.orphan();
+    return this.lease;
+  }
+
+  /** Every run that somebody owned becomes unowned and due at once. */
+  orphan(): void {
+    for (const run of this.runs) if (run.leaseNo !== undefined) this.place(run, undefined, 0);
+  }
+
+  byNo(runNo: number): Run | undefined {
+    return this.runs[runNo - 1];
+  }
+
+  /** The only way to change who owns a run, and when it wakes: keeps the order of sleepers right. */
+  place(run: Run, leaseNo: number | undefined, wakeAt: number | undefined): void {
+    if (sleeps(run)) this.sleeping.delete(run);
+    run.leaseNo = leaseNo;
+    run.wakeAt = wakeAt;
+    if (sleeps(run)) this.sleeping.add(run);
+  }
+
+  /** Takes an unowned run out of the order of sleepers, until `unblock`. */
+  block(run: Run, code: string): void {
+    if (sleeps(run)) this.sleeping.delete(run);
+    run.blocked = code;
+  }
+
+  /** A new run with its first turn, or `undefined` when the id exists. */
+  add(made: NewRun, first: FirstTurn, status: RunStatus, leaseNo: number | undefined): Run | undefined {
+    if (this.byId.has(made.id)) return undefined;
+    const run: Run = {
+      runNo: this.runs.length + 1,
+      id: made.id,
+      workflow: made.workflow,
+      version: made.version,
+      digest: made.digest,
+      status,
+      blocked: undefined,
+      priority: made.priority,
+      createdAt: made.at,
+      endedAt: undefined,
+      leaseNo: undefined,
+      wakeAt: undefined,
+      mailPut: 0,
+      mailGot: 0,
+      parent: made.parent,
+      turns: [{ turn: 0, epoch: first.epoch, pos: 0, next: first.next, at: made.at, final: false, facts: first.facts }],
+      inbox: undefined,
+      seen: undefined,
+      blobs: undefined,
+    };
+    this.runs.push(run);
+    this.byId.set(run.id, run);
+    keep(run, first.blobs);
+    this.place(run, leaseNo, leaseNo === undefined ? 0 : undefined);
+    return run;
+  }
+
+  post(message: Message): Posted {
+    const run = this.byId.get(message.runId);
+    if (run === undefined) return { status: "unknown" };
+    const before = run.seen?.get(message.messageId);
+    if (before !== undefined) return { status: "duplicate", seq: before };
+    if (run.endedAt !== undefined) return { status: "ended" };
+    const seq = ++run.mailPut;
+    run.seen ??= new Map();
+    run.seen.set(message.messageId, seq);
+    run.inbox ??= [];
+    run.inbox.push({ seq, messageId: message.messageId, kind: message.kind, body: message.body });
+    this.mailed.add(run);
+    if (run.leaseNo === undefined) this.place(run, undefined, 0);
+    return { status: "posted", seq };
+  }
+
+  /** Gives the id of an ended run, and the mail it has not read, to a new run. */
+  succeed(ended: Run, made: NewRun, first: FirstTurn, leaseNo: number): Run | undefined {
+    this.byId.delete(ended.id);
+    let old = `${ended.id}~${ended.runNo}`;
+    while (this.byId.has(old)) old += "~";
+    ended.id = old;
+    this.byId.set(old, ended);
+    const run = this.add(made, first, "running", leaseNo);
+    if (run === undefined) return undefined;
+    run.mailPut = ended.mailPut;
+    run.mailGot = ended.mailGot;
+    const unread = ended.inbox?.filter((mail) => mail.seq > ended.mailGot) ?? [];
+    if (unread.length > 0) {
+      run.inbox = unread;
+      this.mailed.add(run);
+      run.seen = new Map(unread.map((mail) => [mail.messageId, mail.seq]));
+      ended.inbox = ended.inbox?.filter((mail) => mail.seq <= ended.mailGot);
+      for (const mail of unread) ended.seen?.delete(mail.messageId);
+    }
+    return run;
+  }
+
+  setState(reducer: string, key: string, state: string): void {
+    const states = this.states.get(reducer);
+    if (states === undefined) this.states.set(reducer, new Map([[key, state]]));
+    else states.set(key, state);
+  }
+}
+
+export function keep(run: Run, blobs: readonly Blob[] | undefined): void {
+  if (blobs === undefined) return;
+  run.blobs ??= new Map();
+  for (const blob of blobs) run.blobs.set(blob.hash, blob.text);
+}
+
+/** A copy: what a reader holds does not change under it. */
+export function rowOf(run: Run): RunRow {
+  const { runNo, id, workflow, version, digest, status, blocked, priority, createdAt, endedAt, wakeAt, mailPut, mailGot, parent } = run;
+  const owned = run.leaseNo !== undefined;
+  return { runNo, id, workflow, version, digest, status, blocked, priority, createdAt, endedAt, owned, wakeAt, mailPut, mailGot, parent };
+}
+
+function sleeps(run: Run): boolean {
+  return run.leaseNo === undefined && run.wakeAt !== undefined && run.endedAt === undefined && run.blocked === undefined;
+}
+
+function byWake(a: Run, b: Run): number {
+  return (a.wakeAt ?? 0) - (b.wakeAt ?? 0) || a.priority - b.priority || a.runNo - b.runNo;
+}

@@ -1,0 +1,286 @@
+/**
+ * The store in memory: the reference for all others, for tests and for runs that may die with the process.
+ *
+ * The data lives in the `Store`, so opening it twice gives two connections to the same data, as two processes would have.
+ * Every turn passes the whole fence (S1). Time is the host's own, so a virtual clock rules here too.
+ */
+import { OnexError } from "../core/failure.ts";
+import { admits, opens } from "./fence.ts";
+import { keep, type Lease, MemoryData, type Run, rowOf } from "./memory-data.ts";
+import type { Appended, FirstTurn, MailRow, Message, NewRun, OpenStore, Posted, RunRow, Store, StoreHost, TurnRow, TurnWrite } from "./store.ts";
+
+/** The memory store, with a way to play the death of its owner. */
+export interface MemoryStore extends Store {
+  open(host: StoreHost): OpenStore;
+  /** The owner dies without a word, as by `kill -9`: its lease is gone, and the next `acquire` gets the ownership. */
+  kill(): void;
+}
+
+/** Runs are kept in memory, and lost with the process. */
+export function memory(): MemoryStore {
+  const data = new MemoryData();
+  const connections = new Set<Connection>();
+  return {
+    kind: "memory",
+    open: (host) => new Connection(data, connections, host),
+    kill: () => {
+      data.lease = undefined;
+    },
+  };
+}
+
+class Connection implements OpenStore {
+  readonly kind = "memory";
+  readonly name = "memory";
+  readonly now: () => number;
+  commits = 0;
+  readonly #data: MemoryData;
+  readonly #all: Set<Connection>;
+  readonly #host: StoreHost;
+  readonly #watches = new Set<() => void>();
+  #lease: Lease | undefined;
+
+  constructor(data: MemoryData, all: Set<Connection>, host: StoreHost) {
+    this.#data = data;
+    this.#all = all;
+    this.#host = host;
+    this.now = () => host.now();
+    all.add(this);
+  }
+
+  acquire(leaseId: string): { readonly leaseNo: number } | undefined {
+    if (this.#data.lease !== undefined && this.#data.lease !== this.#lease) return undefined;
+    this.#lease = this.#data.newLease(leaseId);
+    this.#committed();
+    return { leaseNo: this.#lease.leaseNo };
+  }
+
+  release(): void {
+    const held = this.#lease !== undefined && this.#data.lease === this.#lease;
+    this.#lease = undefined;
+    if (!held) return;
+    this.#data.lease = undefined;
+    this.#data.orphan();
+    this.#committed();
+  }
+
+  owner(): { readonly leaseId: string; readonly pid: number } | undefined {
+    const { lease } = this.#data;
+    return lease === undefined ? undefined : { leaseId: lease.leaseId, pid: 0 };
+  }
+
+  append(batch: readonly TurnWrite[]): readonly Appended[] {
+    const leaseNo = this.#mine();
+    const answers = batch.map((write) => this.#turn(write, leaseNo));
+    this.#committed();
+    return answers;
+  }
+
+  block(runNo: number, code: string): void {
+    this.#mine();
+    const run = this.#data.byNo(runNo);
+    if (run === undefined || run.leaseNo !== undefined || run.endedAt !== undefined) return;
+    this.#data.block(run, code);
+    this.#committed();
+  }
+
+  unblock(held: readonly string[]): number {
+    this.#mine();
+    const names = new Set(held);
+    const runs = this.#data.runs.filter((run) => run.blocked !== undefined && names.has(`${run.workflow}@${run.version}`));
+    for (const run of runs) {
+      run.blocked = undefined;
+      this.#data.place(run, undefined, 0);
+    }
+    this.#committed();
+    return runs.length;
+  }
+
+  start(run: NewRun, turn: FirstTurn): { readonly created: boolean; readonly row: RunRow } {
+    const made = this.#data.add(run, turn, "pending", undefined);
+    if (made !== undefined) this.#committed();
+    return { created: made !== undefined, row: rowOf(made ?? (this.#data.byId.get(run.id) as Run)) };
+  }
+
+  post(message: Message): Posted {
+    const posted = this.#data.post(message);
+    if (posted.status === "posted") this.#committed();
+    return posted;
+  }
+
+  define(hash: string, text: string): void {
+    this.#data.definitions.set(hash, text);
+    this.#committed();
+  }
+
+  run(id: string): RunRow | undefined {
+    const run = this.#data.byId.get(id);
+    return run === undefined ? undefined : rowOf(run);
+  }
+
+  byNo(runNo: number): RunRow | undefined {
+    const run = this.#data.byNo(runNo);
+    return run === undefined ? undefined : rowOf(run);
+  }
+
+  list(filter: Parameters<OpenStore["list"]>[0]): readonly RunRow[] {
+    const rows: RunRow[] = [];
+    const limit = filter.limit ?? Number.POSITIVE_INFINITY;
+    for (let runNo = Math.min(this.#data.runs.length, (filter.before ?? Number.POSITIVE_INFINITY) - 1); runNo > 0 && rows.length < limit; runNo--) {
+      const run = this.#data.byNo(runNo) as Run;
+      if (filter.status !== undefined && run.status !== filter.status) continue;
+      if (filter.workflow !== undefined && run.workflow !== filter.workflow) continue;
+      rows.push(rowOf(run));
+    }
+    return rows;
+  }
+
+  turns(runNo: number, from = 0, limit = Number.POSITIVE_INFINITY): readonly TurnRow[] {
+    return this.#data.byNo(runNo)?.turns.slice(from, from + limit) ?? [];
+  }
+
+  tail(runNo: number): TurnRow | undefined {
+    return this.#data.byNo(runNo)?.turns.at(-1);
+  }
+
+  blob(runNo: number, hash: string): string | undefined {
+    return this.#data.byNo(runNo)?.blobs?.get(hash);
+  }
+
+  inbox(runNo: number, after: number): readonly MailRow[] {
+    return this.#data.byNo(runNo)?.inbox?.filter((mail) => mail.seq > after) ?? [];
+  }
+
+  mailed(): readonly number[] {
+    const owned = [...this.#data.mailed].filter((run) => run.leaseNo !== undefined && run.leaseNo === this.#lease?.leaseNo);
+    return owned.map((run) => run.runNo).sort((a, b) => a - b);
+  }
+
+  state(reducer: string, key: string): string | undefined {
+    return this.#data.states.get(reducer)?.get(key);
+  }
+
+  definition(hash: string): string | undefined {
+    return this.#data.definitions.get(hash);
+  }
+
+  due(now: number, limit: number): readonly RunRow[] {
+    const rows: RunRow[] = [];
+    for (const run of this.#data.sleeping.from(() => true)) {
+      if (rows.length >= limit || (run.wakeAt as number) > now) break;
+      rows.push(rowOf(run));
+    }
+    return rows;
+  }
+
+  sleepers(from: number, to: number, limit: number): readonly { readonly runNo: number; readonly wakeAt: number }[] {
+    const found: { runNo: number; wakeAt: number }[] = [];
+    for (const run of this.#after(from)) {
+      const wakeAt = run.wakeAt as number;
+      if (found.length >= limit || wakeAt > to) break;
+      found.push({ runNo: run.runNo, wakeAt });
+    }
+    return found;
+  }
+
+  nextWake(after: number): number | undefined {
+    for (const run of this.#after(after)) return run.wakeAt;
+    return undefined;
+  }
+
+  watch(_role: "owner" | "client", listener: () => void): () => void {
+    let cancel: (() => void) | undefined;
+    // Never from within the write of another: the listener finds the store at rest. Many writes make one call.
+    const wake = (): void => {
+      cancel ??= this.#host.setTimer(0, () => {
+        cancel = undefined;
+        listener();
+      });
+    };
+    this.#watches.add(wake);
+    return () => {
+      this.#watches.delete(wake);
+      cancel?.();
+      cancel = undefined;
+    };
+  }
+
+  close(): void {
+    this.release();
+    this.#watches.clear();
+    this.#all.delete(this);
+  }
+
+  #turn(write: TurnWrite, leaseNo: number): Appended {
+    const run = typeof write.run === "number" ? this.#data.byNo(write.run) : undefined;
+    if (typeof write.run === "number") {
+      if (run === undefined || !admits({ leaseNo: run.leaseNo, tail: run.turns.at(-1) }, write, leaseNo)) {
+        return { accepted: false, reason: "fenced" };
+      }
+      const { turn, epoch, pos, next, at, final, facts } = write;
+      run.turns.push({ turn, epoch, pos, next, at, final, facts });
+      keep(run, write.blobs);
+      this.#row(run, write, leaseNo);
+      return this.#others(run, write, leaseNo);
+    }
+    const existing = this.#data.byId.get(write.run.id);
+    if (existing !== undefined) return { accepted: false, reason: "exists", row: rowOf(existing) };
+    if (!opens(write)) return { accepted: false, reason: "fenced" };
+    const made = this.#data.add(write.run, write, "running", leaseNo) as Run;
+    made.turns[0] = { turn: 0, epoch: write.epoch, pos: 0, next: write.next, at: write.at, final: write.final, facts: write.facts };
+    this.#row(made, write, leaseNo);
+    return this.#others(made, write, leaseNo);
+  }
+
+  #row(run: Run, write: TurnWrite, leaseNo: number): void {
+    const { row } = write;
+    if (row !== undefined) {
+      run.status = row.status;
+      run.mailGot = Math.max(run.mailGot, row.mailGot);
+      if (run.mailGot >= run.mailPut) this.#data.mailed.delete(run);
+    } else if (write.take === true) run.status = "running";
+    if (write.take === true) {
+      this.#data.place(run, leaseNo, undefined);
+      run.blocked = undefined;
+    }
+    if (write.final) {
+      this.#data.place(run, undefined, undefined);
+      run.endedAt = write.at;
+      this.#data.mailed.delete(run);
+    } else if (row?.park !== undefined) {
+      // S4: mail that no turn has read yet makes the run due at once.
+      const wakeAt = run.mailPut > run.mailGot ? 0 : row.park.wakeAt === null ? undefined : Math.ceil(row.park.wakeAt);
+      this.#data.place(run, undefined, wakeAt);
+    }
+  }
+
+  #others(run: Run, write: TurnWrite, leaseNo: number): Appended {
+    const children = write.children?.map((child) => this.#data.add(child.run, child.first, "running", leaseNo)?.runNo);
+    for (const { reducer, key, state } of write.states ?? []) this.#data.setState(reducer, key, state);
+    const successor = write.successor === undefined ? undefined : this.#data.succeed(run, write.successor.run, write.successor.first, leaseNo);
+    for (const message of write.messages ?? []) this.#data.post(message);
+    return {
+      accepted: true,
+      runNo: run.runNo,
+      ...(children === undefined ? {} : { children }),
+      ...(successor === undefined ? {} : { successorNo: successor.runNo }),
+    };
+  }
+
+  #after(time: number): Generator<Run, void, undefined> {
+    return this.#data.sleeping.from((run) => (run.wakeAt as number) > time);
+  }
+
+  /** The number of this connection's lease, which must be the live one. */
+  #mine(): number {
+    if (this.#lease === undefined || this.#data.lease !== this.#lease) {
+      throw new OnexError("OWNERSHIP_LOST", "this process does not own the store, so it may not write turns; acquire it first");
+    }
+    return this.#lease.leaseNo;
+  }
+
+  #committed(): void {
+    this.commits++;
+    for (const other of this.#all) if (other !== this) for (const wake of other.#watches) wake();
+  }
+}

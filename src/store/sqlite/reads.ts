@@ -1,0 +1,188 @@
+/** All that is read, by statements prepared once. Every read is drained at once, so it never holds up a checkpoint. */
+import type { RunStatus } from "../../core/fact.ts";
+import type { MailRow, Message, OpenStore, RunRow, TurnRow } from "../store.ts";
+import type { Database, Row, Statement } from "./driver.ts";
+
+const runColumns =
+  "run_no, id, workflow, version, digest, status, blocked, priority, created_at, ended_at, lease_no, wake_at, mail_put, mail_got, parent";
+const turnColumns = "turn, epoch, pos, next, at, final, facts";
+/** Runs that wait for a time, in the words of the index `runs_open`. */
+const sleeping = "FROM runs WHERE ended_at IS NULL AND blocked IS NULL AND lease_no IS NULL";
+
+export class Reads {
+  readonly #db: Database;
+  readonly #lists = new Map<string, Statement>();
+  readonly #statements: Readonly<Record<keyof typeof texts, Statement>>;
+
+  constructor(db: Database) {
+    this.#db = db;
+    this.#statements = prepareAll(db, texts);
+  }
+
+  run(id: string): RunRow | undefined {
+    return maybe(this.#statements.run.get(id), runRow);
+  }
+
+  byNo(runNo: number): RunRow | undefined {
+    return maybe(this.#statements.byNo.get(runNo), runRow);
+  }
+
+  list(filter: Parameters<OpenStore["list"]>[0]): readonly RunRow[] {
+    const { status, workflow, before, limit = -1 } = filter;
+    const values: (string | number)[] = [];
+    let where = "";
+    const add = (condition: string, value: string | number | undefined): void => {
+      if (value === undefined) return;
+      where += `${where === "" ? "WHERE" : " AND"} ${condition}`;
+      values.push(value);
+    };
+    // The index leaves out what most runs are in the end; those are found soon without one.
+    add(status === "completed" ? "status = ?" : "status <> 'completed' AND status = ?", status);
+    add("workflow = ?", workflow);
+    add("run_no < ?", before);
+    let statement = this.#lists.get(where);
+    if (statement === undefined) {
+      statement = this.#db.prepare(`SELECT ${runColumns} FROM runs ${where} ORDER BY run_no DESC LIMIT ?`);
+      this.#lists.set(where, statement);
+    }
+    return statement.all(...values, limit).map(runRow);
+  }
+
+  turns(runNo: number, from = 0, limit = -1): readonly TurnRow[] {
+    return this.#statements.turns.all(runNo, from, limit).map(turnRow);
+  }
+
+  tail(runNo: number): TurnRow | undefined {
+    return maybe(this.#statements.tail.get(runNo), turnRow);
+  }
+
+  turn(runNo: number, turn: number): TurnRow | undefined {
+    return maybe(this.#statements.turn.get(runNo, turn), turnRow);
+  }
+
+  blob(runNo: number, hash: string): string | undefined {
+    return text(this.#statements.blob.get(runNo, hash), "text");
+  }
+
+  inbox(runNo: number, after: number): readonly MailRow[] {
+    return this.#statements.inbox.all(runNo, after).map(mailRow);
+  }
+
+  mailed(leaseNo: number): readonly number[] {
+    return this.#statements.mailed.all(leaseNo).map((row) => row.run_no as number);
+  }
+
+  state(reducer: string, key: string): string | undefined {
+    return text(this.#statements.state.get(reducer, stateKey(key)), "state");
+  }
+
+  definition(hash: string): string | undefined {
+    return text(this.#statements.definition.get(hash), "text");
+  }
+
+  due(now: number, limit: number): readonly RunRow[] {
+    return this.#statements.due.all(now, limit).map(runRow);
+  }
+
+  sleepers(from: number, to: number, limit: number): readonly { readonly runNo: number; readonly wakeAt: number }[] {
+    return this.#statements.sleepers.all(from, to, limit).map((row) => ({ runNo: row.run_no as number, wakeAt: row.wake_at as number }));
+  }
+
+  nextWake(after: number): number | undefined {
+    return optional(this.#statements.nextWake.get(after)?.wake_at) as number | undefined;
+  }
+
+  owner(): { readonly leaseId: string; readonly pid: number } | undefined {
+    return maybe(this.#statements.owner.get(), (row) => ({ leaseId: row.lease_id as string, pid: row.pid as number }));
+  }
+
+  isLive(leaseNo: number): boolean {
+    return this.#statements.isLive.get(leaseNo) !== undefined;
+  }
+
+  /** Changes when another connection has committed, never by commits of this one. */
+  dataVersion(): number {
+    return Number(this.#statements.dataVersion.get()?.data_version);
+  }
+}
+
+const texts = {
+  run: `SELECT ${runColumns} FROM runs WHERE id = ?`,
+  byNo: `SELECT ${runColumns} FROM runs WHERE run_no = ?`,
+  turns: `SELECT ${turnColumns} FROM turns WHERE run_no = ? AND turn >= ? ORDER BY turn LIMIT ?`,
+  tail: `SELECT ${turnColumns} FROM turns WHERE run_no = ? ORDER BY turn DESC LIMIT 1`,
+  turn: `SELECT ${turnColumns} FROM turns WHERE run_no = ? AND turn = ?`,
+  blob: "SELECT text FROM blobs WHERE run_no = ? AND hash = ?",
+  inbox: "SELECT seq, message_id, kind, body FROM inbox WHERE run_no = ? AND seq > ? ORDER BY seq",
+  mailed: "SELECT run_no FROM runs WHERE lease_no = ? AND mail_put > mail_got ORDER BY run_no",
+  state: "SELECT state FROM states WHERE reducer = ? AND key = ?",
+  definition: "SELECT text FROM definitions WHERE hash = ?",
+  due: `SELECT ${runColumns} ${sleeping} AND wake_at <= ? ORDER BY wake_at, priority, run_no LIMIT ?`,
+  sleepers: `SELECT run_no, wake_at ${sleeping} AND wake_at > ? AND wake_at <= ? ORDER BY wake_at, priority, run_no LIMIT ?`,
+  nextWake: `SELECT wake_at ${sleeping} AND wake_at > ? ORDER BY wake_at LIMIT 1`,
+  owner: "SELECT lease_id, pid FROM leases WHERE state = 'live'",
+  isLive: "SELECT 1 FROM leases WHERE lease_no = ? AND state = 'live'",
+  dataVersion: "PRAGMA data_version",
+};
+
+export function prepareAll<K extends string>(db: Database, sql: Readonly<Record<K, string>>): Readonly<Record<K, Statement>> {
+  return Object.fromEntries(Object.entries<string>(sql).map(([key, text]) => [key, db.prepare(text)])) as Record<K, Statement>;
+}
+
+/** A reducer's key as it is kept: it may be any string, and SQLite would cut it at a NUL and change a lone surrogate. */
+export function stateKey(key: string): string {
+  return JSON.stringify(key);
+}
+
+function runRow(row: Row): RunRow {
+  return {
+    runNo: row.run_no as number,
+    id: row.id as string,
+    workflow: row.workflow as string,
+    version: row.version as string,
+    digest: row.digest as string,
+    status: row.status as RunStatus,
+    blocked: optional(row.blocked) as string | undefined,
+    priority: row.priority as number,
+    createdAt: row.created_at as number,
+    endedAt: optional(row.ended_at) as number | undefined,
+    owned: row.lease_no !== null,
+    wakeAt: optional(row.wake_at) as number | undefined,
+    mailPut: row.mail_put as number,
+    mailGot: row.mail_got as number,
+    parent: optional(row.parent) as string | undefined,
+  };
+}
+
+function turnRow(row: Row): TurnRow {
+  return {
+    turn: row.turn as number,
+    epoch: row.epoch as number,
+    pos: row.pos as number,
+    next: row.next as number,
+    at: row.at as number,
+    final: row.final === 1,
+    facts: row.facts as string,
+  };
+}
+
+function mailRow(row: Row): MailRow {
+  return {
+    seq: row.seq as number,
+    messageId: row.message_id as string,
+    kind: row.kind as Message["kind"],
+    body: row.body as string,
+  };
+}
+
+function text(row: Row | undefined, column: string): string | undefined {
+  return row?.[column] as string | undefined;
+}
+
+function optional(value: string | number | null | undefined): string | number | undefined {
+  return value ?? undefined;
+}
+
+function maybe<T>(row: Row | undefined, make: (row: Row) => T): T | undefined {
+  return row === undefined ? undefined : make(row);
+}

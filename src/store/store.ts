@@ -1,0 +1,227 @@
+/**
+ * The store keeps the facts of runs and says who owns them; it decides nothing.
+ *
+ * Words: a *run* is a row and a log of *turns*; a turn is one row, all or nothing. The *owner* is the process that
+ * holds a live *lease* and alone appends turns; every other process (a *client*) reads, and writes only new runs and
+ * messages to the *inbox* of a run.
+ *
+ * S1 A turn is accepted iff the turn before it exists, carries the epoch `after`, ends at `pos`, and is not final.
+ * S2 A turn, once accepted, never changes; a batch is accepted in one transaction, each turn fenced on its own.
+ * S3 Messages are numbered under the row of their run: the order of commit is the order of numbers.
+ * S4 A put-down never loses a message: `wakeAt` becomes 0 when there is mail the turn has not read.
+ * S5 An acknowledged write survives a power cut.
+ *
+ * Verbs may answer at once or with a promise (a store over a network must); callers handle both.
+ */
+import type { RunStatus } from "../core/fact.ts";
+
+export type Awaitable<T> = T | Promise<T>;
+
+/** What a store gets from the process that opens it. */
+export interface StoreHost {
+  /** Wall time, ms. */
+  now(): number;
+  /** Calls back once after `ms`; the answer cancels it. */
+  setTimer(ms: number, callback: () => void): () => void;
+  /** Something a person should know that stops nothing (a busy file, a missing notification). */
+  warn(code: string, message: string): void;
+}
+
+/** What a user hands to `createOrchestrator`: where runs are kept. */
+export interface Store {
+  /** "memory", "sqlite", … */
+  readonly kind: string;
+  /** Opens and checks it. Throws OnexError `STORE_FOREIGN`, `STORE_BUSY`, `STORE_MISSING`, `STORE_DRIVER_MISSING`, `STORE_FAILED`. */
+  open(host: StoreHost): OpenStore;
+}
+
+export interface OpenStore {
+  readonly kind: string;
+  /** As people name it, for messages: "sqlite:onex.db". */
+  readonly name: string;
+  /** Store time, ms: wall time when it was opened plus monotonic time since. Leases, timers and facts use this one. */
+  now(): number;
+  /** Commits made by this connection so far. */
+  readonly commits: number;
+
+  // ── ownership ──
+  /** Becomes the owner, or answers `undefined` while another process is. Every run that an earlier owner held becomes unowned and due at once. */
+  acquire(leaseId: string): Awaitable<{ readonly leaseNo: number } | undefined>;
+  /** Lets go of the ownership; runs that are still owned become unowned and due at once. */
+  release(): Awaitable<void>;
+  /** Who owns it, as far as the store knows. */
+  owner(): Awaitable<{ readonly leaseId: string; readonly pid: number } | undefined>;
+
+  // ── written by the owner ──
+  /**
+   * Appends a batch of turns in one transaction. A run appears at most once in a batch. Answers in the order of the batch.
+   * Throws OnexError `OWNERSHIP_LOST` (nothing was written) or `STORE_FAILED` (the store cannot be trusted any more).
+   */
+  append(batch: readonly TurnWrite[]): Awaitable<readonly Appended[]>;
+  /** Marks an unowned run as not drivable here (`VERSION_MISSING`): it is not due until `unblock` names its workflow. */
+  block(runNo: number, code: string): Awaitable<void>;
+  /** Makes blocked runs of these workflows ("name@version") due at once. Answers how many. */
+  unblock(held: readonly string[]): Awaitable<number>;
+
+  // ── written by anyone ──
+  /** Stores a run that nobody owns yet, due at once. The same id gives the existing row. */
+  start(run: NewRun, turn: FirstTurn): Awaitable<{ readonly created: boolean; readonly row: RunRow }>;
+  /** Puts a message into the inbox of a run; one `messageId` counts once. */
+  post(message: Message): Awaitable<Posted>;
+  /** Keeps the text of a YAML definition under its hash. */
+  define(hash: string, text: string): Awaitable<void>;
+
+  // ── reads ──
+  run(id: string): Awaitable<RunRow | undefined>;
+  /** Newest first. `before` is a `runNo` to page on from. */
+  list(filter: { readonly status?: RunStatus; readonly workflow?: string; readonly limit?: number; readonly before?: number }): Awaitable<readonly RunRow[]>;
+  /** Turns of a run from `from` on, in order. */
+  turns(runNo: number, from?: number, limit?: number): Awaitable<readonly TurnRow[]>;
+  /** The last turn of a run. */
+  tail(runNo: number): Awaitable<TurnRow | undefined>;
+  blob(runNo: number, hash: string): Awaitable<string | undefined>;
+  /** Messages numbered above `after`, in order. */
+  inbox(runNo: number, after: number): Awaitable<readonly MailRow[]>;
+  /** Numbers of the runs of this owner that have mail its turns have not read (`mailPut > mailGot`). */
+  mailed(): Awaitable<readonly number[]>;
+  state(reducer: string, key: string): Awaitable<string | undefined>;
+  definition(hash: string): Awaitable<string | undefined>;
+  /** Unowned runs whose time has come (`wakeAt <= now`), by wake time, then priority. */
+  due(now: number, limit: number): Awaitable<readonly RunRow[]>;
+  /** Unowned runs with `from < wakeAt <= to`, by wake time. */
+  sleepers(from: number, to: number, limit: number): Awaitable<readonly { readonly runNo: number; readonly wakeAt: number }[]>;
+  /** The row of a run by number. */
+  byNo(runNo: number): Awaitable<RunRow | undefined>;
+  /** The earliest `wakeAt` above `after` of an unowned run. */
+  nextWake(after: number): Awaitable<number | undefined>;
+
+  // ── news ──
+  /**
+   * Calls back soon after another connection wrote. "owner": a start or message from a client (a notification within
+   * 50 ms, with a slow poll as the net). "client": anything the owner wrote. The answer stops it.
+   */
+  watch(role: "owner" | "client", listener: () => void): () => void;
+  /** Releases the ownership if held, checkpoints, closes. */
+  close(): Awaitable<void>;
+}
+
+/** A run as it is made. */
+export interface NewRun {
+  readonly id: string;
+  readonly workflow: string;
+  readonly version: string;
+  /** Digest of what was asked (workflow, version, input): another start with this id must have the same. */
+  readonly digest: string;
+  readonly priority: number;
+  readonly at: number;
+  /** Id of the run that started it as a child. */
+  readonly parent?: string;
+}
+
+/** Turn 0 of a run. */
+export interface FirstTurn {
+  readonly epoch: number;
+  readonly next: number;
+  readonly facts: string;
+  readonly blobs?: readonly Blob[];
+}
+
+export interface Blob {
+  readonly hash: string;
+  readonly text: string;
+}
+
+/** What changes in the row of a run with a turn; left out when nothing does. */
+export interface RowChange {
+  readonly status: RunStatus;
+  /** Number of the last message that this and earlier turns have read; a lower one than before changes nothing. */
+  readonly mailGot: number;
+  /** Puts the run down: no owner; `wakeAt` is when somebody must look again (`null`: only on a message). */
+  readonly park?: { readonly wakeAt: number | null };
+}
+
+export interface TurnWrite {
+  /** The run's number; for turn 0 the run to make (owned by the writer). */
+  readonly run: number | NewRun;
+  readonly turn: number;
+  /** Epoch that the turn before must carry. */
+  readonly after: number;
+  /** `after`, or one higher when the turn takes the run or is final. */
+  readonly epoch: number;
+  readonly pos: number;
+  readonly next: number;
+  readonly at: number;
+  readonly final: boolean;
+  /** The turn takes an unowned run for this owner. */
+  readonly take?: boolean;
+  /** JSON array of facts. */
+  readonly facts: string;
+  readonly blobs?: readonly Blob[];
+  readonly row?: RowChange;
+  /** Child runs, owned by the writer, made with this turn; one whose id exists is left as it is and named in the answer. */
+  readonly children?: readonly { readonly run: NewRun; readonly first: FirstTurn }[];
+  /** Messages for other runs, posted with this turn; for a run that has ended or is unknown they are dropped. */
+  readonly messages?: readonly Message[];
+  readonly states?: readonly { readonly reducer: string; readonly key: string; readonly state: string }[];
+  /** With a final turn: the log goes on under the same id. The ended row is renamed `<id>~<runNo>`; unread mail moves along, and keeps its numbers. */
+  readonly successor?: { readonly run: NewRun; readonly first: FirstTurn };
+}
+
+export type Appended =
+  | {
+      readonly accepted: true;
+      readonly runNo: number;
+      /** Numbers of the children in the order of `children`; `undefined` where the id existed already. */
+      readonly children?: readonly (number | undefined)[];
+      readonly successorNo?: number;
+    }
+  /** Another owner wrote first, or the run has ended. Nothing of this turn was written. */
+  | { readonly accepted: false; readonly reason: "fenced" }
+  /** Turn 0 of an id that exists. Nothing was written. */
+  | { readonly accepted: false; readonly reason: "exists"; readonly row: RunRow };
+
+export interface Message {
+  readonly runId: string;
+  readonly messageId: string;
+  readonly kind: "signal" | "cancel" | "child" | "resume";
+  /** JSON text. */
+  readonly body: string;
+}
+
+export type Posted = { readonly status: "posted" | "duplicate"; readonly seq: number } | { readonly status: "ended" | "unknown" };
+
+export interface RunRow {
+  readonly runNo: number;
+  readonly id: string;
+  readonly workflow: string;
+  readonly version: string;
+  readonly digest: string;
+  readonly status: RunStatus;
+  /** Why no process drives it ("VERSION_MISSING"). */
+  readonly blocked: string | undefined;
+  readonly priority: number;
+  readonly createdAt: number;
+  readonly endedAt: number | undefined;
+  readonly owned: boolean;
+  readonly wakeAt: number | undefined;
+  readonly mailPut: number;
+  readonly mailGot: number;
+  readonly parent: string | undefined;
+}
+
+export interface TurnRow {
+  readonly turn: number;
+  readonly epoch: number;
+  readonly pos: number;
+  readonly next: number;
+  readonly at: number;
+  readonly final: boolean;
+  readonly facts: string;
+}
+
+export interface MailRow {
+  readonly seq: number;
+  readonly messageId: string;
+  readonly kind: Message["kind"];
+  readonly body: string;
+}
