@@ -36,6 +36,8 @@ export interface Weather {
   readonly failed: number;
   readonly tookEffectLate: number;
   readonly declinedWithGoods: number;
+  /** Forward calls that arrived after their undo, and met its tombstone. */
+  readonly refusedAfterUndo: number;
 }
 
 export interface Verdict {
@@ -127,5 +129,6 @@ function weatherOf(entries: readonly Entry[], orders: number): Weather {
     failed: percent(entries.filter(({ outcome }) => outcome === "failed").length, entries.length),
     tookEffectLate: percent(entries.filter(({ op, outcome, late }) => late && outcome === "applied" && effects[op]).length, entries.length),
     declinedWithGoods: percent([...declined].filter((order) => held.has(order)).length, orders),
+    refusedAfterUndo: entries.filter(({ outcome }) => outcome === "refused-tombstone").length,
   };
 }

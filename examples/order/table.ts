@@ -18,6 +18,7 @@ export function table(figures: Figures & { readonly seconds: number }): string {
   return rows.map(([name, value, wanted]) => `  ${name.padEnd(30)}${String(value).padStart(6)}${wanted ? `   wanted: ${wanted}` : ""}`).join("\n");
 }
 
-export function weather({ calls, failed, tookEffectLate, declinedWithGoods }: Weather): string {
-  return `of ${calls} calls ${failed} % failed and ${tookEffectLate} % took effect but answered too late; ${declinedWithGoods} % of orders were declined with goods held`;
+export function weather({ calls, failed, tookEffectLate, declinedWithGoods, refusedAfterUndo }: Weather): string {
+  const answers = `of ${calls} calls ${failed} % failed and ${tookEffectLate} % took effect but answered too late`;
+  return `${answers}; ${declinedWithGoods} % of orders were declined with goods held\n  calls that came after their undo, and were refused: ${refusedAfterUndo}`;
 }

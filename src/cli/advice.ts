@@ -17,6 +17,8 @@ export function resumeCommands(view: RunView, at: StoreUrl): string[] {
   ];
 }
 
+/** How a signal is sent. */
 export function signalCommand(runId: string, name: string, at: StoreUrl): string {
+  if (at.kind === "memory") return "which no other process can send to memory: run it with --store sqlite:FILE";
   return `onex signal ${quote(runId)} ${quote(clean(name))} PAYLOAD-JSON${at.flag}`;
 }

@@ -33,7 +33,7 @@ const byCode: Readonly<Record<string, ExitCode>> = {
   WORKFLOW_UNKNOWN: exit.usage,
   WORKFLOW_AMBIGUOUS: exit.usage,
   RUN_ID_CONFLICT: exit.usage,
-  RUN_ID_INVALID: exit.usage,
+  OPTION_INVALID: exit.usage,
   VALUE_TOO_LARGE: exit.usage,
   CONTRACT_INVALID: exit.contract,
   MODULE_INVALID: exit.contract,

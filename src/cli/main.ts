@@ -131,11 +131,12 @@ function end(): void {
   process.stdout.write("", () => process.exit(code));
 }
 
-async function fail(error: unknown): Promise<void> {
+async function fail(error: unknown, uncaught = false): Promise<void> {
   const { complaint, styleOf } = await import("./output.ts");
   const { placeOf } = await import("./load.ts");
   const verbose = process.argv.includes("--verbose");
   process.stderr.write(`${complaint(error, error instanceof Error ? placeOf(error) : undefined, styleOf(process.stderr), verbose)}\n`);
+  if (uncaught) process.stderr.write("  nothing caught it (a promise without `await`?), so the process ends; what was begun is in the store\n");
   code = exitOf(error);
 }
 
@@ -149,7 +150,7 @@ process.on("warning", (warning) => {
   if (warning.name !== "ExperimentalWarning") process.stderr.write(`warning ${warning.name}: ${warning.message}\n`);
 });
 process.on("uncaughtException", (error) => {
-  void fail(error).then(end);
+  void fail(error, true).then(end);
 });
 
 try {

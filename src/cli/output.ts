@@ -158,7 +158,8 @@ export class Terminal {
     if (this.#drawn === 0) return "";
     const up = this.#drawn;
     this.#drawn = 0;
-    return `\x1b[${up}A\x1b[J`;
+    // The terminal may have echoed ^C: back to the first column too.
+    return `\r\x1b[${up}A\x1b[J`;
   }
 
   #paint(): string {

@@ -11,8 +11,8 @@ interface Doing {
 }
 
 const tickMs = 200;
-/** Most lines of one tick on a terminal; a run of thousands of quick steps is told in numbers. */
-const maxLines = 40;
+/** Most lines of one tick; a run of thousands of quick steps is told in numbers. */
+const maxLines = 20;
 /** Longest sleeps are said by date. */
 const datedMs = 60_000;
 
@@ -20,16 +20,19 @@ export class Progress {
   readonly #terminal: Terminal;
   readonly #howToSignal: (name: string) => string;
   readonly #doing = new Map<string, Doing>();
+  /** Which step took a signal, by the signal's number. */
+  readonly #answered = new Map<number, [string, Doing]>();
+  readonly #announced = new Map<string, Doing>();
   #said = 0;
   #skipped = 0;
   #ended = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  /** `howToSignal` says what to type for a signal that the run waits for. */
+  /** `howToSignal` says how a signal that the run waits for is sent. */
   constructor(terminal: Terminal, howToSignal: (name: string) => string) {
     this.#terminal = terminal;
     this.#howToSignal = howToSignal;
-    if (terminal.live) this.#timer = setInterval(() => this.#draw(), tickMs).unref();
+    this.#timer = setInterval(() => this.#tick(), tickMs).unref();
   }
 
   fact(fact: Fact): void {
@@ -37,11 +40,9 @@ export class Progress {
     switch (fact.type) {
       case "action.dispatched":
         this.#doing.set(fact.step, { since: fact.at, what: "running", note: fact.attempt > 1 ? `attempt ${fact.attempt}` : "" });
-        if (!this.#terminal.live) this.#line(`  ${clean(fact.step)}: ${fact.attempt > 1 ? `attempt ${fact.attempt}` : "started"}`);
         break;
       case "child.started":
         this.#doing.set(fact.step, { since: fact.at, what: "running", note: `run ${fact.runId}` });
-        if (!this.#terminal.live) this.#line(`  ${clean(fact.step)}: started as run ${clean(fact.runId)}`);
         break;
       case "action.progressed":
         break;
@@ -73,26 +74,26 @@ export class Progress {
           break;
         }
         this.#doing.set(fact.step, { since: fact.at, what: "sleeping", note: "", due: fact.due });
-        if (!this.#terminal.live) this.#line(`  ${clean(fact.step)}: sleeps until ${moment(fact.due)}`);
         break;
       case "timer.fired":
         if (this.#doing.get(fact.step)?.what === "sleeping") this.#end(fact.step, fact.at, green("✓"), "woke");
         break;
       case "signal.awaited":
         this.#doing.set(fact.step, { since: fact.at, what: "waiting", note: fact.name });
-        this.#line(`${yellow("◷")} ${clean(fact.step)}: waits for signal ${clean(fact.name)}; send it with`, dim(`    ${this.#howToSignal(fact.name)}`));
+        this.#line(`${yellow("◷")} ${clean(fact.step)}: waits for signal ${clean(fact.name)}`, dim(`    ${this.#howToSignal(fact.name)}`));
         break;
       case "signal.received":
-        this.#received(fact.name, fact.at);
+        this.#received(fact.seq, fact.name);
         break;
       case "signal.rejected":
+        this.#refused(fact.seq);
         this.#line(`${red("✗")} signal ${clean(fact.name)} refused: ${reason(fact.error)}`);
         break;
       case "cancel.requested":
         this.#line(`${yellow("!")} cancel requested${fact.reason === undefined ? "" : `: ${clean(fact.reason)}`}`);
         break;
       case "run.compensating":
-        this.#line(`${yellow("!")} it failed: what was done is taken back`);
+        this.#line(`${yellow("!")} taking back what was done`);
         break;
       case "run.resumed":
         this.#line(`${yellow("!")} resumed${fact.step === undefined ? "" : ` at ${clean(fact.step)}`}`);
@@ -104,36 +105,58 @@ export class Progress {
     }
   }
 
-  #received(name: string, at: number): void {
-    for (const [step, doing] of this.#doing)
-      if (doing.what === "waiting" && doing.note === name) {
-        this.#end(step, at, this.#terminal.style.green("✓"), `got signal ${name}`);
-        return;
-      }
-    this.#line(`  signal ${clean(name)} came; it is kept for its wait`);
+  #received(seq: number, name: string): void {
+    const waiting = [...this.#doing].find(([, doing]) => doing.what === "waiting" && doing.note === name);
+    this.#line(`  signal ${clean(name)} came${waiting === undefined ? "; it is kept for its wait" : ""}`);
+    if (waiting === undefined) return;
+    this.#doing.delete(waiting[0]);
+    this.#answered.set(seq, waiting);
+  }
+
+  /** A payload that does not fit its schema leaves the step waiting. */
+  #refused(seq: number): void {
+    const waiting = this.#answered.get(seq);
+    if (waiting) this.#doing.set(...waiting);
   }
 
   #end(step: string, at: number, mark: string, what: string, error?: Failure): void {
     const doing = this.#doing.get(step);
     this.#doing.delete(step);
+    this.#announced.delete(step);
     this.#ended++;
     const time = doing === undefined ? "" : this.#terminal.style.dim(`  ${took(at - doing.since)}`);
     this.#line(`${mark} ${clean(step)}: ${clean(what)}${error === undefined ? "" : `: ${reason(error)}`}${time}`);
   }
 
   #line(...lines: readonly string[]): void {
-    if (this.#terminal.live && this.#said >= maxLines) this.#skipped++;
+    if (this.#said >= maxLines) this.#skipped++;
     else {
       this.#said++;
       this.#terminal.say(...lines);
     }
   }
 
-  #draw(): void {
-    const { dim, cyan, yellow } = this.#terminal.style;
-    if (this.#skipped > 0) this.#terminal.say(dim(`  … and ${this.#skipped} more (${this.#ended} steps so far)`));
+  #tick(): void {
+    if (this.#skipped > 0) this.#terminal.say(this.#terminal.style.dim(`  … and ${this.#skipped} more (${this.#ended} steps so far)`));
     this.#said = 0;
     this.#skipped = 0;
+    if (this.#terminal.live) this.#draw();
+    else this.#announce();
+  }
+
+  /** Where nothing moves, a line says what is still under way, once. */
+  #announce(): void {
+    for (const [step, doing] of this.#doing) {
+      if (this.#announced.get(step) === doing || doing.what === "waiting") continue;
+      this.#announced.set(step, doing);
+      const until = doing.due === undefined ? "" : ` ${moment(doing.due)}`;
+      const what = doing.what === "retrying" ? `tries again at${until}` : doing.what === "sleeping" ? `sleeps until${until}` : "is under way";
+      this.#line(`  ${clean(step)}: ${what}${doing.note === "" ? "" : ` (${clean(doing.note)})`}`);
+    }
+  }
+
+  #draw(): void {
+    const { dim, cyan, yellow } = this.#terminal.style;
     const now = Date.now();
     const room = Math.max(1, Math.min(10, this.#terminal.height - 3));
     const width = this.#terminal.width - 3;
@@ -150,7 +173,7 @@ export class Progress {
     clearInterval(this.#timer);
     this.#timer = undefined;
     this.#doing.clear();
-    if (this.#terminal.live) this.#draw();
+    this.#tick();
   }
 }
 

@@ -101,7 +101,7 @@ export class Binding {
     const other = this.#nodes.find(kind, name);
     if (other) return `${reference}: the newest ${kind} ${name} is ${other.contract.version}; write ${name}@${other.contract.version.split(".")[0]}, or add that version to the nodes`;
     const as = kinds.find((candidate) => candidate !== kind && this.#nodes.find(candidate, name) !== undefined);
-    if (as) return verb === "read" ? `${name} is a ${as}; read takes a reducer` : `${name} is ${article(as)} ${as}, not ${article(kind)} ${kind}; write \`${as}: ${reference}\``;
+    if (as) return verb === "read" ? `${name} is ${article(as)} ${as}; read takes a reducer` : `${name} is ${article(as)} ${as}, not ${article(kind)} ${kind}; write \`${as}: ${reference}\``;
     const names = this.#nodes.names(kind);
     const near = didYouMean(name, names) || didYouMean(name, kinds.flatMap((candidate) => this.#nodes.names(candidate)));
     return `there is no ${kind} "${reference}".${near || (names.length > 0 && names.length <= 12 ? ` There are ${names.join(", ")}.` : " Add it to the nodes of the orchestrator.")}`;

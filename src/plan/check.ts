@@ -9,6 +9,7 @@ import type { Findings } from "./finding.ts";
 import type { Block, Step, Verb } from "./flow.ts";
 import { Inference, type TypeScope } from "./infer.ts";
 import { conditions, type Facts, factsOf, noFacts, together } from "./narrow.ts";
+import { isJsonMap } from "./parse-value.ts";
 import { typeOfSchema } from "./schema-type.ts";
 import type { Template } from "./template.ts";
 import { any, bool, isNullable, listOf, mapOf, members, never, nonNull, nothing, number, overlap, show, skippedBy, string, type Type, typeOfValue, union } from "./types.ts";
@@ -126,12 +127,16 @@ class Checker {
     const wanted = call.input;
     const maps = members(wanted).filter((member) => member.kind === "map");
     const [map] = maps;
-    if (template.kind === "map" && maps.length === 1 && map && members(wanted).length === 1) {
-      for (const [key, value] of template.entries) {
+    const entries = entriesOf(template);
+    if (entries && map && members(wanted).length === 1) {
+      for (const [key, value] of entries) {
         const field = map.fields.get(key)?.type ?? map.rest;
         if (field) this.#agrees(value, this.#quiet(value, scope, facts), field, call, key);
       }
-      call.keys(template.entries.map(([key]) => key), map);
+      call.keys(
+        entries.map(([key]) => key),
+        map,
+      );
     } else this.#agrees(template, type, wanted, call, "");
   }
 
@@ -236,6 +241,13 @@ class Checker {
 }
 
 const printable = union([string, number, bool, nothing, { kind: "timestamp" }, { kind: "duration" }]);
+
+/** The entries of a map that is written out. */
+function entriesOf(template: Template): readonly (readonly [string, Template])[] | undefined {
+  if (template.kind === "map") return template.entries;
+  if (template.kind !== "constant" || !isJsonMap(template.value)) return undefined;
+  return Object.entries(template.value).map(([key, value]) => [key, { kind: "constant", value }]);
+}
 
 function leading(expression: Expression): number {
   return expression.text.length - expression.text.trimStart().length;

@@ -17,8 +17,14 @@ export interface JsonSchemaOf extends Schema<Json, Json> {
   readonly files: ReadonlyMap<string, Json>;
 }
 
-/** What ajv takes for a regular expression. */
-const linear = Object.assign((source: string) => ({ test: (text: string) => pattern(source).matcher(text).find() }), { code: "" });
+/** What ajv takes for a regular expression; it keeps them apart by their text. */
+const linear = Object.assign(
+  (source: string) => {
+    const compiled = pattern(source);
+    return { test: (text: string) => compiled.matcher(text).find(), toString: () => `/${source}/` };
+  },
+  { code: "" },
+);
 
 /** Makes the validators of one contract. */
 export class Schemas {

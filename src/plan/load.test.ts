@@ -70,10 +70,10 @@ describe("what cannot be loaded", () => {
     await expect(loadWorkflow(join(path, "a.yaml"))).rejects.toMatchObject({ code: "CONTRACT_INVALID", message: expect.stringMatching(/is not UTF-8 text$/) });
   });
   test("several mistakes are one error with all of them", async () => {
-    const path = join(await folder({ "a.yaml": `${minimal}steps:\n  a: { compte: x }\n  b: { set: "\${ aa }" }\n` }), "a.yaml");
+    const path = join(await folder({ "a.yaml": `${minimal}steps:\n  a: { compte: x }\n  b: { set: "\${ zzz }" }\n` }), "a.yaml");
     await expect(loadWorkflow(path)).rejects.toMatchObject({
       code: "CONTRACT_INVALID",
-      message: `${path} is not a valid contract:\n  ${path}:8:6 PLAN_INVALID the step "a" has no verb; "compte" is not one. Did you mean "compute"?\n  ${path}:9:17 REFERENCE_UNKNOWN there is nothing called "aa" here. Known here: a, b, input, values, run.`,
+      message: `${path} is not a valid contract:\n  ${path}:8:6 PLAN_INVALID the step "a" has no verb; "compte" is not one. Did you mean "compute"?\n  ${path}:9:17 REFERENCE_UNKNOWN there is nothing called "zzz" here. Known here: a, b, input, values, run.`,
       details: [{ level: "error", code: "PLAN_INVALID", line: 8, column: 6 }, { level: "error", code: "REFERENCE_UNKNOWN", line: 9, column: 17 }],
     });
   });

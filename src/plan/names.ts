@@ -8,7 +8,7 @@ const scopeNames: ReadonlySet<string> = new Set(["input", "values", "config", "r
 const celNames: ReadonlySet<string> = new Set(
   (
     "true false null in as break const continue else for function if import let loop package namespace return var void while __proto__ prototype " +
-    "list map string int uint double bool bytes type null_type dyn google cel has timestamp duration size constructor"
+    "list map string int uint double bool bytes type null_type dyn cel"
   ).split(" "),
 );
 /** What people write who look for secrets or the environment. */

@@ -23,7 +23,7 @@ export function nearest(word: string, known: Iterable<string>): string | undefin
 
 /** How many edits are still a slip. */
 function slips(length: number): number {
-  return length <= 2 ? 0 : length === 3 ? 1 : length <= 7 ? 2 : 3;
+  return length <= 1 ? 0 : length <= 3 ? 1 : length <= 7 ? 2 : 3;
 }
 
 /** Case and the kind of separator are the commonest slips: they cost nothing. */

@@ -133,13 +133,21 @@ function word(type: Type): string {
       return "null";
     case "string":
       return type.values && type.values.length <= 5 ? type.values.map((value) => JSON.stringify(value)).join(" or ") : "a string";
+    case "list":
+      return `a list${plural(type.item)}`;
     case "duration":
     case "number":
     case "timestamp":
-    case "list":
     case "map":
       return `a ${type.kind}`;
     default:
       return "nothing";
   }
+}
+
+function plural(item: Type): string {
+  const kinds = [...new Set(members(item).map((member) => member.kind))];
+  const words: Partial<Record<Type["kind"], string>> = { string: "strings", number: "numbers", bool: "booleans", map: "maps", list: "lists" };
+  const [only] = kinds;
+  return kinds.length === 1 && only && words[only] ? ` of ${words[only]}` : "";
 }

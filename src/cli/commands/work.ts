@@ -27,13 +27,15 @@ export async function work(files: readonly string[], options: WorkOptions): Prom
   const stop = interrupted(terminal);
   const known = loaded.workflows.map(({ contract }) => `${contract.name}@${contract.version}`);
   terminal.say(`working on ${at.url}${known.length === 0 ? "" : `: ${known.join(", ")}`}`);
-  if (orchestrator.role === "client") terminal.say(`another process drives the runs of ${at.url}; this one takes over when it ends`);
+  if (orchestrator.role === "client") terminal.say(`another process drives the runs of ${at.url}; ${options.untilIdle ? "nothing is left to this one" : "this one takes over when it ends"}`);
   // Without `--until-idle` only a signal ends it: this keeps the process alive meanwhile.
   const alive = setInterval(() => {}, 2 ** 30);
   try {
     const code = await Promise.race([stop, session.broken, ...(options.untilIdle ? [orchestrator.idle().then(() => undefined)] : [])]);
     await namePaused();
     await session.close();
+    const { steps, takenOver, redelivered } = orchestrator.stats();
+    terminal.say(terminal.style.dim(`steps done: ${steps}, runs taken up: ${takenOver}, calls sent again: ${redelivered}`));
     if (code !== undefined) terminal.say("stopped; to go on:", `  ${workCommand(files, nodes, at)}`);
     return code ?? exit.done;
   } catch (error) {

@@ -1,0 +1,12 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["src/**/*.test.ts", "test/**/*.test.ts", "bench/**/*.test.ts", "examples/**/*.test.ts"],
+    // The tests that start programs run the built package.
+    reporters: ["default", "./test/closing-line.ts"],
+    globalSetup: ["./test/build.ts"],
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+  },
+});
