@@ -50,6 +50,8 @@ interface Outbox {
   readonly messages: Message[];
   readonly states: { readonly reducer: string; readonly key: string; readonly state: string }[];
   successor: Begun | undefined;
+  /** A timer was set: the engine's heap must know it, unless the run is put down. */
+  armed: boolean;
 }
 
 export class ActiveRun implements Writing {
@@ -162,12 +164,12 @@ export class ActiveRun implements Writing {
   }
   /** Puts timers that are due soon into the engine's heap. */
   sweep(): void {
-    if (this.#gone) return;
+    if (this.#gone || this.#at.runNo === undefined) return;
     const horizon = this.#runtime.store.now() + nearMs;
     for (const [step, due] of this.replay.armed)
       if (due <= horizon && !this.#near.has(step)) {
         this.#near.add(step);
-        this.#runtime.timers.at(due, () => this.timerFired(step, due));
+        this.#runtime.wake(this.#at.runNo as number, step, due);
       }
   }
   /** Forgets the run: its calls are left in doubt. */
@@ -194,7 +196,7 @@ export class ActiveRun implements Writing {
     const now = Math.max(store.now(), this.replay.now);
     const until = world.clock.elapsed() + maxTurnMs;
     const facts: Fact[] = [];
-    const out: Outbox = { deliver: [], abort: [], children: [], messages: [], states: [], successor: undefined };
+    const out: Outbox = { deliver: [], abort: [], children: [], messages: [], states: [], successor: undefined, armed: false };
     const apply = (body: FactBody): void => {
       const fact = Object.assign(body, { at: now });
       this.replay.apply(fact);
@@ -261,7 +263,7 @@ export class ActiveRun implements Writing {
         out.messages.push({ runId: wish.runId, messageId: `${this.id}/${wish.step}/cancel`, kind: "cancel", body: `{"reason":"its parent ${this.id.replaceAll('"', "'")} gave it up"}` });
         return;
       case "arm":
-        this.#arm(wish.step, wish.due, now);
+        out.armed = true;
         return;
       case "finish":
         return this.#finish(wish.fact, apply, out, now, facts);
@@ -289,12 +291,6 @@ export class ActiveRun implements Writing {
     out.children.push({ ...child, step: wish.step });
     this.children.set(wish.step, wish.runId);
     apply({ type: "child.started", step: wish.step, runId: wish.runId, node: wish.callee.name, input: wish.input });
-  }
-
-  #arm(step: string, due: number, now: number): void {
-    if (due > now + nearMs) return;
-    this.#near.add(step);
-    this.#runtime.timers.at(due, () => this.timerFired(step, due));
   }
 
   #finish(fact: FinalBody, apply: (body: FactBody) => void, out: Outbox, now: number, facts: readonly Fact[]): void {
@@ -356,6 +352,7 @@ export class ActiveRun implements Writing {
         if (parks && this.#arrived.length === 0) return this.#runtime.parked(this, park.wakeAt);
         // It was put down and has news already: it is taken again at once, by the mail or the timer that it was put down for.
         if (parks) return this.#runtime.parked(this, 0);
+        if (out.armed) this.sweep();
         if (!this.quiet) this.stir();
       },
     };

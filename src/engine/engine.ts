@@ -291,6 +291,10 @@ export class Engine implements Runtime {
     this.#inFlight++;
     if (command.delivery > 1) this.counts.redelivered++;
   }
+  wake(runNo: number, step: string, due: number): void {
+    // By number: an entry in the heap must not keep a run in memory that has ended or was put down.
+    this.timers.at(due, () => this.activeNo(runNo)?.timerFired(step, due));
+  }
   callOver(): void {
     this.#inFlight--;
     if (this.#inFlight > 0) return;

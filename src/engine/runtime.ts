@@ -58,6 +58,8 @@ export interface Runtime {
   adopt(begun: Begun, runNo: number): void;
   /** Starts the call after the batch, in the order of priority. */
   deliver(call: Call, decoded: Checked | undefined, command: CommandOf<"deliver">): void;
+  /** Tells the run, if it is driven here then, that a timer of it is due. */
+  wake(runNo: number, step: string, due: number): void;
   callOver(): void;
   /** A message was put into the inbox of that run. */
   posted(runId: string): void;
