@@ -46,6 +46,10 @@ class Director {
   readonly #started = new Set<string>();
   /** How each order ended. */
   readonly #ended = new Map<string, string>();
+  /** Rejects when a process ends that nobody sent home. */
+  readonly #broken: Promise<never>;
+  #break: (error: Error) => void = () => {};
+  #goingHome = false;
   #urls: readonly string[] = [];
   #approved = 0;
   #finished = false;
@@ -53,13 +57,21 @@ class Director {
   constructor(show: Show, tell: (line: string) => void) {
     this.#show = show;
     this.#tell = tell;
+    this.#broken = new Promise((_resolve, reject) => {
+      this.#break = reject;
+    });
+    this.#broken.catch(() => {});
   }
 
-  async play(): Promise<Played> {
+  play(): Promise<Played> {
+    return Promise.race([this.#play(), this.#broken]);
+  }
+
+  async #play(): Promise<Played> {
     this.#urls = await Promise.all(services.map((name) => this.#startService(name)));
     this.#tell(services.map((name, i) => `${name} at ${this.#urls[i]}`).join(", "));
     let orchestrator = await this.#startOrchestrator();
-    this.#children.push(start("approver", [dbOf(this.#show.dir)], () => this.#approved++));
+    this.#keep("approver", start("approver", [dbOf(this.#show.dir)], () => this.#approved++));
     const clock = setInterval(() => void this.#tellProgress(), 1_000);
     try {
       for (const share of killAt) {
@@ -82,6 +94,7 @@ class Director {
 
   /** Lets every process finish what it has begun, and waits for it. */
   async sendHome(): Promise<void> {
+    this.#goingHome = true;
     for (const child of this.#children) child.process.stdin?.end();
     const overdue = setTimeout(() => this.#children.forEach((child) => child.process.kill("SIGKILL")), 5_000);
     await Promise.all(this.#children.map((child) => child.gone));
@@ -90,11 +103,15 @@ class Director {
 
   #startService(name: ServiceName): Promise<string> {
     const args = ["--ledger", ledgerOf(this.#show.dir, name), "--seed", String(this.#show.seed), ...(this.#show.keys ? [] : ["--ignore-keys"])];
-    return new Promise((resolve, reject) => {
-      const child = start(`services/${name}`, args, (message) => resolve(`http://127.0.0.1:${(message as { port: number }).port}`));
-      this.#children.push(child);
-      void child.gone.then((exit) => reject(new Error(`the ${name} ended with ${exit}`)));
+    return new Promise((resolve) => {
+      this.#keep(name, start(`services/${name}`, args, (message) => resolve(`http://127.0.0.1:${(message as { port: number }).port}`)));
     });
+  }
+
+  /** For a process that must not end before the others. */
+  #keep(name: string, child: Child): void {
+    this.#children.push(child);
+    void child.gone.then((exit) => this.#goingHome || this.#break(new Error(`the ${name} ended with ${exit}`)));
   }
 
   #startOrchestrator(): Promise<Child> {

@@ -21,7 +21,7 @@ export const priceOrder = compute(
 );
 
 // ── warehouse ──
-export const releaseGoods = effect(
+const releaseGoods = effect(
   { name: "release-goods", input: TakeBack, output: TakenBack, uses: { warehouse }, ...safe, irreversible },
   async ({ order, key }, { warehouse, ...call }) => TakenBack.parse(await warehouse.send("release", order, { key }, call)),
 );
@@ -52,7 +52,7 @@ export const stockLevel = reducer(
 );
 
 // ── payment ──
-export const refundCard = effect(
+const refundCard = effect(
   { name: "refund-card", input: TakeBack, output: TakenBack, uses: { payment }, ...safe, irreversible },
   async ({ order, key }, { payment, ...call }) => TakenBack.parse(await payment.send("refund", order, { key }, call)),
 );
@@ -75,7 +75,7 @@ export const quoteShipping = effect(
   { name: "quote-shipping", input: z.object({ order: z.string(), country: z.string(), qty: z.number() }), output: Quote, uses: { shipping }, ...safe, readonly: true },
   async ({ order, ...parcel }, { shipping, ...call }) => Quote.parse(await shipping.send("quote", order, parcel, call)),
 );
-export const cancelParcel = effect(
+const cancelParcel = effect(
   { name: "cancel-parcel", input: TakeBack, output: TakenBack, uses: { shipping }, ...safe, irreversible },
   async ({ order, key }, { shipping, ...call }) => TakenBack.parse(await shipping.send("cancel", order, { key }, call)),
 );

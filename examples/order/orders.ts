@@ -14,7 +14,7 @@ export const Order = z.object({
 export type Order = z.infer<typeof Order>;
 
 /** From this total on a person must approve. */
-export const dearFrom = 300;
+const dearFrom = 300;
 
 export function isDear(order: Pick<Order, "qty" | "price">): boolean {
   return order.qty * order.price >= dearFrom;

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { approval, bookParcel, chargeCard, priceOrder, quoteShipping, reserveGoods, stockLevel } from "./nodes.ts";
 import { Order } from "./orders.ts";
 
-export const Shipped = z.object({ receipt: z.string(), parcel: z.string() });
+const Shipped = z.object({ receipt: z.string(), parcel: z.string() });
 
 export const shipOrder = workflow(
   { name: "ship-order", version: "1.0.0", input: Order, output: Shipped, timeout: "1h" },

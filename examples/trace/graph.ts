@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
 
-export interface Task {
+interface Task {
   readonly id: string;
   readonly deps: readonly string[];
   readonly runtimeMs: number;

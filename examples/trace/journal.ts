@@ -10,7 +10,7 @@ export interface Line {
   readonly attempt: number;
   readonly at: number;
 }
-export interface Journal {
+interface Journal {
   write(line: Line): void;
 }
 

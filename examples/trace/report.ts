@@ -3,14 +3,14 @@ import type { Fact } from "onex";
 import type { Graph } from "./graph.ts";
 import type { Line } from "./journal.ts";
 
-export interface Evidence {
+interface Evidence {
   readonly graph: Graph;
   readonly lines: readonly Line[];
   readonly facts: readonly Fact[];
   /** The step of a task in the facts. */
   readonly stepOf: ReadonlyMap<string, string>;
 }
-export interface Account {
+interface Account {
   readonly tasks: number;
   /** One recorded result for each task, and no start after its result was recorded. */
   readonly exactlyOnce: boolean;

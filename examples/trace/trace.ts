@@ -17,7 +17,7 @@ import { account, restartMs } from "./report.ts";
 import type { News } from "./worker.ts";
 
 const usage = `usage: trace FILE.dag.json [--body noop|sleep] [--workers K] [--target-ms MS] [--kill-at PERCENT] [--json]
-  --body       what a task does: nothing, or sleep for its runtime; default noop
+  --body       what a task does: nothing (then the lower bound is 0), or sleep for its runtime; default noop
   --workers    tasks at once; default 16
   --target-ms  scales all runtimes by one factor so that the lower bound becomes MS; default 10000 (only for sleep)
   --kill-at    kill the process when that percentage of tasks is recorded, and start it again

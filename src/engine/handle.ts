@@ -40,6 +40,8 @@ export class RunHandle<Output> implements Run<Output> {
 
   /** The last fact of the run, when it has ended. */
   final(timeoutMs?: number): Promise<Fact & FinalBody> {
+    const recent = this.#engine.watchers.recent(this.runId);
+    if (recent) return Promise.resolve(recent);
     return new Promise((resolve, reject) => {
       const stops: (() => void)[] = [];
       const over = (then: () => void): void => {

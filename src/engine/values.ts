@@ -11,6 +11,11 @@ export function checkSize(value: Json, maxBytes: number, where: string): void {
     throw new OnexError("VALUE_TOO_LARGE", `${where} has ${bytes} bytes of JSON, more than ${maxBytes}: store it elsewhere and pass a reference, or raise maxValueBytes`);
 }
 
+/** Whether the value is small enough to be kept beside its record. */
+export function isSmall(value: Json): boolean {
+  return roughLength(value, 4096) < 4096;
+}
+
 function roughLength(value: Json, enough: number): number {
   if (typeof value === "string") return value.length + 3;
   if (typeof value !== "object" || value === null) return 24;

@@ -2,6 +2,9 @@
 import { type Fact, type FinalBody, isFinal } from "../core/fact.ts";
 import { OnexError } from "../core/failure.ts";
 import type { Engine } from "./engine.ts";
+import { isSmall } from "./values.ts";
+
+const maxRecent = 256;
 
 interface Waiter {
   ended(final: Fact & FinalBody): void;
@@ -16,6 +19,7 @@ export class Watchers {
   readonly #engine: Engine;
   readonly #waiters = new Map<string, Set<Waiter>>();
   readonly #listeners = new Map<string, Set<Listener>>();
+  readonly #recent = new Map<string, Fact & FinalBody>();
   #stopFollowing: (() => void) | undefined;
   #following = false;
   #looking = false;
@@ -68,7 +72,18 @@ export class Watchers {
     for (const listener of this.#listeners.get(runId) ?? []) listener.news(facts);
   }
   ended(runId: string, final: Fact & FinalBody): void {
-    for (const waiter of [...(this.#waiters.get(runId) ?? [])]) waiter.ended(final);
+    const waiters = this.#waiters.get(runId);
+    if (waiters) for (const waiter of [...waiters]) waiter.ended(final);
+    else this.#remember(runId, final);
+  }
+  /** How a run ended that has only just done so, often before its caller could ask. */
+  recent(runId: string): (Fact & FinalBody) | undefined {
+    return this.#recent.get(runId);
+  }
+  #remember(runId: string, final: Fact & FinalBody): void {
+    if (final.type === "run.completed" && !isSmall(final.output)) return;
+    this.#recent.set(runId, final);
+    if (this.#recent.size > maxRecent) this.#recent.delete(this.#recent.keys().next().value as string);
   }
   stop(error: OnexError): void {
     this.#error = error;
