@@ -45,12 +45,24 @@ describe.concurrent("demo", () => {
   test("200 orders, two kills, and the ledgers agree with the runs", async () => {
     const { code, text, figures } = await demo("--json");
     expect(figures, text).toMatchObject({ ...sound, orders: 200 });
-    expect(Object.keys(figures)).toEqual(
-      ["orders", "completed", "compensated", "retries", "redelivered", "kills", "chargedTwice", "lost", "heldForFailed", "stockOff", "seconds"],
-    );
+    expect(Object.keys(figures)).toEqual([
+      "orders",
+      "completed",
+      "compensated",
+      "retries",
+      "redelivered",
+      "kills",
+      "chargedTwice",
+      "lost",
+      "heldForFailed",
+      "stockOff",
+      "seconds",
+    ]);
     expect(figures.redelivered).toBeGreaterThan(0);
     expect((figures.completed ?? 0) + (figures.compensated ?? 0)).toBe(200);
-    const [failed, late, declined] = (/ (\S+) % failed and (\S+) % took effect but answered too late; (\S+) % of orders/.exec(text) ?? []).slice(1).map(Number);
+    const [failed, late, declined] = (/ (\S+) % failed and (\S+) % took effect but answered too late; (\S+) % of orders/.exec(text) ?? [])
+      .slice(1)
+      .map(Number);
     expect(failed).toBeGreaterThanOrEqual(10);
     expect(late).toBeGreaterThanOrEqual(5);
     expect(declined).toBeGreaterThanOrEqual(10);
@@ -144,9 +156,18 @@ describe("audit", () => {
   test("finds nothing where nothing is wrong", () => {
     const { figures, problems } = audit(fair);
     expect(problems).toEqual([]);
-    expect(figures).toEqual(
-      { orders: 2, completed: 1, compensated: 1, retries: 2, redelivered: 1, kills: 2, chargedTwice: 0, lost: 0, heldForFailed: 0, stockOff: 0 },
-    );
+    expect(figures).toEqual({
+      orders: 2,
+      completed: 1,
+      compensated: 1,
+      retries: 2,
+      redelivered: 1,
+      kills: 2,
+      chargedTwice: 0,
+      lost: 0,
+      heldForFailed: 0,
+      stockOff: 0,
+    });
   });
 
   test.each([

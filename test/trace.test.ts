@@ -91,15 +91,33 @@ describe("trace", () => {
   test("a generated graph of 1,000 tasks", async () => {
     const { code, text, figures } = await trace(write("generated.json", generated(1_000)), "--json");
     expect(figures, text).toMatchObject({ tasks: 1_000, exactlyOnce: true, ordered: true, startedTwice: 0, lowerBoundMs: 0, restartMs: 0 });
-    expect(Object.keys(figures ?? {})).toEqual(
-      ["tasks", "exactlyOnce", "ordered", "startedTwice", "makespanMs", "lowerBoundMs", "overheadUsPerTask", "restartMs", "commitsPerTask", "peakRssMiB"],
-    );
+    expect(Object.keys(figures ?? {})).toEqual([
+      "tasks",
+      "exactlyOnce",
+      "ordered",
+      "startedTwice",
+      "makespanMs",
+      "lowerBoundMs",
+      "overheadUsPerTask",
+      "restartMs",
+      "commitsPerTask",
+      "peakRssMiB",
+    ]);
     expect(figures?.commitsPerTask).toBeGreaterThan(0);
     expect(code).toBe(0);
   }, 60_000);
 
   test("a generated graph whose bodies sleep, killed in the middle", async () => {
-    const { code, text, figures } = await trace(write("killed.json", generated(300)), "--body", "sleep", "--target-ms", "1500", "--kill-at", "50", "--json");
+    const { code, text, figures } = await trace(
+      write("killed.json", generated(300)),
+      "--body",
+      "sleep",
+      "--target-ms",
+      "1500",
+      "--kill-at",
+      "50",
+      "--json",
+    );
     expect(figures, text).toMatchObject({ tasks: 300, exactlyOnce: true, ordered: true, lowerBoundMs: 1_500 });
     expect(figures?.startedTwice).toBeGreaterThan(0);
     expect(figures?.restartMs).toBeGreaterThan(0);
@@ -159,9 +177,12 @@ describe("account", () => {
     expect(of(plain, [taken(1), recorded("a"), recorded("b")])).toEqual({ tasks: 2, exactlyOnce: true, ordered: true, startedTwice: 0 });
   });
   test("a body that ran but was not recorded may run again after the kill", () => {
-    expect(of([...plain, line("start", "b", 2), line("end", "b", 2)], [taken(1), recorded("a"), taken(2), recorded("b")])).toEqual(
-      { tasks: 2, exactlyOnce: true, ordered: true, startedTwice: 1 },
-    );
+    expect(of([...plain, line("start", "b", 2), line("end", "b", 2)], [taken(1), recorded("a"), taken(2), recorded("b")])).toEqual({
+      tasks: 2,
+      exactlyOnce: true,
+      ordered: true,
+      startedTwice: 1,
+    });
   });
   test.each([
     ["a task without a result", plain, [taken(1), recorded("a")]],

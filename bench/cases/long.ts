@@ -3,7 +3,7 @@ import { signal, workflow } from "onex";
 import { z } from "zod";
 import { inFolder } from "../folder.ts";
 import { noop, withOrchestrator } from "../nodes.ts";
-import { type Figures } from "../stats.ts";
+import type { Figures } from "../stats.ts";
 
 const steps = 10_000;
 const marks: number[] = [];

@@ -5,7 +5,11 @@ import { approval } from "./nodes.ts";
 import { isDear, readOrders } from "./orders.ts";
 import { exitWithParent, say } from "./processes.ts";
 
-const dear = new Set(readOrders(1_000).filter(isDear).map(({ id }) => id));
+const dear = new Set(
+  readOrders(1_000)
+    .filter(isDear)
+    .map(({ id }) => id),
+);
 let leaving = false;
 exitWithParent(() => {
   leaving = true;

@@ -95,7 +95,18 @@ export function audit(evidence: Evidence): Verdict {
 
   const retries = evidence.runs.reduce((sum, run) => sum + run.retries, 0);
   return {
-    figures: { orders: orders.length, completed, compensated, retries, redelivered, kills: evidence.kills, chargedTwice, lost, heldForFailed, stockOff },
+    figures: {
+      orders: orders.length,
+      completed,
+      compensated,
+      retries,
+      redelivered,
+      kills: evidence.kills,
+      chargedTwice,
+      lost,
+      heldForFailed,
+      stockOff,
+    },
     weather: weatherOf(entries, orders.length),
     problems,
   };

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { createOrchestrator, sqlite } from "onex";
 import { audit, type Evidence, type Verdict } from "./audit.ts";
-import { dbOf, ledgerOf, type Played, play, services, type Show } from "./director.ts";
+import { dbOf, ledgerOf, type Played, play, type Show, services } from "./director.ts";
 import { stockAtStart, stockLevel } from "./nodes.ts";
 import { readOrders } from "./orders.ts";
 import { readLedger } from "./services/ledger.ts";
@@ -36,11 +36,15 @@ async function main(): Promise<number> {
   const seconds = () => Math.round((performance.now() - began) / 100) / 10;
   const tell = (line: string) => console.log(`${seconds().toFixed(1).padStart(5)} s  ${line}`);
   try {
-    tell(`${show.orders} orders, seed ${show.seed}, ${show.yaml ? "order.yaml" : "workflow.ts"}${show.keys ? "" : ", without idempotency keys"}`);
+    tell(
+      `${show.orders} orders, seed ${show.seed}, ${show.yaml ? "order.yaml" : "workflow.ts"}${show.keys ? "" : ", without idempotency keys"}`,
+    );
     const played = await play(show, tell);
     const verdict = audit(await evidence(show, played));
     const figures = { ...verdict.figures, seconds: seconds() };
-    console.log(`\n  ${weather(verdict.weather)}\n  calls in flight at the kills: ${played.kills.map(({ callsInFlight }) => callsInFlight).join(", ")}\n\n${table(figures)}\n`);
+    console.log(
+      `\n  ${weather(verdict.weather)}\n  calls in flight at the kills: ${played.kills.map(({ callsInFlight }) => callsInFlight).join(", ")}\n\n${table(figures)}\n`,
+    );
     console.log(summary(verdict));
     if (json) console.log(JSON.stringify(figures));
     return verdict.problems.length === 0 && played.kills.length === 2 ? 0 : 1;
@@ -90,7 +94,11 @@ function readArguments(): { readonly show: Show; readonly keep: boolean; readonl
     const everyMs = whole(values["every-ms"], "--every-ms", 0, 1_000);
     if (values.dir !== undefined) mkdirSync(values.dir, { recursive: true });
     const dir = values.dir ?? mkdtempSync(join(tmpdir(), "onex-demo-"));
-    return { show: { orders, seed, everyMs, yaml: values.yaml, keys: !values["no-idempotency"], dir }, keep: values.dir !== undefined, json: values.json };
+    return {
+      show: { orders, seed, everyMs, yaml: values.yaml, keys: !values["no-idempotency"], dir },
+      keep: values.dir !== undefined,
+      json: values.json,
+    };
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }

@@ -71,7 +71,10 @@ class Director {
     this.#urls = await Promise.all(services.map((name) => this.#startService(name)));
     this.#tell(services.map((name, i) => `${name} at ${this.#urls[i]}`).join(", "));
     let orchestrator = await this.#startOrchestrator();
-    this.#keep("approver", start("approver", [dbOf(this.#show.dir)], () => this.#approved++));
+    this.#keep(
+      "approver",
+      start("approver", [dbOf(this.#show.dir)], () => this.#approved++),
+    );
     const clock = setInterval(() => void this.#tellProgress(), 1_000);
     try {
       for (const share of killAt) {
@@ -80,7 +83,9 @@ class Director {
         orchestrator.process.kill("SIGKILL");
         await orchestrator.gone;
         this.#kills.push({ callsInFlight });
-        this.#tell(`✗ SIGKILL: orchestrator ${this.#kills.length} (pid ${orchestrator.process.pid}) is dead, with ${callsInFlight} calls in flight`);
+        this.#tell(
+          `✗ SIGKILL: orchestrator ${this.#kills.length} (pid ${orchestrator.process.pid}) is dead, with ${callsInFlight} calls in flight`,
+        );
         orchestrator = await this.#startOrchestrator();
       }
       const exit = await orchestrator.gone;
@@ -96,15 +101,26 @@ class Director {
   async sendHome(): Promise<void> {
     this.#goingHome = true;
     for (const child of this.#children) child.process.stdin?.end();
-    const overdue = setTimeout(() => this.#children.forEach((child) => child.process.kill("SIGKILL")), 5_000);
+    const overdue = setTimeout(() => {
+      for (const child of this.#children) child.process.kill("SIGKILL");
+    }, 5_000);
     await Promise.all(this.#children.map((child) => child.gone));
     clearTimeout(overdue);
   }
 
   #startService(name: ServiceName): Promise<string> {
-    const args = ["--ledger", ledgerOf(this.#show.dir, name), "--seed", String(this.#show.seed), ...(this.#show.keys ? [] : ["--ignore-keys"])];
+    const args = [
+      "--ledger",
+      ledgerOf(this.#show.dir, name),
+      "--seed",
+      String(this.#show.seed),
+      ...(this.#show.keys ? [] : ["--ignore-keys"]),
+    ];
     return new Promise((resolve) => {
-      this.#keep(name, start(`services/${name}`, args, (message) => resolve(`http://127.0.0.1:${(message as { port: number }).port}`)));
+      this.#keep(
+        name,
+        start(`services/${name}`, args, (message) => resolve(`http://127.0.0.1:${(message as { port: number }).port}`)),
+      );
     });
   }
 
@@ -124,7 +140,8 @@ class Director {
         if (news.event === "started") this.#started.add(news.order);
         if (news.event === "ended") this.#ended.set(news.order, news.code);
         if (news.event !== "up") return;
-        const found = news.runs === 0 ? "the file is new" : `finds ${news.runs} runs in the file and takes over the ${news.open} that are under way`;
+        const found =
+          news.runs === 0 ? "the file is new" : `finds ${news.runs} runs in the file and takes over the ${news.open} that are under way`;
         this.#tell(`  orchestrator ${this.#kills.length + 1} (pid ${child.process.pid}): ${found}`);
         resolve(child);
       });
@@ -162,6 +179,8 @@ class Director {
     const calls = await this.#callsInFlight().catch(() => 0);
     const shipped = [...this.#ended.values()].filter((code) => code === "SHIPPED").length;
     const takenBack = this.#ended.size - shipped;
-    this.#tell(`started ${this.#started.size}, shipped ${shipped}, taken back ${takenBack}, approved ${this.#approved}, calls in flight ${calls}`);
+    this.#tell(
+      `started ${this.#started.size}, shipped ${shipped}, taken back ${takenBack}, approved ${this.#approved}, calls in flight ${calls}`,
+    );
   }
 }

@@ -1,5 +1,5 @@
 /** The steps of an order: what each does in the world, and how it is taken back. */
-import { compute, type Duration, effect, reducer, type RetryPolicy, signal } from "onex";
+import { compute, type Duration, effect, type RetryPolicy, reducer, signal } from "onex";
 import { z } from "zod";
 import { payment, shipping, warehouse } from "./client.ts";
 import { isDear } from "./orders.ts";
@@ -16,7 +16,11 @@ const TakenBack = z.object({ undone: z.boolean() });
 const irreversible = "is itself an undo";
 
 export const priceOrder = compute(
-  { name: "price-order", input: z.object({ qty: z.number(), price: z.number() }), output: z.object({ total: z.number(), dear: z.boolean() }) },
+  {
+    name: "price-order",
+    input: z.object({ qty: z.number(), price: z.number() }),
+    output: z.object({ total: z.number(), dear: z.boolean() }),
+  },
   ({ qty, price }) => ({ total: qty * price, dear: isDear({ qty, price }) }),
 );
 
@@ -72,7 +76,14 @@ export const chargeCard = effect(
 // ── shipping ──
 const Quote = z.object({ price: z.number() });
 export const quoteShipping = effect(
-  { name: "quote-shipping", input: z.object({ order: z.string(), country: z.string(), qty: z.number() }), output: Quote, uses: { shipping }, ...safe, readonly: true },
+  {
+    name: "quote-shipping",
+    input: z.object({ order: z.string(), country: z.string(), qty: z.number() }),
+    output: Quote,
+    uses: { shipping },
+    ...safe,
+    readonly: true,
+  },
   async ({ order, ...parcel }, { shipping, ...call }) => Quote.parse(await shipping.send("quote", order, parcel, call)),
 );
 const cancelParcel = effect(

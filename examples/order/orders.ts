@@ -26,5 +26,8 @@ export function file(name: string): string {
 }
 
 export function readOrders(count: number): Order[] {
-  return z.array(Order).parse(JSON.parse(readFileSync(file("orders.json"), "utf8"))).slice(0, count);
+  return z
+    .array(Order)
+    .parse(JSON.parse(readFileSync(file("orders.json"), "utf8")))
+    .slice(0, count);
 }

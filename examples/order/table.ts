@@ -15,7 +15,9 @@ export function table(figures: Figures & { readonly seconds: number }): string {
     ["stock level off by", figures.stockOff, "0"],
     ["seconds", figures.seconds],
   ];
-  return rows.map(([name, value, wanted]) => `  ${name.padEnd(30)}${String(value).padStart(6)}${wanted ? `   wanted: ${wanted}` : ""}`).join("\n");
+  return rows
+    .map(([name, value, wanted]) => `  ${name.padEnd(30)}${String(value).padStart(6)}${wanted ? `   wanted: ${wanted}` : ""}`)
+    .join("\n");
 }
 
 export function weather({ calls, failed, tookEffectLate, declinedWithGoods, refusedAfterUndo }: Weather): string {

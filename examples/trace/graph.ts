@@ -67,7 +67,9 @@ function sorted(path: string, tasks: readonly Task[]): Graph {
     }
   if (order.length < tasks.length) {
     const stuck = tasks.filter(({ id }) => (missing.get(id) ?? 0) > 0).map(({ id }) => id);
-    throw new BadInput(`${path}: the graph has a cycle; ${stuck.length} tasks wait for each other, among them ${stuck.slice(0, 5).join(", ")}`);
+    throw new BadInput(
+      `${path}: the graph has a cycle; ${stuck.length} tasks wait for each other, among them ${stuck.slice(0, 5).join(", ")}`,
+    );
   }
   return order;
 }

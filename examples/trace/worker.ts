@@ -9,9 +9,7 @@ import { journal, openJournal } from "./journal.ts";
 import { planOf, runId } from "./plan.ts";
 
 /** What it tells the director, a line each. */
-export type News =
-  | { readonly event: "begun"; readonly at: number }
-  | ({ readonly event: "dying" | "done"; readonly at: number } & Usage);
+export type News = { readonly event: "begun"; readonly at: number } | ({ readonly event: "dying" | "done"; readonly at: number } & Usage);
 interface Usage {
   readonly commits: number;
   readonly rssMiB: number;
@@ -48,7 +46,11 @@ const task = effect(
 process.stdin.on("end", () => process.exit(1)).resume(); // the director is gone
 const graph = readGraph(values.graph);
 const flow = planWorkflow(planOf(graph, Number(values.workers)));
-const orchestrator = createOrchestrator({ store: sqlite(values.db), nodes: [task, flow], provide: [journal.from(openJournal(values.journal))] });
+const orchestrator = createOrchestrator({
+  store: sqlite(values.db),
+  nodes: [task, flow],
+  provide: [journal.from(openJournal(values.journal))],
+});
 tell({ event: "begun", at: Date.now() });
 const run = await orchestrator.start(flow, {}, { runId });
 if (values["kill-after"] !== undefined) void dieAfter(run, Number(values["kill-after"]));

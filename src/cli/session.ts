@@ -69,16 +69,20 @@ class Blocked {
 function logTo(terminal: Terminal, verbose: boolean, blocked: () => void): Log {
   const { dim, yellow, red } = terminal.style;
   const line = (label: string) => (message: string, fields?: object) => {
+    const code = (fields as { readonly code?: unknown } | undefined)?.code;
     // Said with the ids of the runs, and for those of earlier days too.
-    if ((fields as { readonly code?: unknown } | undefined)?.code === "VERSION_MISSING") return blocked();
+    if (code === "VERSION_MISSING") return blocked();
+    // What stops the engine ends the command, which says it.
+    if (label === failing && (code === "STORE_FAILED" || code === "OWNERSHIP_LOST")) return;
     terminal.say(`${label} ${cleanLines(message)}${fields === undefined ? "" : ` ${dim(json(fields))}`}`);
   };
   const silent = () => {};
+  const failing = red("error");
   return {
     debug: verbose ? line(dim("debug")) : silent,
     info: verbose ? line("info") : silent,
     warn: line(yellow("warning")),
-    error: line(red("error")),
+    error: line(failing),
   };
 }
 

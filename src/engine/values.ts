@@ -20,11 +20,10 @@ function roughLength(value: Json, enough: number): number {
   if (typeof value === "string") return value.length + 3;
   if (typeof value !== "object" || value === null) return 24;
   let length = 2;
-  if (Array.isArray(value)) {
-    for (const item of value) if ((length += 1 + roughLength(item, enough - length)) > enough) return length;
-    return length;
+  for (const [key, item] of Object.entries(value)) {
+    length += key.length + 4 + roughLength(item, enough - length);
+    if (length > enough) break;
   }
-  for (const [key, item] of Object.entries(value)) if ((length += key.length + 4 + roughLength(item, enough - length)) > enough) return length;
   return length;
 }
 

@@ -38,7 +38,7 @@ export type EffectSpec<I extends Schema, O, R, U extends Services> = Spec<I, O> 
  * An async function that touches the world, with a stable idempotency key and an abort signal.
  * Throws OnexError `NODE_INVALID`; `NOT_BUILT` for `concurrency`.
  */
-export function effect<I extends Schema, R, O extends Declared = undefined, U extends Services = {}>(
+export function effect<I extends Schema, R, O extends Declared = undefined, U extends Services = Record<never, never>>(
   spec: EffectSpec<I, O, R, U>,
   run: EffectFn<I, O, R, EffectContext & Given<U>>,
 ): Effect<In<I>, Gives<O, R>> {

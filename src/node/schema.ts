@@ -21,14 +21,16 @@ export type In<S> = S extends Schema<infer I, any> ? I : never;
 // biome-ignore lint/suspicious/noExplicitAny: matches every input
 export type Out<S> = S extends Schema<any, infer O> ? O : never;
 
+// biome-ignore lint/suspicious/noConfusingVoidType: what a function without `return` gives
+type Nothing = undefined | void;
 /** Nothing when `R` survives a trip through JSON, else a type that names the trouble. */
-export type Complaint<R> = [R] extends [Json | undefined | void] ? unknown : R extends Stored<R> ? unknown : Stored<R>;
+export type Complaint<R> = [R] extends [Json | Nothing] ? unknown : R extends Stored<R> ? unknown : Stored<R>;
 /** `T` when it survives a trip through JSON; a readable complaint where it does not. */
 export type Stored<T> = 0 extends 1 & T // any: the author has opted out
   ? T
   : unknown extends T
     ? T
-    : T extends string | number | boolean | null | undefined | void
+    : T extends string | number | boolean | null | Nothing
       ? T
       : T extends PromiseLike<unknown>
         ? "✗ a promise cannot be stored: compute, reducer and workflow functions are synchronous"

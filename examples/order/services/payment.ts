@@ -4,23 +4,23 @@ import { Refused, serve } from "./server.ts";
 
 const Charge = z.object({ amount: z.number().positive(), card: z.string() });
 
-const receipts = new Map<string, number>();
-let taken = 0;
+/** What was taken, by receipt. */
+const till = new Map<string, number>();
+let receipts = 0;
 
 serve("payment", {
   charge: {
     apply(body) {
       const { amount, card } = Charge.parse(body);
       if (card.startsWith("empty-")) throw new Refused("CARD_DECLINED");
-      taken += amount;
-      const receipt = `receipt-${receipts.size + 1}`;
-      receipts.set(receipt, amount);
+      const receipt = `receipt-${++receipts}`;
+      till.set(receipt, amount);
       return { receipt };
     },
   },
   refund: {
     takeBack(answer) {
-      taken -= receipts.get((answer as { receipt: string }).receipt) ?? 0;
+      till.delete((answer as { receipt: string }).receipt);
     },
   },
 });

@@ -87,7 +87,18 @@ export function serve(name: string, operations: Readonly<Record<string, Operatio
       fault === "fail" ? { status: 503, body: { code: "UNAVAILABLE" }, outcome: "failed" } : keys.perform(operation, key, body);
     const code = answer.status === 200 ? {} : { code: (answer.body as { code: string }).code };
     const { outcome } = answer;
-    ledger.write({ at: Date.now(), service: name, op, order, key, epoch: Number(header(request, "x-epoch")), attempt: Number(header(request, "x-attempt")), outcome, late, ...code });
+    ledger.write({
+      at: Date.now(),
+      service: name,
+      op,
+      order,
+      key,
+      epoch: Number(header(request, "x-epoch")),
+      attempt: Number(header(request, "x-attempt")),
+      outcome,
+      late,
+      ...code,
+    });
     if (fault === "late-answer") await pause(Number(values["late-ms"]));
     reply(response, answer.status, answer.body);
   }

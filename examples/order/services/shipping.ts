@@ -8,7 +8,8 @@ const Book = z.object({ country: z.string(), hold: z.string() });
 /** It quotes for Iceland, but no ship sails before spring. */
 const closed = "IS";
 const roads: Readonly<Record<string, number>> = { DE: 4, FR: 5, PL: 6, SE: 8, [closed]: 20 };
-const parcels = new Set<string>();
+const booked = new Set<string>();
+let parcels = 0;
 
 serve("shipping", {
   quote: {
@@ -22,14 +23,14 @@ serve("shipping", {
   book: {
     apply(body) {
       if (Book.parse(body).country === closed) throw new Refused("NO_SHIP");
-      const parcel = `parcel-${parcels.size + 1}`;
-      parcels.add(parcel);
+      const parcel = `parcel-${++parcels}`;
+      booked.add(parcel);
       return { parcel };
     },
   },
   cancel: {
     takeBack(answer) {
-      parcels.delete((answer as { parcel: string }).parcel);
+      booked.delete((answer as { parcel: string }).parcel);
     },
   },
 });
