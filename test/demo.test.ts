@@ -9,7 +9,7 @@ import { audit, type Evidence } from "../examples/order/audit.ts";
 import type { Entry } from "../examples/order/services/ledger.ts";
 
 const program = fileURLToPath(new URL("../.tmp/examples/order/demo.js", import.meta.url));
-if (!existsSync(program)) throw new Error(`${program} is missing: build the examples first (npm run build:examples)`);
+if (!existsSync(program)) throw new Error(`${program} is missing: run "npm run build" first`);
 
 interface Shown {
   readonly code: number | null;

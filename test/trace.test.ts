@@ -9,7 +9,7 @@ import type { Line } from "../examples/trace/journal.ts";
 import { account } from "../examples/trace/report.ts";
 
 const program = fileURLToPath(new URL("../.tmp/examples/trace/trace.js", import.meta.url));
-if (!existsSync(program)) throw new Error(`${program} is missing: build the examples first (npm run build:examples)`);
+if (!existsSync(program)) throw new Error(`${program} is missing: run "npm run build" first`);
 const traces = fileURLToPath(new URL("../../shared/traces/", import.meta.url));
 const present = existsSync(traces);
 if (!present) console.warn(`SKIPPED: no recorded traces in ${traces}; only generated graphs are run`);

@@ -181,11 +181,15 @@ export function view(runId: string, facts: readonly Fact[]): RunView {
     }
   }
   const last = facts.at(-1);
-  if (last && !isFinal(last)) {
+  if (last && isFinal(last))
+    for (const draft of steps.values()) {
+      // What was still open when the run ended was given up with it.
+      if (draft.status !== "completed" && draft.status !== "failed") close(draft, last.at, "aborted", {});
+    }
+  else if (last) {
     const pause = pauses.values().next().value;
     const busy = [...steps.values()].some((draft) => draft.status === "running" && draft.kind !== "workflow");
     status = pause ? "paused" : compensating ? "compensating" : acquisitions === 0 ? "pending" : busy ? "running" : "waiting";
-    if (pause) end = { ...end };
   }
   const pause = pauses.values().next().value;
   return {

@@ -1,6 +1,6 @@
 /** A run in the hands of its caller: the same in the process that owns the store and in a client. */
 import { durationMs } from "../core/duration.ts";
-import { type Fact, type FactBody, type FinalBody, isFinal } from "../core/fact.ts";
+import { type Fact, type FinalBody, isFinal } from "../core/fact.ts";
 import { OnexError, RunCancelled, RunFailed } from "../core/failure.ts";
 import { type Json, toJson } from "../core/json.ts";
 import { type RunView, view } from "../core/view.ts";
@@ -189,5 +189,3 @@ export class RunHandle<Output> implements Run<Output> {
     if (this.#engine.closing) throw new OnexError("ORCHESTRATOR_CLOSED", "the orchestrator was closed");
   }
 }
-
-export type { FactBody };

@@ -94,7 +94,7 @@ test(`${runs} runs of ${steps} steps, killed ${kills} times: nothing is lost and
   }
   expect(keys.size, "every step has a key of its own").toBe(runs * steps);
   expect(twice, "effects ran twice in some").toBeGreaterThan(0);
-  console.log(`kills: ${kills}, runs: ${runs}, steps: ${runs * steps}, calls: ${entries.length}, steps that ran more than once: ${twice}`);
+  console.log(`kills: ${kills}, runs: ${runs}, steps: ${runs * steps}, calls: ${[...calls.values()].flat().length}, steps that ran more than once: ${twice}`);
 });
 
 /** "left/s4" of a run as its effect logs it. */

@@ -23,6 +23,8 @@ export async function resume(runId: string, options: ResumeOptions): Promise<Exi
     const run = client.orchestrator.run(runId);
     const view = await run.status();
     if (view.endedAt === undefined && view.status !== "paused") throw new OnexError("RUN_NOT_PAUSED", `run ${runId} is not paused, it is ${view.status}: there is nothing to resume`);
+    if (!how && view.paused?.code === "IN_DOUBT")
+      throw new OnexError("USAGE", `step "${view.paused.step}" of run ${runId} may have happened or not, which only a person can find out; then type one of\n${resumeCommands(view, at).join("\n")}`);
     if (how && view.paused?.step !== undefined && view.steps.find((step) => step.step === how.step)?.status !== "paused")
       throw new OnexError("STEP_NOT_PAUSED", `run ${runId} is not paused at step "${how.step}"; type one of\n${resumeCommands(view, at).join("\n")}`);
     await run.resume(how);

@@ -20,6 +20,7 @@ export interface RunOptions {
 }
 
 const lookMs = 2000;
+const page = 500;
 
 export async function run(target: string, options: RunOptions): Promise<ExitCode> {
   const terminal = new Terminal();
@@ -53,10 +54,14 @@ async function followed(started: Run, at: StoreUrl, terminal: Terminal, orchestr
   const progress = new Progress(terminal, (name) => signalCommand(started.runId, name, at));
   const watch = setInterval(() => void sayBlocked().catch(() => {}), lookMs).unref();
   try {
+    let look = false;
     for await (const fact of started.events()) {
       progress.fact(fact);
-      // A pause may be long past when the run was begun by another process.
-      if (fact.type === "run.paused" && (await started.status()).status === "paused") return;
+      look ||= fact.type === "run.paused" || fact.type === "run.resumed";
+      if (!look) continue;
+      const stands = await pauseStands(orchestrator, started.runId);
+      if (stands === true) return;
+      look = stands === undefined;
     }
   } finally {
     clearInterval(watch);
@@ -70,6 +75,21 @@ async function followed(started: Run, at: StoreUrl, terminal: Terminal, orchestr
     if (blocked === undefined) return;
     clearInterval(watch);
     terminal.say(`run ${clean(started.runId)} waits: the process that drives the runs of ${at.url} does not hold the code of ${clean(`${workflow}@${version}`)}; this one takes over when it ends`);
+  }
+}
+
+/**
+ * Whether the run is paused now: a pause in its log may be long past, and a message that settles it may lie unread in its
+ * inbox (then undefined: its next fact tells).
+ */
+async function pauseStands(orchestrator: Orchestrator, runId: string): Promise<boolean | undefined> {
+  let before: number | undefined;
+  for (;;) {
+    const rows = await orchestrator.list({ status: "paused", limit: page, ...(before === undefined ? {} : { before }) });
+    const row = rows.find(({ id }) => id === runId);
+    if (row) return row.mailPut === row.mailGot ? true : undefined;
+    before = rows.at(-1)?.runNo;
+    if (rows.length < page) return false;
   }
 }
 
