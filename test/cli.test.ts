@@ -147,7 +147,8 @@ describe("what can be typed", () => {
     expect(await project().onex(["--version"])).toEqual({ code: 0, signal: null, stdout: `${version}\n`, stderr: "" });
     const help = await project().onex(["--help"]);
     expect(help.code).toBe(0);
-    for (const command of ["run", "work", "ls", "show", "signal", "cancel", "resume", "check"]) expect(help.stdout).toContain(`  ${command}`);
+    for (const command of ["run", "work", "ls", "show", "signal", "cancel", "resume", "check"])
+      expect(help.stdout).toContain(`  ${command}`);
   });
 
   test.each([
@@ -205,7 +206,8 @@ describe("run", () => {
 
   test("takes its input from text, a file and standard input", async () => {
     const here = project({ "hello.mjs": hello, "input.json": '\uFEFF{"name": "file"}' });
-    const of = async (source: string, input?: string) => (await here.onex(["run", "hello.mjs#hello", "--input", source], input === undefined ? {} : { input })).stdout;
+    const of = async (source: string, input?: string) =>
+      (await here.onex(["run", "hello.mjs#hello", "--input", source], input === undefined ? {} : { input })).stdout;
     expect(await of('{"name": "text"}')).toBe('"hello text"\n');
     expect(await of("@input.json")).toBe('"hello file"\n');
     expect(await of("-", '{"name": "stdin"}')).toBe('"hello stdin"\n');
@@ -215,7 +217,14 @@ describe("run", () => {
     const here = project({ "hello.mjs": hello });
     const args = ["run", "hello.mjs#hello", "--run-id", "r-1", "--json"];
     const first = await here.onex(args);
-    expect(JSON.parse(first.stdout)).toMatchObject({ runId: "r-1", workflow: "hello", version: "1.0.0", status: "completed", output: "hello world", notUndone: [] });
+    expect(JSON.parse(first.stdout)).toMatchObject({
+      runId: "r-1",
+      workflow: "hello",
+      version: "1.0.0",
+      status: "completed",
+      output: "hello world",
+      notUndone: [],
+    });
     const again = await here.onex(args);
     expect(JSON.parse(again.stdout)).toEqual(JSON.parse(first.stdout));
     expect(again.code).toBe(0);
@@ -225,7 +234,12 @@ describe("run", () => {
   });
 
   test("a run that fails says why, escaped, and ends with 1", async () => {
-    const { code, stdout, stderr } = await project({ "hello.mjs": hello }).onex(["run", "hello.mjs#hello", "--input", '{"name": "nobody"}']);
+    const { code, stdout, stderr } = await project({ "hello.mjs": hello }).onex([
+      "run",
+      "hello.mjs#hello",
+      "--input",
+      '{"name": "nobody"}',
+    ]);
     expect(stderr).toContain("failed at step greet");
     expect(stderr).toContain("NOBODY: there is \\u001b[2Jnobody");
     expect(stderr).not.toContain("\x1b");
@@ -235,7 +249,10 @@ describe("run", () => {
 
   test("in memory it leaves nothing behind", async () => {
     const here = project({ "hello.mjs": hello });
-    expect(await here.onex(["run", "hello.mjs#hello"], { env: { ONEX_STORE: "memory:" } })).toMatchObject({ code: 0, stdout: '"hello world"\n' });
+    expect(await here.onex(["run", "hello.mjs#hello"], { env: { ONEX_STORE: "memory:" } })).toMatchObject({
+      code: 0,
+      stdout: '"hello world"\n',
+    });
     expect(existsSync(join(here.folder, "onex.db"))).toBe(false);
     const listed = await here.onex(["ls", "--store", "memory:", "--json"]);
     expect(listed).toMatchObject({ code: 0, stdout: "[]\n" });
@@ -327,8 +344,14 @@ describe("a run in the store", () => {
     const shown = await here.onex(["show", "r-1"]);
     expect(shown.stdout).toContain("onex resume r-1 --step wait --output JSON");
     expect(shown.stdout).toContain("IN_DOUBT");
-    expect(await here.onex(["resume", "r-1", "--step", "other", "--fail"])).toMatchObject({ code: 1, stderr: expect.stringContaining("STEP_NOT_PAUSED") as string });
-    expect(await here.onex(["resume", "r-1"])).toMatchObject({ code: 2, stderr: expect.stringContaining("may have happened or not") as string });
+    expect(await here.onex(["resume", "r-1", "--step", "other", "--fail"])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("STEP_NOT_PAUSED") as string,
+    });
+    expect(await here.onex(["resume", "r-1"])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("may have happened or not") as string,
+    });
     const resumed = await here.onex(["resume", "r-1", "--step", "wait", "--output", "42"]);
     expect(resumed.stderr).toContain("onex work");
     expect(resumed.code).toBe(0);
@@ -445,7 +468,10 @@ describe("a run in the store", () => {
     const facts = (await here.onex(["show", "good", "--facts"])).stdout.trim().split("\n");
     expect(facts[0]).toContain("run.started");
     expect(facts.at(-1)).toContain("run.completed");
-    const parsed = (await here.onex(["show", "good", "--facts", "--json"])).stdout.trim().split("\n").map((line) => JSON.parse(line) as { pos: number; type: string });
+    const parsed = (await here.onex(["show", "good", "--facts", "--json"])).stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { pos: number; type: string });
     expect(parsed.map(({ pos }) => pos)).toEqual(parsed.map((_, pos) => pos));
     expect(parsed).toHaveLength(facts.length);
   });
@@ -453,7 +479,13 @@ describe("a run in the store", () => {
   test("that is unknown ends with 1, whatever is asked of it", async () => {
     const here = project({ "hello.mjs": hello });
     await here.onex(["run", "hello.mjs#hello"]);
-    for (const args of [["show", "r-9"], ["show", "r-9", "--facts"], ["signal", "r-9", "approval"], ["cancel", "r-9"], ["resume", "r-9"]]) {
+    for (const args of [
+      ["show", "r-9"],
+      ["show", "r-9", "--facts"],
+      ["signal", "r-9", "approval"],
+      ["cancel", "r-9"],
+      ["resume", "r-9"],
+    ]) {
       const { code, stdout, stderr } = await here.onex(args);
       expect(stderr).toContain("RUN_UNKNOWN");
       expect(stdout).toBe("");
@@ -493,7 +525,9 @@ export const many = workflow({ name: "many", input: z.object({}) }, function* ()
   return "done";
 });`,
     });
-    const full = spawn("sh", ["-c", 'ulimit -f 200; exec "$0" "$@"', process.execPath, main, "run", "many.mjs", "--run-id", "r-1"], { cwd: here.folder });
+    const full = spawn("sh", ["-c", 'ulimit -f 200; exec "$0" "$@"', process.execPath, main, "run", "many.mjs", "--run-id", "r-1"], {
+      cwd: here.folder,
+    });
     let stderr = "";
     full.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
     full.stdout.resume();
@@ -530,8 +564,9 @@ export const look = effect({ name: "look", input: z.object({}), readonly: true, 
 
   test("names what is wrong with a YAML workflow by line and column", async () => {
     const here = project({
-      "bad.yaml": "onex: v1\nkind: workflow\nname: bad\nversion: 1.0.0\ntimeout: 1h\nsteps:\n  one: { set: 1 }\n  two: { set: 1, sett: 2 }\n",
-      "good.yaml": "onex: v1\nkind: workflow\nname: good\nversion: 1.0.0\ntimeout: 1h\nsteps:\n  one: { set: 1 }\noutput: \"${ one }\"\n",
+      "bad.yaml":
+        "onex: v1\nkind: workflow\nname: bad\nversion: 1.0.0\ntimeout: 1h\nsteps:\n  one: { set: 1 }\n  two: { set: 1, sett: 2 }\n",
+      "good.yaml": 'onex: v1\nkind: workflow\nname: good\nversion: 1.0.0\ntimeout: 1h\nsteps:\n  one: { set: 1 }\noutput: "${ one }"\n',
     });
     const bad = await here.onex(["check", "bad.yaml"]);
     expect(bad.stdout).toMatch(/^bad\.yaml:8:\d+: error /);

@@ -51,5 +51,6 @@ function isAlive(pid: number): boolean {
 
 /** A message is read by the process that drives the run: says so when there is none. */
 export async function sayWhoDrives(client: Client, at: StoreUrl): Promise<void> {
-  if ((await client.owner()) === undefined) process.stderr.write(`no process drives the runs of ${at.url} now; the next one reads it: onex work MODULE|FILE${at.flag}\n`);
+  if ((await client.owner()) === undefined)
+    process.stderr.write(`no process drives the runs of ${at.url} now; the next one reads it: onex work MODULE|FILE${at.flag}\n`);
 }

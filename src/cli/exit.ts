@@ -22,7 +22,6 @@ const byCode: Readonly<Record<string, ExitCode>> = {
   RUN_ENDED: exit.failed,
   RUN_NOT_PAUSED: exit.failed,
   STEP_NOT_PAUSED: exit.failed,
-  STEP_UNKNOWN: exit.failed,
   USAGE: exit.usage,
   FILE_MISSING: exit.usage,
   CONTRACT_NOT_FOUND: exit.usage,

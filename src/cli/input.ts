@@ -28,13 +28,20 @@ function parse(source: string, where: string, typed: boolean): Json {
   try {
     return JSON.parse(text) as Json;
   } catch {
-    const hint = typed ? `\nquote it for the shell, such as ${option(where)}'{"amount": 1}', or name a file: ${option(where)}@input.json` : "";
+    const hint = typed
+      ? `\nquote it for the shell, such as ${option(where)}'{"amount": 1}', or name a file: ${option(where)}@input.json`
+      : "";
     if (text.trim() === "") throw new OnexError("INPUT_NOT_JSON", `${where}: it is empty; JSON is wanted${hint}`);
     const offset = stumble(text);
     const before = text.slice(0, offset);
     const line = before.split("\n").length;
     const column = offset - before.lastIndexOf("\n");
-    const what = offset >= text.length ? "it ends too early" : text[offset] === '"' ? "this string has no end, is not wanted here, or holds a bad character" : `unexpected ${JSON.stringify(text[offset])}`;
+    const what =
+      offset >= text.length
+        ? "it ends too early"
+        : text[offset] === '"'
+          ? "this string has no end, is not wanted here, or holds a bad character"
+          : `unexpected ${JSON.stringify(text[offset])}`;
     throw new OnexError("INPUT_NOT_JSON", `${where}:${line}:${column}: ${what}; JSON is wanted\n${excerptOf(text, line, column)}${hint}`);
   }
 }
@@ -44,8 +51,8 @@ function option(where: string): string {
   return where.startsWith("--") ? `${where} ` : "";
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: JSON refuses them in strings
-const token = /[ \t\n\r]*(?:([{}[\],:])|"[^"\\\u0000-\u001f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\u0000-\u001f]*)*(")|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)/y;
+const token =
+  /[ \t\n\r]*(?:([{}[\],:])|("[^"\\]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\]*)*")|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)/y;
 
 /** Where a text stops being JSON; V8 says so for some mistakes only. */
 function stumble(text: string): number {
@@ -57,6 +64,8 @@ function stumble(text: string): number {
     const start = at + (/[^ \t\n\r]/.exec(text.slice(at))?.index ?? text.length - at);
     if (!match) return start;
     const [, mark, string] = match;
+    // Control characters stand in a string only as escapes.
+    if (string !== undefined && [...string].some((char) => char < " ")) return start;
     const inside = open.at(-1);
     if (mark === undefined) {
       if (want.startsWith("value")) want = "next";

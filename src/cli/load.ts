@@ -85,7 +85,10 @@ export async function loadTarget(target: string, nodeModules: readonly string[])
   const names = [...new Set(loaded.workflows.map(({ contract }) => contract.name))];
   const listed = names.map((each) => `${file}#${each}`);
   if (names.length === 0)
-    throw new OnexError("WORKFLOW_UNKNOWN", `${file} exports no workflow: write \`export const NAME = workflow({ … }, function* () { … })\``);
+    throw new OnexError(
+      "WORKFLOW_UNKNOWN",
+      `${file} exports no workflow: write \`export const NAME = workflow({ … }, function* () { … })\``,
+    );
   if (name !== undefined) {
     const { Registry } = await import("../node/registry.ts");
     const found = new Registry(loaded.workflows).find("workflow", name);
@@ -95,7 +98,10 @@ export async function loadTarget(target: string, nodeModules: readonly string[])
   const main = isYaml(file) ? undefined : (await loadModule(file)).main;
   if (main) return { ...loaded, workflow: main };
   if (loaded.workflows.length > 1)
-    throw new OnexError("WORKFLOW_AMBIGUOUS", `${file} exports ${names.length === 1 ? "several versions of a workflow" : "several workflows"}: say which, ${oneOf(names.length === 1 ? loaded.workflows.map(({ contract }) => `${file}#${contract.name}@${contract.version}`) : listed)}`);
+    throw new OnexError(
+      "WORKFLOW_AMBIGUOUS",
+      `${file} exports ${names.length === 1 ? "several versions of a workflow" : "several workflows"}: say which, ${oneOf(names.length === 1 ? loaded.workflows.map(({ contract }) => `${file}#${contract.name}@${contract.version}`) : listed)}`,
+    );
   return { ...loaded, workflow: loaded.workflows[0] as AnyWorkflow };
 }
 
@@ -119,7 +125,7 @@ export async function loadModule(file: string): Promise<Module> {
     else if (Array.isArray(value) && depth < 2) for (const item of value) take(item, depth + 1);
   };
   for (const value of Object.values(exported)) take(value, 0);
-  const main = exported["default"];
+  const main = exported.default;
   // A CommonJS module, or a default export that lists them: `export default { nodes, provide }`.
   if (isPlain(main)) for (const value of Object.values(main)) take(value, 0);
   return { nodes: [...nodes], provide: [...provide], main: isNode(main) && isWorkflow(main) ? main : undefined };
@@ -160,7 +166,8 @@ export function checkThere(file: string): void {
 async function explained(thrown: unknown, file: string): Promise<OnexError> {
   if (!(thrown instanceof Error)) return new OnexError("MODULE_INVALID", `${file} threw while it was loaded: ${String(thrown)}`);
   const at = placeOf(thrown);
-  if (thrown instanceof OnexError) return new OnexError(thrown.code, `${at === undefined ? file : at}: ${thrown.message}`, { cause: thrown });
+  if (thrown instanceof OnexError)
+    return new OnexError(thrown.code, `${at === undefined ? file : at}: ${thrown.message}`, { cause: thrown });
   const { code } = thrown as { readonly code?: unknown };
   // The loader hook has put the place in front already.
   if (thrown instanceof SyntaxError && /^.+:\d+:\d+: /.test(thrown.message))
@@ -168,7 +175,9 @@ async function explained(thrown: unknown, file: string): Promise<OnexError> {
   if (thrown instanceof SyntaxError) return new OnexError("MODULE_INVALID", await syntax(thrown, file, at), { cause: thrown });
   if (code === "ERR_MODULE_NOT_FOUND") return new OnexError("MODULE_INVALID", notFound(thrown.message), { cause: thrown });
   const where = at === undefined || at.startsWith(`${shown(resolve(file))}:`) ? "" : `, loaded by ${file}`;
-  return new OnexError("MODULE_INVALID", `${at ?? file}: it threw while it was loaded${where}: ${thrown.name}: ${thrown.message}`, { cause: thrown });
+  return new OnexError("MODULE_INVALID", `${at ?? file}: it threw while it was loaded${where}: ${thrown.name}: ${thrown.message}`, {
+    cause: thrown,
+  });
 }
 
 async function syntax(error: SyntaxError, file: string, at: string | undefined): Promise<string> {
@@ -199,7 +208,12 @@ function notFound(message: string): string {
 function lineOf(file: string, what: string): number {
   try {
     const lines = readFileSync(file, "utf8").split("\n");
-    return Math.max(0, lines.findIndex((line) => /["']/.test(line) && line.includes(basename(what)))) + 1;
+    return (
+      Math.max(
+        0,
+        lines.findIndex((line) => /["']/.test(line) && line.includes(basename(what))),
+      ) + 1
+    );
   } catch {
     return 1;
   }

@@ -19,7 +19,8 @@ function version(): string {
 
 const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
 const store = () => new Option("--store <url>", "where runs are kept: sqlite:FILE or memory: (default: $ONEX_STORE, else sqlite:onex.db)");
-const nodes = () => new Option("--nodes <module>", "a module whose exports are the nodes and services to use (may be given again)").argParser(collect);
+const nodes = () =>
+  new Option("--nodes <module>", "a module whose exports are the nodes and services to use (may be given again)").argParser(collect);
 const jsonFlag = (what: string) => new Option("--json", what);
 
 function build(): Command {
@@ -83,7 +84,10 @@ function build(): Command {
       code = await (await import("./commands/show.ts")).show(run, options);
     });
 
-  command("signal", "send a signal to a run", [`onex signal order-7 approval '{"by": "bob"}'`, "onex signal order-7 approval @answer.json --id mail-31"])
+  command("signal", "send a signal to a run", [
+    `onex signal order-7 approval '{"by": "bob"}'`,
+    "onex signal order-7 approval @answer.json --id mail-31",
+  ])
     .argument("<run>", "the id of the run")
     .argument("<name>", "the name of the signal")
     .addArgument(new Argument("[payload]", "its payload: JSON, @FILE, or - for standard input (default: null)"))
@@ -116,7 +120,10 @@ function build(): Command {
       code = await (await import("./commands/resume.ts")).resume(run, options);
     });
 
-  command("check", "find mistakes in a workflow or module before it runs", ["onex check checkout.yaml --nodes nodes.ts", "onex check shop.ts --json"])
+  command("check", "find mistakes in a workflow or module before it runs", [
+    "onex check checkout.yaml --nodes nodes.ts",
+    "onex check shop.ts --json",
+  ])
     .argument("<file>", "a YAML workflow or a module")
     .addOption(nodes())
     .addOption(jsonFlag("print the findings as one JSON array"))
@@ -136,7 +143,8 @@ async function fail(error: unknown, uncaught = false): Promise<void> {
   const { placeOf } = await import("./load.ts");
   const verbose = process.argv.includes("--verbose");
   process.stderr.write(`${complaint(error, error instanceof Error ? placeOf(error) : undefined, styleOf(process.stderr), verbose)}\n`);
-  if (uncaught) process.stderr.write("  nothing caught it (a promise without `await`?), so the process ends; what was begun is in the store\n");
+  if (uncaught)
+    process.stderr.write("  nothing caught it (a promise without `await`?), so the process ends; what was begun is in the store\n");
   code = exitOf(error);
 }
 

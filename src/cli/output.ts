@@ -17,15 +17,14 @@ export interface Style {
 
 /** Colours for a stream: none for `NO_COLOR`, `TERM=dumb` and what is no terminal; `FORCE_COLOR` wants them. */
 export function styleOf(stream: { readonly isTTY?: boolean }, env: NodeJS.ProcessEnv = process.env): Style {
-  const forced = env["FORCE_COLOR"] !== undefined && env["FORCE_COLOR"] !== "" && env["FORCE_COLOR"] !== "0";
-  const on = !env["NO_COLOR"] && env["FORCE_COLOR"] !== "0" && (forced || (stream.isTTY === true && env["TERM"] !== "dumb"));
+  const forced = env.FORCE_COLOR !== undefined && env.FORCE_COLOR !== "" && env.FORCE_COLOR !== "0";
+  const on = !env.NO_COLOR && env.FORCE_COLOR !== "0" && (forced || (stream.isTTY === true && env.TERM !== "dumb"));
   const paint = (open: number, close: number): Paint => (on ? (text) => `\x1b[${open}m${text}\x1b[${close}m` : (text) => text);
   return { bold: paint(1, 22), dim: paint(2, 22), red: paint(31, 39), green: paint(32, 39), yellow: paint(33, 39), cyan: paint(36, 39) };
 }
 
-// C0 and C1 controls, line and paragraph separators, and the marks that reorder text.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is the point
-const unprintable = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+// C0 and C1 controls, the marks that reorder text, line and paragraph separators.
+const unprintable = /[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}]/gu;
 
 /** One line that cannot move the cursor, clear the screen, or read backwards. */
 export function clean(text: string): string {
@@ -39,7 +38,7 @@ export function cleanLines(text: string, indent = "  "): string {
 
 /** JSON text that is safe to print: what JSON leaves bare is escaped the JSON way. */
 export function json(value: unknown, indent?: number): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: line feeds are only JSON's own layout here
+  // Line feeds are only JSON's own layout here.
   return JSON.stringify(value, null, indent).replace(unprintable, (char) => (char === "\n" ? char : escaped(char)));
 }
 
@@ -57,14 +56,19 @@ export function print(line: string): void {
 }
 
 /** Rows as columns, the last one ragged. Cells are escaped; `paint` colours a cell after it was padded. */
-export function table(head: readonly string[], rows: readonly (readonly string[])[], style: Style, paint: (column: number, cell: string) => Paint | undefined = () => undefined): string[] {
+export function table(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  style: Style,
+  paint: (column: number, cell: string) => Paint | undefined = () => undefined,
+): string[] {
   const cells = rows.map((row) => row.map(clean));
   const widths = head.map((title, column) => Math.max(title.length, ...cells.map((row) => row[column]?.length ?? 0)));
   const line = (row: readonly string[], of: (column: number, cell: string) => Paint | undefined) =>
     row
       .map((cell, column) => {
         const padded = column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0);
-        return (of(column, cell) ?? ((text: string) => text))(padded);
+        return cell === "" ? padded : (of(column, cell)?.(padded) ?? padded);
       })
       .join("  ")
       .trimEnd();
@@ -92,7 +96,12 @@ export function statusPaint(style: Style, status: string): Paint | undefined {
 
 /** A moment, in UTC to the second: "2026-11-21 03:39:21Z". */
 export function moment(ms: number): string {
-  return Number.isFinite(ms) ? new Date(ms).toISOString().replace("T", " ").replace(/\.\d+Z$/, "Z") : "";
+  return Number.isFinite(ms)
+    ? new Date(ms)
+        .toISOString()
+        .replace("T", " ")
+        .replace(/\.\d+Z$/, "Z")
+    : "";
 }
 
 /** A length of time as people say it: "31 ms", "1.2 s", "3 m 4 s", "2 h 3 m", "4 d 1 h". */
@@ -116,7 +125,7 @@ export function brief(value: Json | undefined, width: number): string {
 }
 
 /** Cuts to what fits; the text holds no colours. */
-export function fit(text: string, width: number): string {
+export function shortened(text: string, width: number): string {
   return text.length > width ? `${text.slice(0, Math.max(1, width - 1))}…` : text;
 }
 
@@ -130,7 +139,7 @@ export class Terminal {
 
   constructor(stream: WriteStream = process.stderr, env: NodeJS.ProcessEnv = process.env) {
     this.#stream = stream;
-    this.live = stream.isTTY === true && env["TERM"] !== "dumb" && !env["CI"];
+    this.live = stream.isTTY === true && env.TERM !== "dumb" && !env.CI;
     this.style = styleOf(stream, env);
   }
 
@@ -192,6 +201,9 @@ export function complaint(thrown: unknown, place: string | undefined, style: Sty
   const where = planned || place === undefined ? "" : ` (${clean(place)})`;
   const text = `${style.red("error")} ${style.bold(clean(title))}: ${cleanLines(error.message)}${where}`;
   if (!verbose) return planned ? text : `${text}\n  this is not expected; --verbose shows where it came from`;
-  const cause = error.cause === undefined ? "" : `\ncaused by ${error.cause instanceof Error ? (error.cause.stack ?? error.cause.message) : String(error.cause)}`;
+  const cause =
+    error.cause === undefined
+      ? ""
+      : `\ncaused by ${error.cause instanceof Error ? (error.cause.stack ?? error.cause.message) : String(error.cause)}`;
   return `${text}\n${style.dim(cleanLines(`${error.stack ?? ""}${cause}`, "  "))}`;
 }

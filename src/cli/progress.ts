@@ -1,7 +1,7 @@
 /** A run as it goes on, on stderr: what ended stays as a line; what is under way moves below it on a terminal. */
 import type { Fact } from "../core/fact.ts";
 import type { Failure } from "../core/failure.ts";
-import { clean, cleanLines, fit, moment, type Terminal, took } from "./output.ts";
+import { clean, cleanLines, moment, shortened, type Terminal, took } from "./output.ts";
 
 interface Doing {
   readonly since: number;
@@ -150,7 +150,8 @@ export class Progress {
       if (this.#announced.get(step) === doing || doing.what === "waiting") continue;
       this.#announced.set(step, doing);
       const until = doing.due === undefined ? "" : ` ${moment(doing.due)}`;
-      const what = doing.what === "retrying" ? `tries again at${until}` : doing.what === "sleeping" ? `sleeps until${until}` : "is under way";
+      const what =
+        doing.what === "retrying" ? `tries again at${until}` : doing.what === "sleeping" ? `sleeps until${until}` : "is under way";
       this.#line(`  ${clean(step)}: ${what}${doing.note === "" ? "" : ` (${clean(doing.note)})`}`);
     }
   }
@@ -161,7 +162,7 @@ export class Progress {
     const room = Math.max(1, Math.min(10, this.#terminal.height - 3));
     const width = this.#terminal.width - 3;
     const rows = [...this.#doing].slice(-room).map(([step, doing]) => {
-      const text = fit(`${clean(step)}  ${said(doing, now)}`, width);
+      const text = shortened(`${clean(step)}  ${said(doing, now)}`, width);
       return doing.what === "running" ? `${cyan("●")} ${text}` : `${yellow("◷")} ${dim(text)}`;
     });
     const hidden = this.#doing.size - rows.length;

@@ -18,7 +18,12 @@ const graceMs = 10_000;
 const open = ["pending", "running", "waiting", "compensating", "paused"] as const;
 
 /** Opens the store and takes it, or becomes a client of the process that has it. Throws what `createOrchestrator` throws. */
-export async function openSession(at: StoreUrl, loaded: Pick<Loaded, "nodes" | "provide">, terminal: Terminal, verbose: boolean): Promise<Session> {
+export async function openSession(
+  at: StoreUrl,
+  loaded: Pick<Loaded, "nodes" | "provide">,
+  terminal: Terminal,
+  verbose: boolean,
+): Promise<Session> {
   const { createOrchestrator } = await import("../engine/orchestrator.ts");
   const blocked = new Blocked(terminal);
   // A store that fails while it is asked says so to those who wait for runs.

@@ -16,7 +16,7 @@ export interface StoreUrl {
 }
 
 /** `--store`, else `ONEX_STORE`, else `sqlite:onex.db` in this folder. Throws OnexError `STORE_URL_INVALID`. */
-export function storeUrl(option: string | undefined, env: string | undefined = process.env["ONEX_STORE"]): StoreUrl {
+export function storeUrl(option: string | undefined, env: string | undefined = process.env.ONEX_STORE): StoreUrl {
   const named = option ?? (env === undefined || env === "" ? defaultStore : env);
   const where = option === undefined && named === env ? "ONEX_STORE" : "--store";
   const flag = option === undefined ? "" : ` --store ${quote(option)}`;
@@ -43,14 +43,12 @@ export async function openable(at: StoreUrl): Promise<Store> {
 /** The store of runs that exist already: to look at it never makes one. Throws OnexError `STORE_MISSING`. */
 export async function existing(at: StoreUrl): Promise<Store> {
   if (at.kind === "sqlite" && !existsSync(at.path))
-    throw new OnexError(
-      "STORE_MISSING",
-      `there is no store at ${at.url}: \`onex run\` makes one; --store or ONEX_STORE names another`,
-    );
+    throw new OnexError("STORE_MISSING", `there is no store at ${at.url}: \`onex run\` makes one; --store or ONEX_STORE names another`);
   return openable(at);
 }
 
-export const memoryNote = "memory: is empty when a process starts and gone when it ends; nothing can be looked up in it. Keep runs with --store sqlite:FILE";
+export const memoryNote =
+  "memory: is empty when a process starts and gone when it ends; nothing can be looked up in it. Keep runs with --store sqlite:FILE";
 
 /** A word as a shell reads it back. */
 export function quote(word: string): string {

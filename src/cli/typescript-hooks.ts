@@ -11,7 +11,9 @@ export const initialize: InitializeHook<{ readonly strip: boolean }> = (data) =>
 
 /** `onex` and `onex/…` are the package that this file belongs to. */
 export const resolve: ResolveHook = (specifier, context, next) =>
-  specifier === "onex" || specifier.startsWith("onex/") ? next(specifier, { ...context, parentURL: import.meta.url }) : next(specifier, context);
+  specifier === "onex" || specifier.startsWith("onex/")
+    ? next(specifier, { ...context, parentURL: import.meta.url })
+    : next(specifier, context);
 
 export const load: LoadHook = async (url, context, next) => {
   const path = strip && url.startsWith("file:") ? url.replace(/[?#].*$/, "") : "";

@@ -63,6 +63,7 @@ export class Engine implements Runtime {
   readonly #starting = new Map<ActiveRun, { accepted: (row?: RunRow) => void; failed: (error: unknown) => void }>();
   readonly #intake: Intake;
   readonly #stops: (() => void)[] = [];
+  readonly #laters = new Map<string, () => void>();
   #calls: { readonly call: Call; readonly decoded: Checked | undefined; readonly priority: number; readonly order: number }[] = [];
   #order = 0;
   #inFlight = 0;
@@ -108,7 +109,7 @@ export class Engine implements Runtime {
       if (this.closing || this.error) return;
       if (got) this.#becomeOwner();
       else {
-        this.#stops.push(this.world.clock.setTimer(acquireMs, () => this.#acquire()));
+        this.#later("acquire", acquireMs, () => this.#acquire());
         this.watchers.follow();
       }
     };
@@ -117,7 +118,7 @@ export class Engine implements Runtime {
       if (got instanceof Promise) got.then(settle, (error) => this.stop(error));
       else settle(got);
     } catch (error) {
-      if (!this.owner && this.#active.size === 0 && this.#stops.length === 0) throw error;
+      if (!this.owner && this.#laters.size === 0) throw error;
       this.stop(error);
     }
   }
@@ -128,10 +129,15 @@ export class Engine implements Runtime {
     this.#stops.push(this.store.watch("owner", () => this.#intake.look()));
     const sweep = (): void => {
       for (const run of this.#active.values()) run.sweep();
-      this.#stops.push(this.world.clock.setTimer(sweepMs, sweep));
+      this.#later("sweep", sweepMs, sweep);
     };
-    this.#stops.push(this.world.clock.setTimer(sweepMs, sweep));
+    this.#later("sweep", sweepMs, sweep);
     this.#intake.open();
+  }
+
+  /** One timer of that name at a time, stopped with the engine. */
+  #later(name: string, ms: number, callback: () => void): void {
+    this.#laters.set(name, this.world.clock.setTimer(ms, callback));
   }
 
   /** Who owns the store, for messages. */
@@ -356,7 +362,7 @@ export class Engine implements Runtime {
     this.writer.stop();
     this.timers.stop();
     this.#intake.stop();
-    for (const stop of this.#stops.splice(0)) stop();
+    for (const stop of [...this.#stops.splice(0), ...this.#laters.values()]) stop();
     for (const run of [...this.#byId.values()]) this.#forget(run);
     for (const { failed } of this.#starting.values()) failed(error);
     this.#starting.clear();

@@ -1,7 +1,7 @@
 /** `onex check FILE`: what is wrong with a YAML workflow or a module, as `file:line:column`. */
 import { readFileSync } from "node:fs";
-import type { AnyNode } from "../../node/contract.ts";
 import { OnexError } from "../../core/failure.ts";
+import type { AnyNode } from "../../node/contract.ts";
 import type { Finding } from "../../plan/finding.ts";
 import { type ExitCode, exit, exitOf } from "../exit.ts";
 import { checkThere, isYaml, load, loadModule, splitName } from "../load.ts";
@@ -24,7 +24,10 @@ export async function check(target: string, options: CheckOptions): Promise<Exit
   const count = (n: number, word: string) => `${n} ${word}${n === 1 ? "" : "s"}`;
   const { green, red, yellow } = terminal.style;
   if (findings.length === 0) terminal.say(`${green("✓")} ${clean(file)}: nothing to say`);
-  else terminal.say(`${errors > 0 ? red("✗") : yellow("!")} ${clean(file)}: ${count(errors, "error")}, ${count(findings.length - errors, "warning")}`);
+  else
+    terminal.say(
+      `${errors > 0 ? red("✗") : yellow("!")} ${clean(file)}: ${count(errors, "error")}, ${count(findings.length - errors, "warning")}`,
+    );
   return errors > 0 ? exit.contract : exit.done;
 }
 
@@ -49,16 +52,40 @@ async function checkModule(file: string, nodeModules: readonly string[]): Promis
   const source = readFileSync(file, "utf8");
   const findings: Finding[] = [];
   const add = (level: Finding["level"], code: string, node: AnyNode, message: string) =>
-    findings.push({ level, code, file, ...whereNamed(source, node.contract.name), message: `${node.contract.kind} ${node.contract.name} ${message}` });
-  if (nodes.length === 0) findings.push({ level: "warning", code: "MODULE_EMPTY", file, line: 0, column: 0, message: "exports no node: `export const NAME = effect(…)`" });
+    findings.push({
+      level,
+      code,
+      file,
+      ...whereNamed(source, node.contract.name),
+      message: `${node.contract.kind} ${node.contract.name} ${message}`,
+    });
+  if (nodes.length === 0)
+    findings.push({
+      level: "warning",
+      code: "MODULE_EMPTY",
+      file,
+      line: 0,
+      column: 0,
+      message: "exports no node: `export const NAME = effect(…)`",
+    });
   for (const node of nodes) {
     const { contract } = node;
     if (contract.kind !== "effect") continue;
     const repeatable = contract.idempotent === true || contract.readonly === true;
     if (contract.retry && (contract.retry.maxAttempts ?? 3) > 1 && !repeatable)
-      add("error", "RETRY_NOT_IDEMPOTENT", node, "is retried, and does not say that it may be: `idempotent: true` when the same idempotency key never acts twice, else `retry: false`");
+      add(
+        "error",
+        "RETRY_NOT_IDEMPOTENT",
+        node,
+        "is retried, and does not say that it may be: `idempotent: true` when the same idempotency key never acts twice, else `retry: false`",
+      );
     if (contract.inDoubt === "retry" && !repeatable)
-      add("error", "RETRY_NOT_IDEMPOTENT", node, 'is sent again after a crash (`inDoubt: "retry"`), and does not say that it may be: `idempotent: true`, else `inDoubt: "pause"`');
+      add(
+        "error",
+        "RETRY_NOT_IDEMPOTENT",
+        node,
+        'is sent again after a crash (`inDoubt: "retry"`), and does not say that it may be: `idempotent: true`, else `inDoubt: "pause"`',
+      );
     if (contract.undo === undefined && contract.irreversible === undefined && contract.readonly !== true)
       add("warning", "UNDO_UNSAID", node, 'does not say how it is taken back: `undo`, `irreversible: "why"`, or `readonly: true`');
   }
@@ -76,7 +103,14 @@ async function checkModule(file: string, nodeModules: readonly string[]): Promis
 function thrownFinding(error: OnexError, file: string): Finding {
   const bare = error.message.startsWith(`${file}: `) ? error.message.slice(file.length + 2) : error.message;
   const [, at = file, row, column, message = bare] = /^(.+?):(\d+):(?:(\d+):)? ([\s\S]*)$/.exec(error.message) ?? [];
-  return { level: "error", code: error.code, file: at, line: Number(row ?? 0), column: Number(column ?? (row === undefined ? 0 : 1)), message };
+  return {
+    level: "error",
+    code: error.code,
+    file: at,
+    line: Number(row ?? 0),
+    column: Number(column ?? (row === undefined ? 0 : 1)),
+    message,
+  };
 }
 
 /** Where the name of a node stands in the source; nothing when it was defined elsewhere. */

@@ -38,18 +38,28 @@ export async function ls(options: LsOptions): Promise<ExitCode> {
   }
   return withClient(at, async ({ orchestrator }) => {
     const { status, workflow } = options;
-    const rows = await orchestrator.list({ limit, ...(status === undefined ? {} : { status }), ...(workflow === undefined ? {} : { workflow }) });
+    const rows = await orchestrator.list({
+      limit,
+      ...(status === undefined ? {} : { status }),
+      ...(workflow === undefined ? {} : { workflow }),
+    });
     if (options.json) {
-      print(json(rows.map((row): Listed => ({
-        runId: row.id,
-        workflow: row.workflow,
-        version: row.version,
-        status: row.status,
-        ...(row.blocked === undefined ? {} : { blocked: row.blocked }),
-        ...(row.parent === undefined ? {} : { parent: row.parent }),
-        createdAt: row.createdAt,
-        ...(row.endedAt === undefined ? {} : { endedAt: row.endedAt }),
-      }))));
+      print(
+        json(
+          rows.map(
+            (row): Listed => ({
+              runId: row.id,
+              workflow: row.workflow,
+              version: row.version,
+              status: row.status,
+              ...(row.blocked === undefined ? {} : { blocked: row.blocked }),
+              ...(row.parent === undefined ? {} : { parent: row.parent }),
+              createdAt: row.createdAt,
+              ...(row.endedAt === undefined ? {} : { endedAt: row.endedAt }),
+            }),
+          ),
+        ),
+      );
       return exit.done;
     }
     if (rows.length === 0) {
@@ -65,7 +75,10 @@ export async function ls(options: LsOptions): Promise<ExitCode> {
       row.endedAt === undefined ? "" : took(row.endedAt - row.createdAt),
       [row.blocked, row.parent === undefined ? undefined : `child of ${row.parent}`].filter((note) => note !== undefined).join(", "),
     ]);
-    for (const line of table(["RUN", "WORKFLOW", "STATUS", "STARTED", "TOOK", ""], cells, style, (column, cell) => (column === 2 ? statusPaint(style, cell) : undefined))) print(line);
+    for (const line of table(["RUN", "WORKFLOW", "STATUS", "STARTED", "TOOK", ""], cells, style, (column, cell) =>
+      column === 2 ? statusPaint(style, cell) : undefined,
+    ))
+      print(line);
     if (rows.length === limit) process.stderr.write(`the newest ${limit}; --limit shows more\n`);
     return exit.done;
   });

@@ -22,11 +22,18 @@ export async function resume(runId: string, options: ResumeOptions): Promise<Exi
   return withClient(at, async (client) => {
     const run = client.orchestrator.run(runId);
     const view = await run.status();
-    if (view.endedAt === undefined && view.status !== "paused") throw new OnexError("RUN_NOT_PAUSED", `run ${runId} is not paused, it is ${view.status}: there is nothing to resume`);
+    if (view.endedAt === undefined && view.status !== "paused")
+      throw new OnexError("RUN_NOT_PAUSED", `run ${runId} is not paused, it is ${view.status}: there is nothing to resume`);
     if (!how && view.paused?.code === "IN_DOUBT")
-      throw new OnexError("USAGE", `step "${view.paused.step}" of run ${runId} may have happened or not, which only a person can find out; then type one of\n${resumeCommands(view, at).join("\n")}`);
+      throw new OnexError(
+        "USAGE",
+        `step "${view.paused.step}" of run ${runId} may have happened or not, which only a person can find out; then type one of\n${resumeCommands(view, at).join("\n")}`,
+      );
     if (how && view.paused?.step !== undefined && view.steps.find((step) => step.step === how.step)?.status !== "paused")
-      throw new OnexError("STEP_NOT_PAUSED", `run ${runId} is not paused at step "${how.step}"; type one of\n${resumeCommands(view, at).join("\n")}`);
+      throw new OnexError(
+        "STEP_NOT_PAUSED",
+        `run ${runId} is not paused at step "${how.step}"; type one of\n${resumeCommands(view, at).join("\n")}`,
+      );
     await run.resume(how);
     process.stderr.write(`run ${clean(runId)} is asked to go on${how === undefined ? "" : ` at step ${clean(how.step)}`}\n`);
     await sayWhoDrives(client, at);
@@ -39,7 +46,10 @@ async function settling({ step, retry, fail, output }: ResumeOptions): Promise<R
   if (step === undefined && chosen.length === 0) return undefined;
   if (step === undefined) throw new OnexError("USAGE", `${chosen[0]} settles a step: name it with --step`);
   if (chosen.length !== 1)
-    throw new OnexError("USAGE", `--step ${step}: say what became of it with one of --retry (send it again), --fail (it failed), --output JSON (it happened)${chosen.length > 1 ? `, not ${chosen.join(" and ")}` : ""}`);
+    throw new OnexError(
+      "USAGE",
+      `--step ${step}: say what became of it with one of --retry (send it again), --fail (it failed), --output JSON (it happened)${chosen.length > 1 ? `, not ${chosen.join(" and ")}` : ""}`,
+    );
   if (output !== undefined) return { step, output: await readJson(output, "--output") };
   return { step, as: retry ? "retry" : "fail" };
 }

@@ -34,7 +34,8 @@ export async function run(target: string, options: RunOptions): Promise<ExitCode
     const started = await session.orchestrator.start(workflow, input, options.runId === undefined ? {} : { runId: options.runId });
     const { name, version } = workflow.contract;
     terminal.say(`${terminal.style.bold("run")} ${clean(started.runId)}  ${name}@${version}  ${at.url}`);
-    if (session.orchestrator.role === "client") terminal.say(`another process drives the runs of ${at.url}: it gets this one, and this process waits for it`);
+    if (session.orchestrator.role === "client")
+      terminal.say(`another process drives the runs of ${at.url}: it gets this one, and this process waits for it`);
     const code = await Promise.race([followed(started, at, terminal, session.orchestrator), stop, session.broken]);
     const view = await started.status();
     await session.close();
@@ -74,7 +75,9 @@ async function followed(started: Run, at: StoreUrl, terminal: Terminal, orchestr
     const { blocked, workflow, version } = await started.status();
     if (blocked === undefined) return;
     clearInterval(watch);
-    terminal.say(`run ${clean(started.runId)} waits: the process that drives the runs of ${at.url} does not hold the code of ${clean(`${workflow}@${version}`)}; this one takes over when it ends`);
+    terminal.say(
+      `run ${clean(started.runId)} waits: the process that drives the runs of ${at.url} does not hold the code of ${clean(`${workflow}@${version}`)}; this one takes over when it ends`,
+    );
   }
 }
 
@@ -115,6 +118,7 @@ function tell(view: RunView, at: StoreUrl, terminal: Terminal): void {
 
 function tellStopped(view: RunView, files: readonly string[], nodes: readonly string[], at: StoreUrl, terminal: Terminal): void {
   if (view.endedAt !== undefined) terminal.say(`stopped; run ${clean(view.runId)} had ended: ${view.status}`);
-  else if (at.kind === "memory") terminal.say(`stopped; run ${clean(view.runId)} was kept in memory only and is gone: --store sqlite:FILE keeps runs`);
+  else if (at.kind === "memory")
+    terminal.say(`stopped; run ${clean(view.runId)} was kept in memory only and is gone: --store sqlite:FILE keeps runs`);
   else terminal.say(`stopped; run ${clean(view.runId)} is in ${at.url}. To go on:`, `  ${workCommand(files, nodes, at)}`);
 }

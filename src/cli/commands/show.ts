@@ -20,7 +20,11 @@ export async function show(runId: string, options: ShowOptions): Promise<ExitCod
     if (options.facts) {
       const facts = await orchestrator.run(runId).facts();
       for (const [pos, { at: when, type, ...rest }] of facts.entries())
-        print(options.json ? json({ pos, at: when, type, ...rest }) : `${String(pos).padStart(4)}  ${new Date(when).toISOString()}  ${type.padEnd(18)}  ${json(rest)}`);
+        print(
+          options.json
+            ? json({ pos, at: when, type, ...rest })
+            : `${String(pos).padStart(4)}  ${new Date(when).toISOString()}  ${type.padEnd(18)}  ${json(rest)}`,
+        );
       return exit.done;
     }
     const view = await orchestrator.run(runId).status();
@@ -50,11 +54,29 @@ function lines(view: RunView, at: StoreUrl, style: Style, width: number): string
   }
   if (view.notUndone.length > 0) out.push(field("not undone", style.red(view.notUndone.map(clean).join(", "))));
   if (view.retries > 0) out.push(field("retries", String(view.retries)));
-  if (view.blocked !== undefined) out.push(field("blocked", `${style.yellow(clean(view.blocked))}: no process holds the code of ${clean(`${view.workflow}@${view.version}`)}; onex work MODULE that exports it`));
+  if (view.blocked !== undefined)
+    out.push(
+      field(
+        "blocked",
+        `${style.yellow(clean(view.blocked))}: no process holds the code of ${clean(`${view.workflow}@${view.version}`)}; onex work MODULE that exports it`,
+      ),
+    );
   const steps = view.steps.filter((step) => step.kind !== "value");
   if (steps.length > 0) {
-    const cells = steps.map((step) => [step.step, step.kind === "sleep" ? "sleep" : `${step.kind} ${step.node}`, step.status, String(step.attempts || ""), time(step), note(step, Math.max(20, width - 60))]);
-    out.push("", ...table(["STEP", "NODE", "STATUS", "ATTEMPTS", "TOOK", ""], cells, style, (column, cell) => (column === 2 ? statusPaint(style, cell) : undefined)));
+    const cells = steps.map((step) => [
+      step.step,
+      step.kind === "sleep" ? "sleep" : `${step.kind} ${step.node}`,
+      step.status,
+      String(step.attempts || ""),
+      time(step),
+      note(step, Math.max(20, width - 60)),
+    ]);
+    out.push(
+      "",
+      ...table(["STEP", "NODE", "STATUS", "ATTEMPTS", "TOOK", ""], cells, style, (column, cell) =>
+        column === 2 ? statusPaint(style, cell) : undefined,
+      ),
+    );
   }
   if (view.paused) {
     const where = view.paused.step === undefined ? "" : ` at step ${clean(view.paused.step)}`;
@@ -62,7 +84,12 @@ function lines(view: RunView, at: StoreUrl, style: Style, width: number): string
     out.push(...resumeCommands(view, at).map((command) => `  ${command}`));
   }
   const waits = [...new Set(view.steps.filter((step) => step.kind === "signal" && step.status === "waiting").map((step) => step.node))];
-  if (waits.length > 0 && view.endedAt === undefined) out.push("", `waits for ${waits.length === 1 ? "a signal" : "signals"}; send it with`, ...waits.map((name) => `  ${signalCommand(view.runId, name, at)}`));
+  if (waits.length > 0 && view.endedAt === undefined)
+    out.push(
+      "",
+      `waits for ${waits.length === 1 ? "a signal" : "signals"}; send it with`,
+      ...waits.map((name) => `  ${signalCommand(view.runId, name, at)}`),
+    );
   return out;
 }
 

@@ -17,7 +17,11 @@ export async function work(files: readonly string[], options: WorkOptions): Prom
   const terminal = new Terminal();
   terminal.adoptConsole();
   const at = storeUrl(options.store);
-  if (at.kind === "memory") throw new OnexError("USAGE", "work: a memory: store is empty when a process starts, so there is nothing to drive; name one with --store sqlite:FILE");
+  if (at.kind === "memory")
+    throw new OnexError(
+      "USAGE",
+      "work: a memory: store is empty when a process starts, so there is nothing to drive; name one with --store sqlite:FILE",
+    );
   const nodes = options.nodes ?? [];
   if (files.length === 0 && nodes.length === 0)
     terminal.say("no code was named: only runs of YAML workflows that need no nodes can go on (onex work MODULE…)");
@@ -27,7 +31,10 @@ export async function work(files: readonly string[], options: WorkOptions): Prom
   const stop = interrupted(terminal);
   const known = loaded.workflows.map(({ contract }) => `${contract.name}@${contract.version}`);
   terminal.say(`working on ${at.url}${known.length === 0 ? "" : `: ${known.join(", ")}`}`);
-  if (orchestrator.role === "client") terminal.say(`another process drives the runs of ${at.url}; ${options.untilIdle ? "nothing is left to this one" : "this one takes over when it ends"}`);
+  if (orchestrator.role === "client")
+    terminal.say(
+      `another process drives the runs of ${at.url}; ${options.untilIdle ? "nothing is left to this one" : "this one takes over when it ends"}`,
+    );
   // Without `--until-idle` only a signal ends it: this keeps the process alive meanwhile.
   const alive = setInterval(() => {}, 2 ** 30);
   try {
@@ -46,6 +53,7 @@ export async function work(files: readonly string[], options: WorkOptions): Prom
   }
 
   async function namePaused(): Promise<void> {
-    for (const row of await orchestrator.list({ status: "paused", limit: 10 })) terminal.say(`paused: run ${clean(row.id)} (${clean(row.workflow)}); onex show ${clean(row.id)}${at.flag} says why`);
+    for (const row of await orchestrator.list({ status: "paused", limit: 10 }))
+      terminal.say(`paused: run ${clean(row.id)} (${clean(row.workflow)}); onex show ${clean(row.id)}${at.flag} says why`);
   }
 }

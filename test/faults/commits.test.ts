@@ -1,0 +1,149 @@
+/**
+ * The process dies before and after every commit of a run, one at a time; another process opens the file and goes on. What
+ * comes out, and what was done to the world, is what comes out undisturbed.
+ */
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import type { OpenStore } from "../../src/store/store.ts";
+import { sqlite } from "../../src/store/sqlite/sqlite.ts";
+import { linesOf, newFolder, Program } from "./processes.ts";
+import { factsOf, snapshot } from "./snapshot.ts";
+
+interface Booking {
+  readonly pid: number;
+  readonly op: "book" | "unbook";
+  readonly key: string;
+  /** Key of the booking that is taken back. */
+  readonly of?: string;
+  readonly account: string;
+  readonly amount: number;
+}
+interface View {
+  readonly run: { readonly runId: string };
+  readonly steps: readonly { readonly step: string }[];
+}
+interface Crash {
+  readonly n: number;
+  readonly when: "before" | "after";
+}
+
+describe.each(["canonical", "doomed"])("a run of %s that is stopped before and after each of its commits", (name) => {
+  test("ends with the same status, output, steps and books", async () => {
+    const folder = newFolder();
+    const undisturbed = new Program("canonical", { file: join(folder, "whole.db"), effects: join(folder, "whole.log"), name });
+    const told = await undisturbed.says("commits");
+    await undisturbed.end();
+    const commits = told.commits as string[];
+    const expected = { ...outcome(told), books: books(join(folder, "whole.log")) };
+    expect(expected.books.done, "nothing is done twice undisturbed").toBe(expected.books.keys);
+
+    const crashes = commits.flatMap((_verb, n): Crash[] => [{ n, when: "before" }, { n, when: "after" }]);
+    let twice = 0;
+    let spared = 0;
+    const one = async ({ n, when }: Crash): Promise<void> => {
+      const file = join(folder, `${n}-${when}.db`);
+      const effects = join(folder, `${n}-${when}.log`);
+      await new Program("canonical", { file, effects, name, n, when }).end("SIGKILL");
+      // Making the file is the first commit, and it is there or not.
+      expect(existsSync(file)).toBe(n > 0 || when === "after");
+      const recorded = existsSync(file) ? await recordedKeys(file) : new Set<string>();
+      const next = new Program("canonical", { file, effects, name });
+      const answer = await next.says("commits");
+      await next.end();
+      const where = `${when} ${commits[n]} (${n} of ${commits.length})`;
+      const { keys: _keys, done, ...net } = books(effects);
+      expect({ ...outcome(answer), books: net }, where).toEqual({ ...expected, books: { net: expected.books.net, undone: expected.books.undone } });
+      for (const { pid, key } of linesOf<Booking>(effects)) {
+        if (!recorded.has(key)) continue;
+        spared++;
+        expect(pid, `${where}: ran again though recorded`).not.toBe(next.pid);
+      }
+      if (done > expected.books.done) twice++;
+    };
+    // Two at a time, for two cores.
+    const left = crashes.values();
+    await Promise.all([0, 1].map(async () => {
+      for (const crash of left) await one(crash);
+    }));
+    expect(spared, "steps were recorded before the crash").toBeGreaterThan(0);
+    expect(twice, "in some an effect ran twice").toBeGreaterThan(0);
+    console.log(`${name}: ${commits.length} commits (${commits.join(" ")}), ${crashes.length} crashes, in ${twice} an effect ran twice`);
+  });
+});
+
+/** What a person sees of the runs, in an order that does not depend on which run came first. */
+function outcome(told: Readonly<Record<string, unknown>>) {
+  const views = (told.views as View[])
+    .map((view) => ({ ...view, steps: view.steps.toSorted((a, b) => (a.step < b.step ? -1 : 1)) }))
+    .toSorted((a, b) => (a.run.runId < b.run.runId ? -1 : 1));
+  return { views, levels: told.levels };
+}
+
+/** What was done to the world by services that count a key once. */
+function books(path: string) {
+  const lines = linesOf<Booking>(path);
+  const booked = new Map<string, Booking>();
+  const undone = new Map<string, Booking>();
+  for (const line of lines) (line.op === "book" ? booked : undone).set(line.of ?? line.key, line);
+  const net: Record<string, number> = {};
+  for (const [key, { account, amount }] of booked) net[account] = (net[account] ?? 0) + (undone.has(key) ? 0 : amount);
+  return { net, undone: [...undone.keys()].sort(), keys: booked.size + undone.size, done: lines.length };
+}
+
+/** Keys of the calls whose answers are recorded: a hash of run and step. */
+async function recordedKeys(file: string): Promise<Set<string>> {
+  const completed = factsOf(await snapshot(file), "action.completed");
+  return new Set(completed.map(({ run, fact }) => createHash("sha256").update(`${run}\0${fact.step}`).digest("hex").slice(0, 32)));
+}
+
+describe("a client that is stopped before and after its commit", () => {
+  const cases = [
+    { does: "start", verb: "start", n: 2 },
+    { does: "signal", verb: "post", n: 2 },
+  ] as const;
+  test.each(cases.flatMap((one) => [{ ...one, when: "before" }, { ...one, when: "after" }] as const))("$verb, $when", async ({ does, n, when }) => {
+    const folder = newFolder();
+    const given = { file: join(folder, "test.db"), effects: join(folder, "effects") };
+    const owner = own(given.file);
+    if (does === "signal") {
+      const starts = new Program("client", { ...given, does: ["start"] });
+      await starts.end();
+    }
+    const client = new Program("client", { ...given, does: [does], n, when });
+    await client.end("SIGKILL");
+    expect(client.lines).toEqual([{ role: "client" }]);
+    const { rows } = await snapshot(given.file);
+    if (does === "start") expect(rows.map(({ id }) => id)).toEqual(when === "before" ? [] : ["r"]);
+    else expect(rows.map(({ mailPut }) => mailPut)).toEqual([when === "before" ? 0 : 1]);
+    // Whoever was not answered asks again, and it counts once.
+    await new Program("client", { ...given, does: ["start", "signal"] }).end();
+    await owner.close();
+    const last = new Program("client", { ...given, does: ["result"] });
+    expect((await last.says("result")).result).toEqual(["hello", "hello!"]);
+    await last.end();
+    expect(linesOf(given.effects).length).toBe(2);
+  });
+
+  test.each(["before", "after"] as const)("block, %s", async (when) => {
+    const folder = newFolder();
+    const given = { file: join(folder, "test.db"), effects: join(folder, "effects") };
+    const owner = own(given.file);
+    await new Program("client", { ...given, does: ["start", "signal"] }).end();
+    await owner.close();
+    // open, acquire, unblock, block: an owner that does not hold the workflow.
+    await new Program("client", { ...given, holds: false, does: ["idle"], n: 3, when }).end("SIGKILL");
+    expect((await snapshot(given.file)).rows[0]?.blocked).toBe(when === "before" ? undefined : "VERSION_MISSING");
+    const last = new Program("client", { ...given, does: ["result"] });
+    expect((await last.says("result")).result).toEqual(["hello", "hello!"]);
+    await last.end();
+  });
+});
+
+/** Owns the file and does nothing. */
+function own(file: string): OpenStore {
+  const store = sqlite(file).open({ now: Date.now, setTimer: () => () => {}, warn: () => {} });
+  store.acquire("the test");
+  return store;
+}
