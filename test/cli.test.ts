@@ -293,6 +293,18 @@ output: "\${ charge.receipt }"
     expect(code).toBe(0);
   });
 
+  test("gives a module the copy of onex that the command line is, installed beside it or not", async () => {
+    const here = project({
+      "bare.ts": `
+import { workflow } from "onex";
+const anything = { "~standard": { version: 1 as const, vendor: "none", validate: (value: unknown) => ({ value }) } };
+export const bare = workflow({ name: "bare", input: anything }, function* () { return 1; });
+`,
+    });
+    rmSync(join(here.folder, "node_modules"), { recursive: true });
+    expect(await here.onex(["run", "bare.ts"])).toMatchObject({ code: 0, stdout: "1\n" });
+  });
+
   test.each([
     ["enum.ts", "\nenum Colour { Red }\n", "enum.ts:2:1: TypeScript enum is not supported"],
     ["types.ts", "const x: = 1;\n", "types.ts:1:10:"],

@@ -107,7 +107,7 @@ export interface Orchestrator<N extends readonly AnyNode[] = readonly AnyNode[]>
   read<S, K extends readonly unknown[]>(reducer: Reducer<never, S, K>, ...key: K): Promise<S>;
   /** Runs in the store, newest first. */
   list(filter?: { readonly status?: RunStatus; readonly workflow?: string; readonly limit?: number; readonly before?: number }): Promise<readonly RunRow[]>;
-  /** Whether this process owns the store, or is a client of the one that does. */
+  /** Whether this process owns the store, or is a client of the one that does. Without a workflow in `nodes` it stays a client. */
   readonly role: "owner" | "client";
   /** Resolves when nothing that this process can drive is due, in flight or asleep for less than `parkAfterMs`. */
   idle(): Promise<void>;

@@ -105,6 +105,8 @@ export class Engine implements Runtime {
   // ── ownership ──
 
   #acquire(): void {
+    // Who holds no workflow could drive nothing: it stays a client, and leaves the store to those who can.
+    if (this.registry.names("workflow").length === 0) return this.watchers.follow();
     const settle = (got: { readonly leaseNo: number } | undefined): void => {
       if (this.closing || this.error) return;
       if (got) this.#becomeOwner();
@@ -138,12 +140,6 @@ export class Engine implements Runtime {
   /** One timer of that name at a time, stopped with the engine. */
   #later(name: string, ms: number, callback: () => void): void {
     this.#laters.set(name, this.world.clock.setTimer(ms, callback));
-  }
-
-  /** Who owns the store, for messages. */
-  async ownedBy(): Promise<string> {
-    const owner = await this.store.owner();
-    return owner ? `process ${owner.pid}` : "nobody";
   }
 
   // ── runs ──

@@ -154,7 +154,7 @@ describe("templates", () => {
 
   test("a list inside text fails the step, with the place in the file", async () => {
     expect(await run(yaml('steps:\n  a: { set: "n ${ input.xs }" }\n'), [], { xs: [] })).toMatchObject({ failed: "EXPRESSION_FAILED", step: "a", error: { message: "`input.xs`: a list has no place inside text; let the hole be the whole value, or take a part of it" } });
-    expect(await run(yaml('steps:\n  a: { steps: { b: { set: "${ input.gone }" } } }\n'), [], {})).toMatchObject({ failed: "EXPRESSION_FAILED", step: "a/b", error: { message: '`input.gone` (line 7, column 31): input has no "gone"; guard it with has(input.gone)' } });
+    expect(await run(yaml('steps:\n  a: { steps: { b: { set: "${ input.gone }" } } }\n'), [], {})).toMatchObject({ failed: "EXPRESSION_FAILED", step: "a/b", error: { message: '`input.gone` (line 7, column 30): input has no "gone"; guard it with has(input.gone)' } });
   });
 });
 
@@ -197,7 +197,7 @@ describe("order", () => {
     const log: string[] = [];
     const tell = act("tell", () => (log.push("tell"), null));
     const target = plan({
-      slow: { steps: { s: { sleep: "1h" }, done: { effect: "note", needs: ["s"] } } },
+      slow: { steps: { s: { sleep: "1h" }, noted: { effect: "note", needs: ["s"] } } },
       quick: { set: 1 },
       told: { effect: "tell", needs: { any: ["slow", "quick"] } },
     });

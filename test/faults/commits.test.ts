@@ -22,7 +22,7 @@ interface Booking {
 }
 interface View {
   readonly run: { readonly runId: string };
-  readonly steps: readonly { readonly step: string }[];
+  readonly steps: readonly { readonly step: string; readonly status: string; readonly error?: string }[];
 }
 interface Crash {
   readonly n: number;
@@ -73,10 +73,15 @@ describe.each(["canonical", "doomed"])("a run of %s that is stopped before and a
   });
 });
 
-/** What a person sees of the runs, in an order that does not depend on which run came first. */
+/**
+ * What a person sees of the runs, in an order that does not depend on which came first. A step that was given up has no
+ * result: whether its call could still say so before the crash makes no difference.
+ */
 function outcome(told: Readonly<Record<string, unknown>>) {
+  const results = (steps: View["steps"]) =>
+    steps.map((step) => (step.error === "CANCELLED" || step.status === "aborted" ? { step: step.step, status: "aborted" } : step));
   const views = (told.views as View[])
-    .map((view) => ({ ...view, steps: view.steps.toSorted((a, b) => (a.step < b.step ? -1 : 1)) }))
+    .map((view) => ({ ...view, steps: results(view.steps).toSorted((a, b) => (a.step < b.step ? -1 : 1)) }))
     .toSorted((a, b) => (a.run.runId < b.run.runId ? -1 : 1));
   return { views, levels: told.levels };
 }

@@ -12,6 +12,8 @@ const slowMs = 1000;
 const deafMs = 25;
 /** How long the watcher may take to see its own byte at the start. */
 const selfTestMs = 200;
+/** Looks without a notification until the owner is told that none will come: 5 s. */
+const deafAfterLooks = 200;
 /** Between looks of a client, which has no notification. */
 const clientMs = 20;
 
@@ -38,17 +40,20 @@ export function watchPokes(path: string, host: StoreHost, look: () => void): () 
     if (!stopped) look();
   };
   const close = openWatcher(path, hear);
-  const again = (ms: number): void => {
-    cancel = host.setTimer(ms, () => {
+  let deafLooks = 0;
+  const again = (): void => {
+    cancel = host.setTimer(heard ? slowMs : deafMs, () => {
       look();
-      if (!stopped) again(ms);
+      // A busy machine may answer late; only one that stays silent is named.
+      if (!heard && ++deafLooks === deafAfterLooks)
+        host.warn("STORE_NOT_WATCHED", `changes of ${path} are not reported here (a network drive?), so the file is looked at every ${deafMs} ms`);
+      if (!stopped) again();
     });
   };
   poke(path);
   cancel = host.setTimer(selfTestMs, () => {
-    if (!heard) host.warn("STORE_NOT_WATCHED", `changes of ${path} are not reported here (a network drive?), so the file is looked at every ${deafMs} ms`);
     look();
-    if (!stopped) again(heard ? slowMs : deafMs);
+    if (!stopped) again();
   });
   return () => {
     stopped = true;

@@ -1,0 +1,72 @@
+/** A disk that fills up under a running orchestrator. It takes root, which may mount a small disk of memory. */
+import { execFileSync } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, expect, test } from "vitest";
+import { linesOf, newFolder, Program } from "./processes.ts";
+import { factsOf, snapshot } from "./snapshot.ts";
+
+interface Call {
+  readonly pid: number;
+  readonly run: string;
+  readonly key: string;
+  readonly input: { readonly step: number };
+}
+
+const mounts: string[] = [];
+afterEach(() => {
+  for (const mount of mounts.splice(0)) execFileSync("umount", [mount]);
+});
+
+/** A disk of that size, or why there is none. */
+function smallDisk(size: string): { readonly path: string } | { readonly why: string } {
+  if (process.platform !== "linux") return { why: `no tmpfs on ${process.platform}` };
+  const path = join(newFolder(), "disk");
+  mkdirSync(path);
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", path], { stdio: "pipe" });
+  } catch (error) {
+    return { why: `mount: ${error instanceof Error ? error.message : error}` };
+  }
+  mounts.push(path);
+  return { path };
+}
+
+test("on a full disk the orchestrator stops with STORE_FAILED and tells its callers; with space again, every run is finished", async ({ skip }) => {
+  const disk = smallDisk("3m");
+  if ("why" in disk) {
+    console.warn(`SKIPPED: the test of a full disk needs root on Linux (${disk.why})`);
+    return skip();
+  }
+  const runs = 30;
+  const effects = join(newFolder(), "effects");
+  const given = { file: join(disk.path, "test.db"), effects, runs };
+  const full = new Program("fat", given);
+  const starts = (await full.says("starts")).starts as string[];
+  const results = (await full.says("results")).results as string[];
+  expect(new Set([...starts, ...results].filter((code) => code !== "none"))).toEqual(new Set(["STORE_FAILED"]));
+  expect(results).toContain("STORE_FAILED");
+  expect(await full.says("late")).toEqual({ late: "STORE_FAILED", signal: "STORE_FAILED" });
+  expect(await full.says("stopped")).toEqual({ stopped: "STORE_FAILED" });
+  await full.end();
+  expect(full.lines.find((line) => "failed" in line)?.failed).toMatch(/full; make room on the disk/);
+
+  execFileSync("mount", ["-o", "remount,size=64m", disk.path]);
+  const before = await snapshot(given.file);
+  // What was acknowledged is there, and some of it is not done.
+  const known = new Set(before.rows.map(({ id }) => id));
+  for (const { acknowledged } of linesOf<{ acknowledged?: string }>(effects)) if (acknowledged !== undefined) expect(known).toContain(acknowledged);
+  expect(before.rows.some(({ endedAt }) => endedAt === undefined)).toBe(true);
+  const recorded = new Set(factsOf(before, "action.completed").map(({ run, fact }) => `${run} ${fact.step}`));
+  expect(recorded.size).toBeGreaterThan(0);
+
+  const next = new Program("fat", given);
+  expect((await next.says("results")).results).toEqual(Array(runs).fill("none"));
+  await next.end();
+  const after = await snapshot(given.file);
+  const late = after.rows.filter(({ id }) => id !== "late");
+  expect(late.map(({ status }) => status)).toEqual(Array(runs).fill("completed"));
+  const calls = linesOf<Call>(effects).filter(({ key }) => key !== undefined);
+  for (const { pid, run, input } of calls) expect(pid === next.pid && recorded.has(`${run} s${input.step}`)).toBe(false);
+  expect(new Set(calls.map(({ key }) => key)).size).toBe(runs * 10 + (after.rows.length - late.length) * 10);
+});
