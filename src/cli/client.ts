@@ -20,11 +20,11 @@ export async function withClient<T>(at: StoreUrl, use: (client: Client) => Promi
   const watched: Store = {
     kind: store.kind,
     open(host) {
-      // A look at a store must not make this process its owner: it would have to drive what is due.
-      opened = Object.assign(store.open(host), { acquire: () => undefined });
+      opened = store.open(host);
       return opened;
     },
   };
+  // Without a workflow it does not become the owner: it could drive nothing.
   const orchestrator = createOrchestrator({ store: watched, nodes: [] });
   try {
     return await use({

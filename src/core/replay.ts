@@ -81,7 +81,10 @@ export class Replay implements Driver, Desk {
   readonly #waiters = new Map<string, (() => void)[]>();
   readonly #cleaning = new Set<Fiber>();
   readonly #usedInputs = new Set<string>();
+  /** Steps that wait for a person. */
   readonly #paused = new Set<string>();
+  /** Steps that the engine holds back, and "" when it holds the whole run. */
+  readonly #heldBack = new Set<string>();
 
   #root: Fiber | undefined;
   #rootScope = new Scope(undefined);
@@ -141,7 +144,7 @@ export class Replay implements Driver, Desk {
         break;
       case "run.paused":
         if (this.#open.has(recordKey(fact))) return this.#recorded(fact);
-        this.#paused.add(fact.step ?? "");
+        this.#heldBack.add(fact.step ?? "");
         return;
       case "run.completed":
       case "run.failed":
@@ -208,8 +211,8 @@ export class Replay implements Driver, Desk {
   #resumed(fact: Fact & { readonly type: "run.resumed" }): void {
     if (fact.step !== undefined) this.#news.get(fact.step)?.on(fact);
     else for (const step of [...this.#paused]) this.#news.get(step)?.on({ ...fact, step });
-    this.#paused.delete(fact.step ?? "");
-    if (fact.step === undefined) this.#paused.clear();
+    if (fact.step === undefined) this.#heldBack.clear();
+    else this.#heldBack.delete(fact.step);
     // What was held back is wished again.
     for (const command of this.#open.values()) if (command.type === "dispatch" && !this.#fresh.includes(command)) this.#fresh.push(command);
   }
@@ -288,15 +291,15 @@ export class Replay implements Driver, Desk {
     return this.#final;
   }
   get paused(): boolean {
-    return this.#paused.size > 0;
+    return this.#paused.size + this.#heldBack.size > 0;
   }
   /** The whole run is paused: nothing new is begun until it is resumed. */
   get held(): boolean {
-    return this.#paused.has("");
+    return this.#heldBack.has("");
   }
   get status(): RunStatus {
     if (this.#final) return statusOf(this.#final);
-    if (this.#paused.size > 0) return "paused";
+    if (this.paused) return "paused";
     if (this.#compensating) return "compensating";
     return this.#busy > 0 ? "running" : "waiting";
   }

@@ -53,6 +53,8 @@ export function view(runId: string, facts: readonly Fact[]): RunView {
   let started: Started | undefined;
   let status: RunStatus = "pending";
   let end: Partial<Pick<RunView, "output" | "error" | "failedStep" | "notUndone" | "endedAt">> = {};
+  /** Waits that a message ended, by its number. */
+  const taken = new Map<number, Draft>();
   const pauses = new Map<string, NonNullable<RunView["paused"]>>();
   let compensating = false;
   let compensated = false;
@@ -139,10 +141,25 @@ export function view(runId: string, facts: readonly Fact[]): RunView {
         for (const draft of steps.values())
           if (draft.kind === "signal" && draft.node === fact.name && draft.status === "waiting") {
             close(draft, fact.at, "completed", { output: fact.payload });
+            taken.set(fact.seq, draft);
             break;
           }
         break;
       }
+      case "signal.rejected": {
+        // It was no answer after all: the wait goes on.
+        const draft = taken.get(fact.seq);
+        if (draft) {
+          draft.status = "waiting";
+          delete draft.output;
+          delete draft.endedAt;
+        }
+        break;
+      }
+      case "cancel.requested":
+        // A step that waits for a person is given up by a cancel.
+        for (const step of [...pauses.keys()]) if (step !== "") pauses.delete(step);
+        break;
       case "child.started":
         step(fact, fact.node, "workflow", "running").attempts++;
         if (fact.step.includes("~undo/")) compensated = true;
@@ -160,7 +177,13 @@ export function view(runId: string, facts: readonly Fact[]): RunView {
         break;
       }
       case "run.resumed":
-        pauses.delete(fact.step ?? "");
+        for (const [step, pause] of [...pauses]) {
+          if (fact.step === undefined ? pause.code === "IN_DOUBT" : fact.step !== step) continue;
+          pauses.delete(step);
+          const draft = steps.get(step);
+          if (draft?.status === "paused") draft.status = "running";
+          if (draft && fact.as === "output") close(draft, fact.at, "completed", { output: fact.output ?? null });
+        }
         break;
       case "run.compensating":
         compensating = true;

@@ -1,6 +1,6 @@
 /** A run in the hands of its caller: the same in the process that owns the store and in a client. */
 import { durationMs } from "../core/duration.ts";
-import { type Fact, type FinalBody, isFinal } from "../core/fact.ts";
+import { type Fact, type FinalBody, isFinal, type Started } from "../core/fact.ts";
 import { OnexError, RunCancelled, RunFailed } from "../core/failure.ts";
 import { type Json, toJson } from "../core/json.ts";
 import { type RunView, view } from "../core/view.ts";
@@ -146,12 +146,16 @@ export class RunHandle<Output> implements Run<Output> {
 
   /** A YAML workflow declares its signals, so they are checked before they are taken (API rule 21). */
   async #atTheDoor(name: string, payload: Json): Promise<string | undefined> {
+    const { definitions, store } = this.#engine;
     const row = await this.row();
-    const plan = this.#contract?.plan ?? this.#engine.registry.find("workflow", `${row.workflow}@${row.version}`)?.contract;
-    const source = plan && "plan" in plan ? (plan as WorkflowContract).plan : this.#contract?.plan;
-    if (!source) return undefined;
-    const declared = source.signal(name);
-    if (!declared) return `the workflow ${row.workflow} declares no such signal`;
+    const [first] = await store.turns(row.runNo, 0, 1);
+    const started = first && (this.#engine.decode(row.runNo, first.facts)[0] as Started);
+    if (!started) return undefined;
+    await definitions.load(store, started);
+    const plan = this.#engine.workflowOf(started)?.plan;
+    if (!plan) return undefined;
+    const declared = plan.signal(name);
+    if (!declared) return `the workflow ${started.workflow} declares no such signal`;
     const verdict = declared(payload);
     return "problem" in verdict ? verdict.problem : undefined;
   }
@@ -161,8 +165,15 @@ export class RunHandle<Output> implements Run<Output> {
   }
 
   async resume(options?: { readonly step: string } & ({ readonly as: "retry" | "fail" } | { readonly output: Json })): Promise<void> {
-    if (options !== undefined) {
-      const step = (await this.status()).steps.find((one) => one.step === options.step);
+    const run = await this.status();
+    if (options === undefined) {
+      if (run.paused?.code === "IN_DOUBT")
+        throw new OnexError(
+          "STEP_IN_DOUBT",
+          `step "${run.paused.step}" of run ${this.runId} may have happened: say whether to send it again, to count it as failed, or what its output is`,
+        );
+    } else {
+      const step = run.steps.find((one) => one.step === options.step);
       if (step?.status !== "paused")
         throw new OnexError("STEP_NOT_PAUSED", `step "${options.step}" of run ${this.runId} is ${step?.status ?? "unknown"}: only a paused step can be settled`);
     }

@@ -1,7 +1,8 @@
 /** Whether the nodes that a flow names are there, are of that kind, and take what they are given. */
-import type { Contract, NodeSource } from "../node/contract.ts";
+
 import type { NodeKind } from "../core/operation.ts";
 import type { RetryPolicy } from "../core/retry.ts";
+import type { Contract, NodeSource } from "../node/contract.ts";
 import type { Findings, Place } from "./finding.ts";
 import type { Flow, Step, Verb } from "./flow.ts";
 import { inputType, outputType } from "./schema-type.ts";
@@ -56,10 +57,19 @@ export class Binding {
       keys(given, wanted) {
         const missing = [...wanted.fields].filter(([key, field]) => !field.optional && !given.includes(key)).map(([key]) => key);
         const extra = wanted.closed ? given.filter((key) => !wanted.fields.has(key)) : [];
-        for (const key of extra) findings.error("INPUT_MISMATCH", verb.place, `${name} takes no "${key}".${didYouMean(key, wanted.fields.keys()) || ` It takes ${[...wanted.fields.keys()].join(", ")}.`}`);
+        for (const key of extra)
+          findings.error(
+            "INPUT_MISMATCH",
+            verb.place,
+            `${name} takes no "${key}".${didYouMean(key, wanted.fields.keys()) || ` It takes ${[...wanted.fields.keys()].join(", ")}.`}`,
+          );
         for (const key of missing) {
           const slip = given.find((other) => !wanted.fields.has(other) && nearest(other, [key]) !== undefined);
-          findings.error("INPUT_MISMATCH", verb.place, `${name} takes "${key}" (${show(wanted.fields.get(key)?.type ?? any)}), and \`with\` has none${slip === undefined || extra.includes(slip) ? "" : `; is "${slip}" meant to be it?`}`);
+          findings.error(
+            "INPUT_MISMATCH",
+            verb.place,
+            `${name} takes "${key}" (${show(wanted.fields.get(key)?.type ?? any)}), and \`with\` has none${slip === undefined || extra.includes(slip) ? "" : `; is "${slip}" meant to be it?`}`,
+          );
         }
       },
       withoutInput() {
@@ -67,7 +77,12 @@ export class Binding {
         if (members(input).length !== 1 || map?.kind !== "map") return;
         const missing = [...map.fields].filter(([, field]) => !field.optional).map(([key]) => key);
         // A caller may hand the input in by step name, so this is no error.
-        if (missing.length > 0) findings.warn("INPUT_MISSING", verb.place, `${name} takes ${missing.join(", ")}, and the step has no \`with\`; whoever starts the run must give it as the step's input`);
+        if (missing.length > 0)
+          findings.warn(
+            "INPUT_MISSING",
+            verb.place,
+            `${name} takes ${missing.join(", ")}, and the step has no \`with\`; whoever starts the run must give it as the step's input`,
+          );
       },
     };
   }
@@ -76,9 +91,23 @@ export class Binding {
     const repeatable = contract.idempotent === true || contract.readonly === true;
     const retry = step.retry ?? contract.retry ?? this.#flow.defaults.retry;
     if (!repeatable && retry && attempts(retry) > 1)
-      this.#findings.warn("RETRY_NOT_IDEMPOTENT", place, `${contract.name} is retried and does not say that it is idempotent: it may happen twice; declare \`idempotent: true\` if it uses its idempotency key, or write \`retry: false\``);
-    if (contract.undo === undefined && contract.irreversible === undefined && contract.readonly !== true && step.undo === undefined && this.#once(`undo ${contract.name}`))
-      this.#findings.warn("UNDO_UNSAID", place, `${contract.name} does not say how it is taken back: declare one of undo, irreversible: "why" or readonly: true, or write \`undo\` on the step`);
+      this.#findings.warn(
+        "RETRY_NOT_IDEMPOTENT",
+        place,
+        `${contract.name} is retried and does not say that it is idempotent: it may happen twice; declare \`idempotent: true\` if it uses its idempotency key, or write \`retry: false\``,
+      );
+    if (
+      contract.undo === undefined &&
+      contract.irreversible === undefined &&
+      contract.readonly !== true &&
+      step.undo === undefined &&
+      this.#once(`undo ${contract.name}`)
+    )
+      this.#findings.warn(
+        "UNDO_UNSAID",
+        place,
+        `${contract.name} does not say how it is taken back: declare one of undo, irreversible: "why" or readonly: true, or write \`undo\` on the step`,
+      );
   }
 
   #once(what: string): boolean {
@@ -99,11 +128,20 @@ export class Binding {
   #why(kind: NodeKind, reference: string, verb: string): string {
     const name = reference.replace(/@.*/, "");
     const other = this.#nodes.find(kind, name);
-    if (other) return `${reference}: the newest ${kind} ${name} is ${other.contract.version}; write ${name}@${other.contract.version.split(".")[0]}, or add that version to the nodes`;
+    if (other)
+      return `${reference}: the newest ${kind} ${name} is ${other.contract.version}; write ${name}@${other.contract.version.split(".")[0]}, or add that version to the nodes`;
     const as = kinds.find((candidate) => candidate !== kind && this.#nodes.find(candidate, name) !== undefined);
-    if (as) return verb === "read" ? `${name} is ${article(as)} ${as}; read takes a reducer` : `${name} is ${article(as)} ${as}, not ${article(kind)} ${kind}; write \`${as}: ${reference}\``;
+    if (as)
+      return verb === "read"
+        ? `${name} is ${article(as)} ${as}; read takes a reducer`
+        : `${name} is ${article(as)} ${as}, not ${article(kind)} ${kind}; write \`${as}: ${reference}\``;
     const names = this.#nodes.names(kind);
-    const near = didYouMean(name, names) || didYouMean(name, kinds.flatMap((candidate) => this.#nodes.names(candidate)));
+    const near =
+      didYouMean(name, names) ||
+      didYouMean(
+        name,
+        kinds.flatMap((candidate) => this.#nodes.names(candidate)),
+      );
     return `there is no ${kind} "${reference}".${near || (names.length > 0 && names.length <= 12 ? ` There are ${names.join(", ")}.` : " Add it to the nodes of the orchestrator.")}`;
   }
 }

@@ -60,7 +60,9 @@ class BlockRun {
     return this.#left[i] === 0;
   }
   gate(i: number): Latch {
-    return (this.#gates[i] ??= new Latch());
+    const gate = this.#gates[i] ?? new Latch();
+    this.#gates[i] = gate;
+    return gate;
   }
 
   /** The failure of a step whose `any` can no longer be met. */

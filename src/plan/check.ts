@@ -12,7 +12,25 @@ import { conditions, type Facts, factsOf, noFacts, together } from "./narrow.ts"
 import { isJsonMap } from "./parse-value.ts";
 import { typeOfSchema } from "./schema-type.ts";
 import type { Template } from "./template.ts";
-import { any, bool, isNullable, listOf, mapOf, members, never, nonNull, nothing, number, overlap, show, skippedBy, string, type Type, typeOfValue, union } from "./types.ts";
+import {
+  any,
+  bool,
+  isNullable,
+  listOf,
+  mapOf,
+  members,
+  never,
+  nonNull,
+  nothing,
+  number,
+  overlap,
+  show,
+  skippedBy,
+  string,
+  type Type,
+  typeOfValue,
+  union,
+} from "./types.ts";
 import type { Read } from "./workflow.ts";
 
 /** Adds what is wrong to `findings`; without `nodes` what they take and give is unknown. */
@@ -69,7 +87,13 @@ class Checker {
   #step(step: Step, scope: TypeScope, facts: Facts, name: string): Type {
     const known = step.when ? this.#condition(step.when, scope, facts, "when") : facts;
     let type = this.#verb(step, step.verb, scope, known, name);
-    if (step.when) type = union([type, step.fallback ? this.#template(step.fallback, scope, facts) : { kind: "null", skipped: name, conditions: conditions(step.when.ast) }]);
+    if (step.when)
+      type = union([
+        type,
+        step.fallback
+          ? this.#template(step.fallback, scope, facts)
+          : { kind: "null", skipped: name, conditions: conditions(step.when.ast) },
+      ]);
     if (step.onError === "continue") type = union([type, { kind: "null", skipped: name }]);
     else if (step.onError !== "fail") type = union([type, this.#step(step.onError, new Scope(scope, { error: errorType }), known, name)]);
     return type;
@@ -102,7 +126,11 @@ class Checker {
       case "each":
         return this.#each(verb, scope, facts, name);
       case "race":
-        return union([...verb.branches].map(([key, branch]) => mapOf({ winner: { kind: "string", values: [key] }, value: this.#step(branch, scope, facts, key) })));
+        return union(
+          [...verb.branches].map(([key, branch]) =>
+            mapOf({ winner: { kind: "string", values: [key] }, value: this.#step(branch, scope, facts, key) }),
+          ),
+        );
       case "repeat": {
         const body = this.#step(verb.body, new Scope(scope, { last: any, index: number }), facts, name);
         this.#condition(verb.until, new Scope(scope, { last: body, index: number }), facts, "until");
@@ -118,7 +146,15 @@ class Checker {
       if (call) this.#fits(verb.with, type, call, scope, facts);
     } else call?.withoutInput();
     // Checked for its own sake: what an undo gives goes nowhere.
-    if (step.undo) this.#step(step.undo, new Scope(scope, { done: mapOf({ input: call?.input ?? any, output: union([call?.output ?? any, nothing]), idempotencyKey: string }) }), facts, "undo");
+    if (step.undo)
+      this.#step(
+        step.undo,
+        new Scope(scope, {
+          done: mapOf({ input: call?.input ?? any, output: union([call?.output ?? any, nothing]), idempotencyKey: string }),
+        }),
+        facts,
+        "undo",
+      );
     return call?.output ?? any;
   }
 
@@ -146,9 +182,18 @@ class Checker {
     if (type.kind !== "never" && !overlap(type, wanted)) {
       const detail = type.kind === "map" && wanted.kind === "map" ? missing(type, wanted) : "";
       this.#findings.error("INPUT_MISMATCH", place, `${call.name} takes ${show(wanted)} as ${what}, and this is ${show(type)}${detail}`);
-    } else if (isNullable(type) && nonNull(type).kind !== "never" && !members(wanted).some((member) => member.kind === "null" || member.kind === "any")) {
+    } else if (
+      isNullable(type) &&
+      nonNull(type).kind !== "never" &&
+      !members(wanted).some((member) => member.kind === "null" || member.kind === "any")
+    ) {
       const step = skippedBy(type);
-      if (step !== undefined) this.#findings.warn("REFERENCE_MAYBE_SKIPPED", place, `${call.name} takes ${show(wanted)} as ${what}, and this is null when the step "${step}" is skipped or has failed; give that step a default, or this one a when`);
+      if (step !== undefined)
+        this.#findings.warn(
+          "REFERENCE_MAYBE_SKIPPED",
+          place,
+          `${call.name} takes ${show(wanted)} as ${what}, and this is null when the step "${step}" is skipped or has failed; give that step a default, or this one a when`,
+        );
     }
   }
 
@@ -169,13 +214,26 @@ class Checker {
     const lists = members(list).flatMap((member) => (member.kind === "list" ? [member.item] : member.kind === "any" ? [any] : []));
     const at = verb.list.place(leading(verb.list));
     const step = skippedBy(list);
-    if (lists.length === 0 && list.kind !== "never") this.#findings.error("TYPE_MISMATCH", at, `each goes over a list, and \`${verb.list.text.trim()}\` is ${show(list)}`);
+    if (lists.length === 0 && list.kind !== "never")
+      this.#findings.error("TYPE_MISMATCH", at, `each goes over a list, and \`${verb.list.text.trim()}\` is ${show(list)}`);
     else if (step !== undefined)
-      this.#findings.warn("REFERENCE_MAYBE_SKIPPED", at, `\`${verb.list.text.trim()}\` is null when the step "${step}" is skipped or has failed; guard it, as in when: ${verb.list.text.trim()} != null`);
+      this.#findings.warn(
+        "REFERENCE_MAYBE_SKIPPED",
+        at,
+        `\`${verb.list.text.trim()}\` is null when the step "${step}" is skipped or has failed; guard it, as in when: ${verb.list.text.trim()} != null`,
+      );
     const item = lists.length === 0 ? any : union(lists);
-    const body = this.#step(verb.body, new Scope(scope, { [verb.as]: verb.batchSize === undefined ? item : listOf(item), index: number }), facts, name);
+    const body = this.#step(
+      verb.body,
+      new Scope(scope, { [verb.as]: verb.batchSize === undefined ? item : listOf(item), index: number }),
+      facts,
+      name,
+    );
     if (!verb.collect) return listOf(body);
-    return mapOf({ results: listOf(body), errors: listOf(mapOf({ index: number, item: any, code: string, message: string, step: string, details: any })) });
+    return mapOf({
+      results: listOf(body),
+      errors: listOf(mapOf({ index: number, item: any, code: string, message: string, step: string, details: any })),
+    });
   }
 
   /** Checks a condition and answers with what is known where it holds. */
@@ -191,12 +249,15 @@ class Checker {
       case "hole":
         return this.#expression(template.expression, scope, facts, loud);
       case "text":
-        for (const part of template.parts) if (typeof part !== "string") this.#printed(part, this.#expression(part, scope, facts, loud), loud);
+        for (const part of template.parts)
+          if (typeof part !== "string") this.#printed(part, this.#expression(part, scope, facts, loud), loud);
         return string;
       case "list":
         return listOf(union(template.items.map((item) => this.#template(item, scope, facts, loud))));
       case "map": {
-        const fields = new Map(template.entries.map(([key, value]) => [key, { type: this.#template(value, scope, facts, loud), optional: false }] as const));
+        const fields = new Map(
+          template.entries.map(([key, value]) => [key, { type: this.#template(value, scope, facts, loud), optional: false }] as const),
+        );
         return { kind: "map", fields, rest: undefined, closed: true };
       }
     }
@@ -209,22 +270,40 @@ class Checker {
   #printed(expression: Expression, type: Type, loud: boolean): void {
     if (!loud) return;
     const at = expression.place(leading(expression));
-    if (type.kind !== "never" && !overlap(type, printable)) this.#findings.error("TYPE_MISMATCH", at, `\`${expression.text.trim()}\` is ${show(type)}, which has no place inside text; let the hole be the whole value, or take a part of it`);
+    if (type.kind !== "never" && !overlap(type, printable))
+      this.#findings.error(
+        "TYPE_MISMATCH",
+        at,
+        `\`${expression.text.trim()}\` is ${show(type)}, which has no place inside text; let the hole be the whole value, or take a part of it`,
+      );
     const step = skippedBy(type);
-    if (step !== undefined) this.#findings.warn("REFERENCE_MAYBE_SKIPPED", at, `\`${expression.text.trim()}\` prints "null" when the step "${step}" is skipped or has failed`);
+    if (step !== undefined)
+      this.#findings.warn(
+        "REFERENCE_MAYBE_SKIPPED",
+        at,
+        `\`${expression.text.trim()}\` prints "null" when the step "${step}" is skipped or has failed`,
+      );
   }
 
   #scalar(template: Template, scope: TypeScope, facts: Facts, what: string): void {
     const type = this.#template(template, scope, facts);
     if (type.kind !== "never" && !overlap(type, printable) && template.kind === "hole")
-      this.#findings.error("TYPE_MISMATCH", template.expression.place(leading(template.expression)), `${what} is text, and \`${template.expression.text.trim()}\` is ${show(type)}`);
+      this.#findings.error(
+        "TYPE_MISMATCH",
+        template.expression.place(leading(template.expression)),
+        `${what} is text, and \`${template.expression.text.trim()}\` is ${show(type)}`,
+      );
   }
 
   #sleep(time: Template, scope: TypeScope, facts: Facts): void {
     const type = this.#template(time, scope, facts);
     const moment = union([number, string, { kind: "timestamp" }, { kind: "duration" }]);
     if (type.kind !== "never" && !overlap(type, moment) && time.kind === "hole")
-      this.#findings.error("TYPE_MISMATCH", time.expression.place(leading(time.expression)), `sleep takes a duration, or a moment as ISO text or milliseconds, and \`${time.expression.text.trim()}\` is ${show(type)}`);
+      this.#findings.error(
+        "TYPE_MISMATCH",
+        time.expression.place(leading(time.expression)),
+        `sleep takes a duration, or a moment as ISO text or milliseconds, and \`${time.expression.text.trim()}\` is ${show(type)}`,
+      );
   }
 
   #expression(expression: Expression, scope: TypeScope, facts: Facts, loud = true): Type {
@@ -275,4 +354,3 @@ function runningOrder(block: Block): number[] {
     }
   return order;
 }
-

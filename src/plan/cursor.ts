@@ -1,5 +1,5 @@
 /** A walk over plan data that always knows where it stands, so that every complaint has a place. */
-import { durationMs, type Duration } from "../core/duration.ts";
+import { type Duration, durationMs } from "../core/duration.ts";
 import type { Json } from "../core/json.ts";
 import type { Places } from "./fence.ts";
 import { type Findings, nowhere, type Place } from "./finding.ts";
@@ -15,7 +15,14 @@ export class Cursor {
   readonly #parent: Cursor | undefined;
   readonly name: string | number;
 
-  private constructor(value: Json, findings: Findings, places: Places | undefined, parent: Cursor | undefined, container: object | undefined, name: string | number) {
+  private constructor(
+    value: Json,
+    findings: Findings,
+    places: Places | undefined,
+    parent: Cursor | undefined,
+    container: object | undefined,
+    name: string | number,
+  ) {
     this.value = value;
     this.findings = findings;
     this.#places = places;
@@ -137,7 +144,11 @@ export class Cursor {
   only(what: string, known: readonly string[]): void {
     for (const child of this.entries())
       if (!known.includes(String(child.name)))
-        child.error("PLAN_INVALID", `${what} has no "${child.name}".${didYouMean(String(child.name), known) || ` It may have ${oneOf(known)}.`}`, child.keyPlace);
+        child.error(
+          "PLAN_INVALID",
+          `${what} has no "${child.name}".${didYouMean(String(child.name), known) || ` It may have ${oneOf(known)}.`}`,
+          child.keyPlace,
+        );
   }
 }
 

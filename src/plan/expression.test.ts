@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
+import type { Json } from "../core/json.ts";
 import { Expression } from "./expression.ts";
 import { nowhere } from "./finding.ts";
-import type { Json } from "../core/json.ts";
 
 const scope: Record<string, Json> = {
   n: 3,
@@ -68,7 +68,14 @@ test.each<[string, Json]>([
   ["items.filter(i, i.qty > 2).size()", 1],
   ["items.exists(i, i.sku == 'b') && !items.all(i, i.qty > 2) && items.exists_one(i, i.qty == 3)", true],
   ["m.map(k, k)", ["k", "l", "a-b"]],
-  ["xs.map(x, xs.map(y, x * y))", [[1, 2, 3], [2, 4, 6], [3, 6, 9]]],
+  [
+    "xs.map(x, xs.map(y, x * y))",
+    [
+      [1, 2, 3],
+      [2, 4, 6],
+      [3, 6, 9],
+    ],
+  ],
   ["xs.map(x, xs.map(x, x)[0] + x)", [2, 3, 4]],
   ["cel.bind(q, n + 1, q * q)", 16],
   // null and branches of different types
@@ -101,7 +108,7 @@ test.each([
   ["nil.x", "`nil.x`: nil is null (was its step skipped?); guard it with nil != null"],
   ["s.x", '`s.x`: s is a string and has no "x"'],
   ["xs[7]", "`xs[7]`: xs has 3 items, none at index 7"],
-  ["xs['a']", '`xs[\'a\']`: a list is indexed by a whole number, not by "a"'],
+  ["xs['a']", "`xs['a']`: a list is indexed by a whole number, not by \"a\""],
   ["m.constructor", '`m.constructor`: m has no "constructor"; guard it with has(m.constructor)'],
   ["m.toString", '`m.toString`: m has no "toString"; guard it with has(m.toString)'],
   ["m['__proto__']", "`m['__proto__']`: m has no \"__proto__\"; guard it with has(m.__proto__)"],
@@ -112,8 +119,11 @@ test.each([
   ["n && yes", "`n && yes`: the left side of && must be true or false, and it is a number"],
   ["!s", "`!s`: what follows ! must be true or false, and it is a string"],
   ["n ? 1 : 2", "`n ? 1 : 2`: the condition before ? must be true or false, and it is a number"],
-  ["int('x')", '`int(\'x\')`: int() takes a number or a whole number as text, not "x"'],
-  ["timestamp('soon')", '`timestamp(\'soon\')`: timestamp() takes ISO text such as "2026-01-31T12:00:00Z", or milliseconds since 1970, not "soon"'],
+  ["int('x')", "`int('x')`: int() takes a number or a whole number as text, not \"x\""],
+  [
+    "timestamp('soon')",
+    '`timestamp(\'soon\')`: timestamp() takes ISO text such as "2026-01-31T12:00:00Z", or milliseconds since 1970, not "soon"',
+  ],
   ["n.map(x, x)", "`n.map(x, x)`: .map() is called on a list or a map, not on a number"],
   ["gone", '`gone`: there is no "gone" here'],
 ])("%s fails with a sentence", (text, sentence) => {
@@ -156,7 +166,9 @@ describe("hostile expressions", () => {
     expect(performance.now() - began).toBeLessThan(2000);
   });
   test("a text cannot be doubled without end", () => {
-    refused(Array.from({ length: 20 }, (_, i) => `cel.bind(v${i}, ${i === 0 ? "'xxxxxxxxxxxxxxxx'" : `v${i - 1} + v${i - 1}`}, `).join("") + "v19" + ")".repeat(20));
+    refused(
+      `${Array.from({ length: 20 }, (_, i) => `cel.bind(v${i}, ${i === 0 ? "'xxxxxxxxxxxxxxxx'" : `v${i - 1} + v${i - 1}`}, `).join("")}v19${")".repeat(20)}`,
+    );
   });
   test("the limit is no failure that || forgives", () => {
     refused("big.all(a, big.all(b, a + b >= 0)) || true");
@@ -170,16 +182,26 @@ describe("hostile expressions", () => {
     expect(() => new Expression("s.matches('(?=a)')", () => nowhere)).toThrow(/not a pattern that runs in linear time/);
   });
   test("deep and long ones are refused when they are read", () => {
-    expect(() => new Expression(`${"(".repeat(100)}1${")".repeat(100)}`, () => nowhere)).toThrow(expect.objectContaining({ code: "EXPRESSION_INVALID" }));
-    expect(() => new Expression(Array(3000).fill("1").join("+"), () => nowhere)).toThrow(expect.objectContaining({ code: "EXPRESSION_INVALID" }));
+    expect(() => new Expression(`${"(".repeat(100)}1${")".repeat(100)}`, () => nowhere)).toThrow(
+      expect.objectContaining({ code: "EXPRESSION_INVALID" }),
+    );
+    expect(() => new Expression(Array(3000).fill("1").join("+"), () => nowhere)).toThrow(
+      expect.objectContaining({ code: "EXPRESSION_INVALID" }),
+    );
   });
   test("names of objects of the language are just names", () => {
-    for (const text of ["constructor", "__proto__.x", "process.exit(1)", "this", "globalThis.x", "s.constructor('x')"]) expect(() => run(text)).toThrow();
+    for (const text of ["constructor", "__proto__.x", "process.exit(1)", "this", "globalThis.x", "s.constructor('x')"])
+      expect(() => run(text)).toThrow();
   });
 });
 
 test("the names of an expression, without those of its macros", () => {
-  expect([...new Expression("xs.map(x, x + n).size() > input.y && has(m.k)", () => nowhere).names.keys()]).toEqual(["xs", "n", "input", "m"]);
+  expect([...new Expression("xs.map(x, x + n).size() > input.y && has(m.k)", () => nowhere).names.keys()]).toEqual([
+    "xs",
+    "n",
+    "input",
+    "m",
+  ]);
 });
 
 test("a hundred thousand evaluations take less than a second", () => {

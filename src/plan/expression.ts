@@ -50,7 +50,12 @@ export class Expression {
 }
 
 function parse(text: string): ASTNode {
-  if (text.length > maxLength) throw new CelMistake("EXPRESSION_INVALID", 0, `an expression has at most ${maxLength} characters, and this one has ${text.length}; use a compute node`);
+  if (text.length > maxLength)
+    throw new CelMistake(
+      "EXPRESSION_INVALID",
+      0,
+      `an expression has at most ${maxLength} characters, and this one has ${text.length}; use a compute node`,
+    );
   if (text.trim() === "") throw new CelMistake("EXPRESSION_INVALID", 0, "the expression is empty");
   try {
     return parser.parse(text).ast;

@@ -5,7 +5,19 @@
  * tags. So the text is measured first (bytes, tokens, depth, without recursion), then parsed with every convenience off,
  * then walked once: duplicates by a Set, forbidden keys, tags, aliases, the number of values.
  */
-import { type Document, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, type Node, type Pair, parseDocument, type YAMLMap } from "yaml";
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  Lexer,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseDocument,
+  type YAMLMap,
+} from "yaml";
 import type { Json } from "../core/json.ts";
 import type { Findings, Place } from "./finding.ts";
 
@@ -60,7 +72,8 @@ function measure(text: string, findings: Findings): boolean {
     return false;
   };
   const bytes = Buffer.byteLength(text);
-  if (bytes > limits.bytes) return refuse({ line: 1, column: 1 }, `the file has ${bytes} bytes; a contract has at most ${limits.bytes} (1 MiB)`);
+  if (bytes > limits.bytes)
+    return refuse({ line: 1, column: 1 }, `the file has ${bytes} bytes; a contract has at most ${limits.bytes} (1 MiB)`);
   let tokens = 0;
   let flow = 0;
   let line = 1;
@@ -81,7 +94,10 @@ function measure(text: string, findings: Findings): boolean {
     if (token === "[" || token === "{") flow++;
     else if (token === "]" || token === "}") flow = Math.max(0, flow - 1);
     if (flow + indents.length > limits.depth)
-      return refuse({ line, column: 1 }, `values are nested more than ${limits.depth} deep here; move inner steps into a workflow of their own`);
+      return refuse(
+        { line, column: 1 },
+        `values are nested more than ${limits.depth} deep here; move inner steps into a workflow of their own`,
+      );
     const last = token.lastIndexOf("\n");
     if (last < 0) column += token.length;
     else {
@@ -145,11 +161,19 @@ class Walk implements Places {
     if (node === null) return null;
     if (++this.#nodes > limits.nodes) {
       this.#full = true;
-      this.#error("YAML_TOO_LARGE", node, `the file has more than ${limits.nodes} values (aliases counted as what they stand for); build so large a graph as a plan in code`);
+      this.#error(
+        "YAML_TOO_LARGE",
+        node,
+        `the file has more than ${limits.nodes} values (aliases counted as what they stand for); build so large a graph as a plan in code`,
+      );
       return null;
     }
     if (depth > limits.depth) {
-      this.#error("YAML_TOO_LARGE", node, `values are nested more than ${limits.depth} deep here; move inner steps into a workflow of their own`);
+      this.#error(
+        "YAML_TOO_LARGE",
+        node,
+        `values are nested more than ${limits.depth} deep here; move inner steps into a workflow of their own`,
+      );
       return null;
     }
     if (isAlias(node)) return this.#alias(node.source, node, depth);
@@ -184,7 +208,11 @@ class Walk implements Places {
       const keyNode = pair.key as Node;
       const first = children.get(key);
       if (first !== undefined) {
-        this.#error("YAML_INVALID", keyNode, `the key "${clip(key)}" stands here a second time; the first is in line ${this.at(first.key).line}`);
+        this.#error(
+          "YAML_INVALID",
+          keyNode,
+          `the key "${clip(key)}" stands here a second time; the first is in line ${this.at(first.key).line}`,
+        );
         continue;
       }
       const keyRange = rangeOf(keyNode, node);
@@ -222,7 +250,11 @@ class Walk implements Places {
   #scalar(value: unknown, node: Node): Json {
     if (typeof value === "string") {
       if (value.length > limits.scalar) {
-        this.#error("YAML_TOO_LARGE", node, `this text has ${value.length} characters; a value has at most ${limits.scalar}: hand large data in as input`);
+        this.#error(
+          "YAML_TOO_LARGE",
+          node,
+          `this text has ${value.length} characters; a value has at most ${limits.scalar}: hand large data in as input`,
+        );
         return null;
       }
       return value;
@@ -251,14 +283,19 @@ class Walk implements Places {
     // The range of a node begins after its tag.
     const start = node.range?.[0] ?? 0;
     const at = this.#text.lastIndexOf(shown, start);
-    this.#findings.error("YAML_INVALID", this.at(at < 0 ? start : at), `${clip(shown)} is read as a YAML tag; a value that begins with ! must be quoted, as in "${clip(shown)}"`);
+    this.#findings.error(
+      "YAML_INVALID",
+      this.at(at < 0 ? start : at),
+      `${clip(shown)} is read as a YAML tag; a value that begins with ! must be quoted, as in "${clip(shown)}"`,
+    );
     return false;
   }
 
   #alias(name: string, node: Node, depth: number): Json {
     const target = this.#anchors.get(name);
     if (++this.#aliases > limits.aliases) {
-      if (this.#aliases === limits.aliases + 1) this.#error("YAML_TOO_LARGE", node, `the file has more than ${limits.aliases} aliases; write the values out`);
+      if (this.#aliases === limits.aliases + 1)
+        this.#error("YAML_TOO_LARGE", node, `the file has more than ${limits.aliases} aliases; write the values out`);
       return null;
     }
     if (target === undefined) {

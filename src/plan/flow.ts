@@ -76,7 +76,13 @@ export interface Needs {
 
 export type CallKind = "compute" | "effect" | "reducer" | "workflow";
 export type Verb =
-  | { readonly kind: "call"; readonly node: CallKind; readonly reference: string; readonly place: Place; readonly with: Template | undefined }
+  | {
+      readonly kind: "call";
+      readonly node: CallKind;
+      readonly reference: string;
+      readonly place: Place;
+      readonly with: Template | undefined;
+    }
   | { readonly kind: "read"; readonly reference: string; readonly place: Place; readonly key: Template | undefined }
   | { readonly kind: "wait"; readonly signal: string; readonly place: Place }
   | { readonly kind: "sleep"; readonly ms: number | undefined; readonly time: Template | undefined }

@@ -1,6 +1,7 @@
 /** Who waits for whom in a block: from `needs` and from references, in time proportional to steps and edges. */
-import type { Block, Dependent, NamedStep, Step } from "./flow.ts";
+
 import { type Findings, nowhere } from "./finding.ts";
+import type { Block, Dependent, NamedStep, Step } from "./flow.ts";
 import type { Names } from "./names.ts";
 import type { Template } from "./template.ts";
 
@@ -11,7 +12,14 @@ export interface RawStep {
 }
 
 /** Draws the graph; cycles are complaints. `implicit`: without `output` the last step is the value. */
-export function drawBlock(steps: readonly RawStep[], index: ReadonlyMap<string, number>, names: Names, output: Template | undefined, implicit: boolean, findings: Findings): Block {
+export function drawBlock(
+  steps: readonly RawStep[],
+  index: ReadonlyMap<string, number>,
+  names: Names,
+  output: Template | undefined,
+  implicit: boolean,
+  findings: Findings,
+): Block {
   const dependents: Dependent[][] = steps.map(() => []);
   const waitsFor = steps.map(() => 0);
   const read = new Set<number>(implicit && output === undefined && steps.length > 0 ? [steps.length - 1] : []);
@@ -22,30 +30,36 @@ export function drawBlock(steps: readonly RawStep[], index: ReadonlyMap<string, 
     for (const [name, place] of references) {
       const at = index.get(name);
       if (at === undefined) continue;
-      if (at === i) findings.error("STEP_CYCLE", place, `the step "${own}" refers to itself; \`last\` is the value of the turn before, in a repeat`);
+      if (at === i)
+        findings.error("STEP_CYCLE", place, `the step "${own}" refers to itself; \`last\` is the value of the turn before, in a repeat`);
       before.add(at);
     }
     for (const { name, place } of body.needs?.names ?? []) {
       const at = index.get(name);
       if (at === undefined) continue;
       if (at === i) findings.error("STEP_CYCLE", place, `the step "${own}" needs itself`);
-      else if (references.has(name)) findings.warn("NEEDS_IMPLIED", place, `"${name}" is needed already, because ${own} refers to it; take it out of needs`);
+      else if (references.has(name))
+        findings.warn("NEEDS_IMPLIED", place, `"${name}" is needed already, because ${own} refers to it; take it out of needs`);
       if (body.needs?.any === undefined) before.add(at);
     }
     for (const at of before) dependents[at]?.push({ step: i, any: false });
-    if (body.needs?.any !== undefined) for (const { name } of body.needs.names) dependents[index.get(name) ?? -1]?.push({ step: i, any: true });
+    if (body.needs?.any !== undefined)
+      for (const { name } of body.needs.names) dependents[index.get(name) ?? -1]?.push({ step: i, any: true });
     waitsFor[i] = before.size + (body.needs?.any === undefined ? 0 : 1);
   });
   const named = steps.map(
     (step, i): NamedStep => ({
       ...step,
       waitsFor: waitsFor[i] ?? 0,
-      any: step.body.needs?.any === undefined ? undefined : { of: step.body.needs.names.map(({ name }) => name), count: step.body.needs.any },
+      any:
+        step.body.needs?.any === undefined ? undefined : { of: step.body.needs.names.map(({ name }) => name), count: step.body.needs.any },
       judged: !read.has(i) && (dependents[i]?.length ?? 0) > 0 && (dependents[i] ?? []).every(({ any }) => any),
     }),
   );
   tellCycle(named, dependents, findings);
-  const chain = named.every((step, i) => step.any === undefined && (i === 0 || (dependents[i - 1] ?? []).some((dependent) => dependent.step === i)));
+  const chain = named.every(
+    (step, i) => step.any === undefined && (i === 0 || (dependents[i - 1] ?? []).some((dependent) => dependent.step === i)),
+  );
   return { steps: named, index, output, dependents, chain };
 }
 
@@ -80,5 +94,9 @@ function tellCycle(steps: readonly NamedStep[], dependents: readonly Dependent[]
   const turned = [...cycle.slice(first), ...cycle.slice(0, first), cycle[first] as number];
   const shown = turned.length > 12 ? [...turned.slice(0, 6), undefined, ...turned.slice(-5)] : turned;
   const path = shown.map((i) => (i === undefined ? "…" : (steps[i]?.name ?? ""))).join(" → ");
-  findings.error("STEP_CYCLE", steps[cycle[first] ?? 0]?.body.place ?? nowhere, `these steps wait for each other: ${path} (each waits for the next)`);
+  findings.error(
+    "STEP_CYCLE",
+    steps[cycle[first] ?? 0]?.body.place ?? nowhere,
+    `these steps wait for each other: ${path} (each waits for the next)`,
+  );
 }

@@ -19,8 +19,8 @@ import {
   skippedBy,
   span,
   string,
-  timestamp,
   type Type,
+  timestamp,
   typeOfValue,
   union,
 } from "./types.ts";
@@ -58,7 +58,10 @@ export class Inference {
       case "?:": {
         const [condition, yes, no] = ast.args;
         this.boolean(condition, facts, "the condition before ?");
-        return union([this.type(yes, together(facts, factsOf(condition, true))), this.type(no, together(facts, factsOf(condition, false)))]);
+        return union([
+          this.type(yes, together(facts, factsOf(condition, true))),
+          this.type(no, together(facts, factsOf(condition, false))),
+        ]);
       }
       case "&&":
       case "||": {
@@ -102,7 +105,8 @@ export class Inference {
   boolean(ast: ASTNode, facts: Facts, what: string): void {
     const type = this.type(ast, facts);
     this.#maybeNull(ast, type);
-    if (!overlap(type, bool) && type.kind !== "never") this.#complain.error("TYPE_MISMATCH", ast.start, `${what} must be true or false, and \`${short(ast)}\` is ${show(type)}`);
+    if (!overlap(type, bool) && type.kind !== "never")
+      this.#complain.error("TYPE_MISMATCH", ast.start, `${what} must be true or false, and \`${short(ast)}\` is ${show(type)}`);
   }
 
   /** A use that null does not survive. */
@@ -111,13 +115,19 @@ export class Inference {
     const text = short(ast);
     const step = skippedBy(type);
     if (step !== undefined)
-      this.#complain.warn("REFERENCE_MAYBE_SKIPPED", ast.start, `\`${text}\` is null when the step "${step}" is skipped or has failed; guard it with \`${text} != null\`, or give the step a default`);
-    else if (type.kind === "union" && !type.of.some((member) => member.kind === "any")) this.#complain.warn("REFERENCE_MAYBE_NULL", ast.start, `\`${text}\` may be null; guard it with \`${text} != null\``);
+      this.#complain.warn(
+        "REFERENCE_MAYBE_SKIPPED",
+        ast.start,
+        `\`${text}\` is null when the step "${step}" is skipped or has failed; guard it with \`${text} != null\`, or give the step a default`,
+      );
+    else if (type.kind === "union" && !type.of.some((member) => member.kind === "any"))
+      this.#complain.warn("REFERENCE_MAYBE_NULL", ast.start, `\`${text}\` may be null; guard it with \`${text} != null\``);
   }
 
   #want(ast: ASTNode, type: Type, wanted: Type, what: string): void {
     this.#maybeNull(ast, type);
-    if (type.kind !== "never" && !overlap(type, wanted)) this.#complain.error("TYPE_MISMATCH", ast.start, `${what} takes ${show(wanted)}, and \`${short(ast)}\` is ${show(type)}`);
+    if (type.kind !== "never" && !overlap(type, wanted))
+      this.#complain.error("TYPE_MISMATCH", ast.start, `${what} takes ${show(wanted)}, and \`${short(ast)}\` is ${show(type)}`);
   }
 
   #access(ast: ASTNode, of: ASTNode, key: string, facts: Facts): Type {
@@ -157,11 +167,15 @@ export class Inference {
     const found = members(type).flatMap((member): Type[] => {
       if (member.kind === "any") return [any];
       if (member.kind === "list") return overlap(key, number) ? [member.item] : [];
-      if (member.kind === "map") return overlap(key, string) ? [...[...member.fields.values()].map((field) => field.type), ...(member.rest ? [member.rest] : [])] : [];
+      if (member.kind === "map")
+        return overlap(key, string)
+          ? [...[...member.fields.values()].map((field) => field.type), ...(member.rest ? [member.rest] : [])]
+          : [];
       return [];
     });
     if (found.length > 0) return union(found);
-    if (type.kind !== "never" && members(type).every((member) => member.kind !== "map")) this.#complain.error("TYPE_MISMATCH", of.start, `\`${short(of)}\` is ${show(type)}, and has no items by ${show(key)}`);
+    if (type.kind !== "never" && members(type).every((member) => member.kind !== "map"))
+      this.#complain.error("TYPE_MISMATCH", of.start, `\`${short(of)}\` is ${show(type)}, and has no items by ${show(key)}`);
     return any;
   }
 
@@ -181,7 +195,11 @@ export class Inference {
     const b = this.type(right, facts);
     const nulls = a.kind === "null" || b.kind === "null";
     if (!nulls && a.kind !== "never" && b.kind !== "never" && !overlap(a, b))
-      this.#complain.warn("COMPARISON_CONSTANT", ast.start, `\`${short(left)}\` (${show(a)}) never equals \`${short(right)}\` (${show(b)})`);
+      this.#complain.warn(
+        "COMPARISON_CONSTANT",
+        ast.start,
+        `\`${short(left)}\` (${show(a)}) never equals \`${short(right)}\` (${show(b)})`,
+      );
     return bool;
   }
 
@@ -200,7 +218,11 @@ export class Inference {
     if (results.length > 0) return union(results);
     if (a.kind === "never" || b.kind === "never") return never;
     const text = operator === "+" && (overlap(a, string) || overlap(b, string)) && (overlap(a, number) || overlap(b, number));
-    this.#complain.error("TYPE_MISMATCH", ast.start, `${operator} does not join ${show(a)} and ${show(b)}${text ? "; write string(…) around the number" : ""}`);
+    this.#complain.error(
+      "TYPE_MISMATCH",
+      ast.start,
+      `${operator} does not join ${show(a)} and ${show(b)}${text ? "; write string(…) around the number" : ""}`,
+    );
     return any;
   }
 
@@ -209,8 +231,16 @@ export class Inference {
     const b = this.type(right, facts);
     this.#maybeNull(left, a);
     this.#maybeNull(right, b);
-    const fits = members(a).some((x) => members(b).some((y) => x.kind === "any" || y.kind === "any" || (x.kind === y.kind && ["number", "string", "bool", "timestamp", "duration"].includes(x.kind))));
-    if (!fits && a.kind !== "never" && b.kind !== "never") this.#complain.error("TYPE_MISMATCH", ast.start, `${operator} does not compare ${show(a)} and ${show(b)}`);
+    const fits = members(a).some((x) =>
+      members(b).some(
+        (y) =>
+          x.kind === "any" ||
+          y.kind === "any" ||
+          (x.kind === y.kind && ["number", "string", "bool", "timestamp", "duration"].includes(x.kind)),
+      ),
+    );
+    if (!fits && a.kind !== "never" && b.kind !== "never")
+      this.#complain.error("TYPE_MISMATCH", ast.start, `${operator} does not compare ${show(a)} and ${show(b)}`);
     return bool;
   }
 
@@ -250,9 +280,11 @@ export class Inference {
   /** has(x.y): x may be null, but y must be something that x could have. */
   #has(of: ASTNode, key: string, offset: number, facts: Facts): void {
     const maps = members(this.type(of, facts));
-    if (maps.some((member) => member.kind === "any" || (member.kind === "map" && (member.fields.has(key) || member.rest !== undefined)))) return;
+    if (maps.some((member) => member.kind === "any" || (member.kind === "map" && (member.fields.has(key) || member.rest !== undefined))))
+      return;
     const names = maps.flatMap((member) => (member.kind === "map" ? [...member.fields.keys()] : []));
-    if (names.length > 0) this.#complain.error("REFERENCE_UNKNOWN", offset, `\`${short(of)}\` never has "${key}".${didYouMean(key, names)}`);
+    if (names.length > 0)
+      this.#complain.error("REFERENCE_UNKNOWN", offset, `\`${short(of)}\` never has "${key}".${didYouMean(key, names)}`);
   }
 
   #method(ast: ASTNode, name: string, receiver: ASTNode, args: readonly ASTNode[], facts: Facts): Type {
@@ -275,7 +307,11 @@ export class Inference {
     this.#want(receiver, type, collection, `.${name}()`);
     const [variable] = args;
     if (variable?.op !== "id") return any;
-    const item = union(members(type).map((member) => (member.kind === "list" ? member.item : member.kind === "map" ? string : member.kind === "any" ? any : never)));
+    const item = union(
+      members(type).map((member) =>
+        member.kind === "list" ? member.item : member.kind === "map" ? string : member.kind === "any" ? any : never,
+      ),
+    );
     const inner = this.#with(variable.args, item.kind === "never" ? any : item);
     const local = new Set([...facts].filter((fact) => fact !== variable.args && !fact.startsWith(`${variable.args}.`)));
     if (name === "map") {
@@ -308,11 +344,17 @@ function literal(value: unknown): Type {
 function narrowed(type: Type, path: string | undefined, facts: Facts): Type {
   if (!isNullable(type)) return type;
   if (path !== undefined && facts.has(path)) return nonNull(type);
-  return union(members(type).filter((member) => !(member.kind === "null" && member.conditions !== undefined && member.conditions.every((condition) => facts.has(condition)))));
+  return union(
+    members(type).filter(
+      (member) =>
+        !(member.kind === "null" && member.conditions !== undefined && member.conditions.every((condition) => facts.has(condition))),
+    ),
+  );
 }
 
 function joined(operator: string, a: Type, b: Type): Type[] {
-  if (a.kind === "any" || b.kind === "any") return [a.kind === "any" && b.kind === "any" ? any : operator === "+" || operator === "-" ? any : number];
+  if (a.kind === "any" || b.kind === "any")
+    return [a.kind === "any" && b.kind === "any" ? any : operator === "+" || operator === "-" ? any : number];
   if (a.kind === "number" && b.kind === "number") return [number];
   if (operator === "+") {
     if (a.kind === "string" && b.kind === "string") return [string];

@@ -49,7 +49,14 @@ export interface How {
   readonly branch?: boolean;
 }
 
-export function* interpret(flow: Flow, input: Json, config: Json, context: RunContext, nodes: NodeSource, signal: (name: string) => Check): Steps<Json> {
+export function* interpret(
+  flow: Flow,
+  input: Json,
+  config: Json,
+  context: RunContext,
+  nodes: NodeSource,
+  signal: (name: string) => Check,
+): Steps<Json> {
   const found = new Map<string, AnyNode>();
   const run: PlanRun = {
     flow,
@@ -63,7 +70,12 @@ export function* interpret(flow: Flow, input: Json, config: Json, context: RunCo
       return node;
     },
   };
-  const frame = new Frame(undefined, { input, config, values: flow.values, run: { id: context.runId, correlationId: context.correlationId } });
+  const frame = new Frame(undefined, {
+    input,
+    config,
+    values: flow.values,
+    run: { id: context.runId, correlationId: context.correlationId },
+  });
   return yield* runBlock(run, flow.body, { frame, path: "", order: 0, priority: undefined, undoing: false }, true);
 }
 
@@ -152,8 +164,14 @@ function* plain(verb: Verb & { readonly kind: "set" | "fail" | "rethrow" }, at: 
 }
 
 function rethrown(error: Json, step: string): StepError {
-  const given = (typeof error === "object" && error !== null && !Array.isArray(error) ? error : { message: error }) as { readonly [key: string]: Json };
-  const failure = { code: codeOf(given.code ?? null), message: String(given.message ?? "failed"), ...(given.details == null ? {} : { details: given.details }) };
+  const given = (typeof error === "object" && error !== null && !Array.isArray(error) ? error : { message: error }) as {
+    readonly [key: string]: Json;
+  };
+  const failure = {
+    code: codeOf(given.code ?? null),
+    message: String(given.message ?? "failed"),
+    ...(given.details == null ? {} : { details: given.details }),
+  };
   return new StepError(failure, { step: typeof given.step === "string" ? given.step : step, node: "", attempts: 1 });
 }
 
@@ -192,7 +210,8 @@ function lengthOf(value: Json): number | undefined {
 
 export function holds(condition: Expression, frame: Frame, what: string): boolean {
   const value = condition.evaluate(frame);
-  if (typeof value !== "boolean") throw new OnexError("EXPRESSION_FAILED", `${what}: \`${condition.text}\` must be true or false, and it is ${kindOf(value)}`);
+  if (typeof value !== "boolean")
+    throw new OnexError("EXPRESSION_FAILED", `${what}: \`${condition.text}\` must be true or false, and it is ${kindOf(value)}`);
   return value;
 }
 

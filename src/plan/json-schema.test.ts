@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Json } from "../core/json.ts";
 import { check } from "../node/schema.ts";
-import { describe as line, Findings, nowhere } from "./finding.ts";
+import { Findings, describe as line, nowhere } from "./finding.ts";
 import { Schemas } from "./json-schema.ts";
 import { SchemaFiles } from "./schema-files.ts";
 
@@ -17,17 +17,37 @@ function verdict(schema: Json, value: Json, files?: Record<string, string>) {
 
 test.each<[string, Json, Json, unknown]>([
   ["what fits", { type: "object", properties: { a: { type: "string" } } }, { a: "x" }, { value: { a: "x" } }],
-  ["defaults are filled in", { type: "object", properties: { a: { default: 1 }, b: { type: "object", default: {}, properties: { c: { default: [1] } } } } }, {}, { value: { a: 1, b: { c: [1] } } }],
+  [
+    "defaults are filled in",
+    { type: "object", properties: { a: { default: 1 }, b: { type: "object", default: {}, properties: { c: { default: [1] } } } } },
+    {},
+    { value: { a: 1, b: { c: [1] } } },
+  ],
   ["what is missing", { type: "object", required: ["a"] }, {}, { problem: "must have required property 'a'" }],
-  ["where", { type: "object", properties: { a: { type: "array", items: { type: "number" } } } }, { a: [1, "x"] }, { problem: "a.1: must be number" }],
-  ["several", { type: "object", required: ["a", "b"] }, {}, { problem: "must have required property 'a'; must have required property 'b'" }],
+  [
+    "where",
+    { type: "object", properties: { a: { type: "array", items: { type: "number" } } } },
+    { a: [1, "x"] },
+    { problem: "a.1: must be number" },
+  ],
+  [
+    "several",
+    { type: "object", required: ["a", "b"] },
+    {},
+    { problem: "must have required property 'a'; must have required property 'b'" },
+  ],
   ["more than declared", { type: "object", additionalProperties: false }, { x: 1 }, { problem: 'has a property "x" that is not allowed' }],
   ["one of", { enum: ["a", "b"] }, "c", { problem: 'must be one of "a", "b"' }],
   ["formats", { type: "string", format: "date-time" }, "soon", { problem: 'must match format "date-time"' }],
   ["patterns", { type: "string", pattern: "^a+$" }, "b", { problem: 'must match pattern "^a+$"' }],
   ["prefixItems of 2020-12", { prefixItems: [{ type: "string" }], items: false }, ["a", 1], { problem: "must NOT have more than 1 items" }],
   ["true", true, 1, { value: 1 }],
-  ["local references", { $defs: { n: { type: "number" } }, properties: { a: { $ref: "#/$defs/n" } } }, { a: "x" }, { problem: "a: must be number" }],
+  [
+    "local references",
+    { $defs: { n: { type: "number" } }, properties: { a: { $ref: "#/$defs/n" } } },
+    { a: "x" },
+    { problem: "a: must be number" },
+  ],
 ])("%s", (_, schema, value, expected) => {
   expect(verdict(schema, value)).toEqual(expected);
 });
@@ -46,21 +66,32 @@ test("a pattern that takes others half a minute", () => {
 
 describe("files beside the contract", () => {
   const files = {
-    "order.json": '{ "$id": "https://example.com/order", "properties": { "line": { "$ref": "parts/line.yaml#/$defs/line" }, "self": { "$ref": "#" } } }',
+    "order.json":
+      '{ "$id": "https://example.com/order", "properties": { "line": { "$ref": "parts/line.yaml#/$defs/line" }, "self": { "$ref": "#" } } }',
     "parts/line.yaml": "$defs:\n  line: { type: object, required: [sku], properties: { back: { $ref: ../order.json } } }\n",
     "broken.json": "{",
   };
   test("refer to each other, and to themselves", () => {
-    expect(verdict({ $ref: "./order.json" }, { line: { sku: 1, back: { line: {} } } }, files)).toEqual({ problem: "line.back.line: must have required property 'sku'" });
-    expect(verdict({ $ref: "./order.json" }, { self: { self: { line: {} } } }, files)).toEqual({ problem: "self.self.line: must have required property 'sku'" });
+    expect(verdict({ $ref: "./order.json" }, { line: { sku: 1, back: { line: {} } } }, files)).toEqual({
+      problem: "line.back.line: must have required property 'sku'",
+    });
+    expect(verdict({ $ref: "./order.json" }, { self: { self: { line: {} } } }, files)).toEqual({
+      problem: "self.self.line: must have required property 'sku'",
+    });
   });
 
   test.each([
     ["./nope.json", "$ref: ./nope.json: there is no file nope.json in the contract's folder"],
     ["../up.json", "$ref: ../up.json leaves the contract's folder; copy the schema into it"],
     ["parts/../../up.json", "$ref: parts/../../up.json leaves the contract's folder; copy the schema into it"],
-    ["/etc/passwd", "$ref: /etc/passwd is not a file beside the contract; copy the schema into the contract's folder and write ./name.json"],
-    ["https://example.com/x.json", "$ref: https://example.com/x.json is not a file beside the contract; copy the schema into the contract's folder and write ./name.json"],
+    [
+      "/etc/passwd",
+      "$ref: /etc/passwd is not a file beside the contract; copy the schema into the contract's folder and write ./name.json",
+    ],
+    [
+      "https://example.com/x.json",
+      "$ref: https://example.com/x.json is not a file beside the contract; copy the schema into the contract's folder and write ./name.json",
+    ],
   ])("%s", (reference, sentence) => {
     expect(verdict({ $ref: reference }, 1, files)).toEqual({ refused: [`f.yaml SCHEMA_REF_INVALID ${sentence}`] });
   });

@@ -8,8 +8,8 @@ import type { Json } from "../core/json.ts";
 import type { Schema } from "../node/schema.ts";
 import { pattern } from "./cel/functions.ts";
 import type { Findings, Place } from "./finding.ts";
-import { type SchemaFiles, schemaUri } from "./schema-files.ts";
 import { isJsonMap } from "./parse-value.ts";
+import { type SchemaFiles, schemaUri } from "./schema-files.ts";
 
 /** A schema of JSON Schema; `raw` and `files` are what types are read from. */
 export interface JsonSchemaOf extends Schema<Json, Json> {
@@ -52,7 +52,11 @@ export class Schemas {
     if (!validate) return undefined;
     const files = this.#files.files;
     const copies = hasDefaults(raw) || [...files.values()].some(hasDefaults);
-    return { raw, files, "~standard": { version: 1, vendor: "onex", validate: (value) => judge(validate, copies ? structuredClone(value) : value) } };
+    return {
+      raw,
+      files,
+      "~standard": { version: 1, vendor: "onex", validate: (value) => judge(validate, copies ? structuredClone(value) : value) },
+    };
   }
 
   #try<T>(what: string, place: Place, make: () => T): T | undefined {
@@ -60,7 +64,11 @@ export class Schemas {
       return make();
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      this.#findings.error("SCHEMA_INVALID", place, `${what} is not a JSON Schema (2020-12): ${message.replace(/^schema is invalid: /, "").replaceAll("data/", "")}`);
+      this.#findings.error(
+        "SCHEMA_INVALID",
+        place,
+        `${what} is not a JSON Schema (2020-12): ${message.replace(/^schema is invalid: /, "").replaceAll("data/", "")}`,
+      );
       return undefined;
     }
   }
@@ -79,8 +87,15 @@ function judge(validate: ValidateFunction, value: unknown): unknown {
 }
 
 function issueOf(error: ErrorObject): { readonly message: string; readonly path: string[] } {
-  const path = error.instancePath.split("/").slice(1).map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
-  const { additionalProperty, allowedValues, allowedValue } = error.params as { additionalProperty?: string; allowedValues?: unknown[]; allowedValue?: unknown };
+  const path = error.instancePath
+    .split("/")
+    .slice(1)
+    .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
+  const { additionalProperty, allowedValues, allowedValue } = error.params as {
+    additionalProperty?: string;
+    allowedValues?: unknown[];
+    allowedValue?: unknown;
+  };
   let message = error.message ?? "is not valid";
   if (additionalProperty !== undefined) message = `has a property "${additionalProperty}" that is not allowed`;
   else if (allowedValues !== undefined) message = `must be one of ${allowedValues.map((value) => JSON.stringify(value)).join(", ")}`;

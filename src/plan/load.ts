@@ -10,7 +10,7 @@ import { checkFlow } from "./check.ts";
 import { limits } from "./fence.ts";
 import { type Finding, Findings } from "./finding.ts";
 import type { ReadRef } from "./schema-files.ts";
-import { parseWorkflow, type PlanOptions, readText } from "./workflow.ts";
+import { type PlanOptions, parseWorkflow, readText } from "./workflow.ts";
 
 /** A YAML contract as a workflow. Throws OnexError `CONTRACT_NOT_FOUND`, `CONTRACT_INVALID`. */
 export async function loadWorkflow(file: string, options: PlanOptions = {}): Promise<Workflow<Json, Json>> {
@@ -37,7 +37,8 @@ function dedupe(findings: readonly Finding[]): Finding[] {
 async function read(file: string): Promise<string> {
   try {
     const text = await readFile(file);
-    if (text.length > limits.bytes) throw new OnexError("CONTRACT_INVALID", `${file} has ${text.length} bytes; a contract has at most ${limits.bytes} (1 MiB)`);
+    if (text.length > limits.bytes)
+      throw new OnexError("CONTRACT_INVALID", `${file} has ${text.length} bytes; a contract has at most ${limits.bytes} (1 MiB)`);
     return new TextDecoder("utf-8", { fatal: true }).decode(text);
   } catch (error) {
     if (error instanceof OnexError) throw error;

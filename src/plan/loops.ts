@@ -15,7 +15,8 @@ type Repeat = Verb & { readonly kind: "repeat" };
 /** A few workers take the items in turn, so ten thousand items cost ten fibers. */
 export function* runEach(run: PlanRun, verb: Each, at: At): Steps<Json> {
   const list = verb.list.evaluate(at.frame);
-  if (!Array.isArray(list)) throw new OnexError("EXPRESSION_FAILED", `each: \`${verb.list.text}\` must be a list, and it is ${kindOf(list)}`);
+  if (!Array.isArray(list))
+    throw new OnexError("EXPRESSION_FAILED", `each: \`${verb.list.text}\` must be a list, and it is ${kindOf(list)}`);
   const items = verb.batchSize === undefined ? (list as readonly Json[]) : batches(list as readonly Json[], verb.batchSize);
   const results = new Array<Json | undefined>(items.length);
   const errors: { readonly [key: string]: Json }[] = [];
@@ -29,14 +30,24 @@ export function* runEach(run: PlanRun, verb: Each, at: At): Steps<Json> {
       } catch (thrown) {
         const error = asStepError(thrown, `${at.path}${index}`);
         if (!verb.collect || !(error instanceof StepError)) throw error;
-        errors.push({ index, item: items[index] as Json, code: error.code, message: error.message, step: error.step, details: error.details ?? null });
+        errors.push({
+          index,
+          item: items[index] as Json,
+          code: error.code,
+          message: error.message,
+          step: error.step,
+          details: error.details ?? null,
+        });
       }
     }
     return null;
   }
   yield* gather(Array.from({ length: Math.min(verb.concurrency, items.length) }, () => work()));
   if (!verb.collect) return results as Json[];
-  return { results: results.filter((result) => result !== undefined), errors: errors.sort((a, b) => (a.index as number) - (b.index as number)) };
+  return {
+    results: results.filter((result) => result !== undefined),
+    errors: errors.sort((a, b) => (a.index as number) - (b.index as number)),
+  };
 }
 
 function batches(items: readonly Json[], size: number): Json[][] {
@@ -61,5 +72,8 @@ export function* runRepeat(run: PlanRun, verb: Repeat, at: At): Steps<Json> {
     if (verb.everyMs > 0 && index + 1 < verb.max) yield* sleepFor(verb.everyMs, `${index}~every`);
   }
   const step = at.path.replace(/\/$/, "");
-  throw new StepError({ code: "REPEAT_LIMIT", message: `${step} was repeated ${verb.max} times, and \`${verb.until.text}\` never held`, details: last }, { step, node: "", attempts: 1 });
+  throw new StepError(
+    { code: "REPEAT_LIMIT", message: `${step} was repeated ${verb.max} times, and \`${verb.until.text}\` never held`, details: last },
+    { step, node: "", attempts: 1 },
+  );
 }

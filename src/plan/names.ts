@@ -19,7 +19,8 @@ export function nameProblem(name: string): string | undefined {
   if (scopeNames.has(name)) return `"${name}" is the name of a scope; take another name`;
   if (celNames.has(name)) return `"${name}" is a word of the expression language; take another name`;
   if (identifier.test(name)) return undefined;
-  if (/^[A-Za-z_][A-Za-z0-9_-]*$/.test(name)) return `"${name}" would be a subtraction in an expression; write "${name.replaceAll("-", "_")}"`;
+  if (/^[A-Za-z_][A-Za-z0-9_-]*$/.test(name))
+    return `"${name}" would be a subtraction in an expression; write "${name.replaceAll("-", "_")}"`;
   return `"${name}" is not a name: use letters, digits and _, and begin with a letter`;
 }
 
@@ -55,11 +56,16 @@ export class Names {
     for (let names: Names | undefined = this; names; names = names.parent) {
       if (!names.#own.has(name)) continue;
       if (names.#binds) return true;
-      const map = names.current < 0 ? names.output : (names.references[names.current] ??= new Map());
+      const map = names.current < 0 ? names.output : names.#ofStep(names.current);
       if (!map.has(name)) map.set(name, place);
       return true;
     }
     return false;
+  }
+  #ofStep(i: number): Map<string, Place> {
+    const map = this.references[i] ?? new Map<string, Place>();
+    this.references[i] = map;
+    return map;
   }
   visible(): string[] {
     const all: string[] = [];
@@ -81,7 +87,11 @@ export class Unknowns {
   tell(findings: Findings): void {
     for (const { name, place, visible } of this.#list.slice(0, 100)) {
       if (secretNames.has(name)) {
-        findings.error("SECRET_IN_PLAN", place, `there is no "${name}" in expressions: what they read is stored with the run; let the effect take it from a service`);
+        findings.error(
+          "SECRET_IN_PLAN",
+          place,
+          `there is no "${name}" in expressions: what they read is stored with the run; let the effect take it from a service`,
+        );
         continue;
       }
       const elsewhere = this.steps.get(name);

@@ -50,7 +50,10 @@ export function factsOf(ast: ASTNode, truth: boolean): string[] {
 /** `x == y` or its contrary: beside a literal, what is compared is null or is not. */
 function equality(a: ASTNode, b: ASTNode, equal: boolean): string[] {
   const facts = [...read(a), ...read(b)];
-  for (const [path, other] of [[pathOf(a), b], [pathOf(b), a]] as const)
+  for (const [path, other] of [
+    [pathOf(a), b],
+    [pathOf(b), a],
+  ] as const)
     if (path !== undefined && other.op === "value" && (other.args === null) !== equal) facts.push(path);
   return facts;
 }

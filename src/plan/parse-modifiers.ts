@@ -15,7 +15,10 @@ export function readRetry(cursor: Cursor): RetryPolicy | false | undefined {
     const maxAttempts = cursor.whole("retry (a number of attempts)", 1, 1000);
     return maxAttempts === undefined ? undefined : { maxAttempts };
   }
-  if (!cursor.isMap) return cursor.wrong(`retry is a number of attempts, false, or a policy such as { maxAttempts: 5, delay: 1s }, not ${shown(cursor.value)}`);
+  if (!cursor.isMap)
+    return cursor.wrong(
+      `retry is a number of attempts, false, or a policy such as { maxAttempts: 5, delay: 1s }, not ${shown(cursor.value)}`,
+    );
   cursor.only("a retry policy", policyKeys);
   const policy: { -readonly [K in keyof RetryPolicy]?: RetryPolicy[K] | undefined } = {
     maxAttempts: cursor.get("maxAttempts")?.whole("maxAttempts", 1, 1000),

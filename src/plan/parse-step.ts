@@ -10,7 +10,22 @@ import { readExpression, readTemplate, type Where } from "./parse-value.ts";
 import { didYouMean, oneOf } from "./suggest.ts";
 import type { Template } from "./template.ts";
 
-const verbs = ["compute", "effect", "reducer", "workflow", "read", "wait", "sleep", "set", "fail", "steps", "switch", "each", "race", "repeat"] as const;
+const verbs = [
+  "compute",
+  "effect",
+  "reducer",
+  "workflow",
+  "read",
+  "wait",
+  "sleep",
+  "set",
+  "fail",
+  "steps",
+  "switch",
+  "each",
+  "race",
+  "repeat",
+] as const;
 type VerbName = (typeof verbs)[number];
 const calls: readonly VerbName[] = ["compute", "effect", "reducer", "workflow"];
 
@@ -48,7 +63,13 @@ export interface PlanContext {
 }
 
 /** `siblings` are the steps beside a named one; a body has none. */
-export function readStep(cursor: Cursor, names: Names, context: PlanContext, siblings: ReadonlyMap<string, number> | undefined, label: string): Step | undefined {
+export function readStep(
+  cursor: Cursor,
+  names: Names,
+  context: PlanContext,
+  siblings: ReadonlyMap<string, number> | undefined,
+  label: string,
+): Step | undefined {
   if (!cursor.isMap) return cursor.wrong(`${label} is a map with one verb (${oneOf(verbs)}), not ${shown(cursor.value)}`);
   const verb = readVerbName(cursor, label);
   if (verb === undefined) return undefined;
@@ -83,7 +104,9 @@ function readVerbName(cursor: Cursor, label: string): VerbName | undefined {
   if (found.length > 1) {
     // `workflow` and `steps` in one step and the like: only the author knows which was meant.
     const quoted = found.map((verb) => `"${verb}"`);
-    return cursor.wrong(`${label} has ${found.length} verbs, ${quoted.slice(0, -1).join(", ")} and ${quoted.at(-1)}; a step does one thing: make it two steps`);
+    return cursor.wrong(
+      `${label} has ${found.length} verbs, ${quoted.slice(0, -1).join(", ")} and ${quoted.at(-1)}; a step does one thing: make it two steps`,
+    );
   }
   for (const key of cursor.keys()) {
     const near = Object.hasOwn(belongs, key) ? "" : didYouMean(key, verbs);
@@ -97,10 +120,19 @@ function checkKeys(cursor: Cursor, verb: VerbName): void {
   for (const entry of cursor.entries()) {
     const key = String(entry.name);
     if (key === verb) continue;
-    if (!Object.hasOwn(belongs, key)) entry.error("PLAN_INVALID", `a ${verb} step has no "${key}".${didYouMean(key, known) || ` It may have ${oneOf(known)}.`}`, entry.keyPlace);
+    if (!Object.hasOwn(belongs, key))
+      entry.error(
+        "PLAN_INVALID",
+        `a ${verb} step has no "${key}".${didYouMean(key, known) || ` It may have ${oneOf(known)}.`}`,
+        entry.keyPlace,
+      );
     else if (belongs[key] && !belongs[key].includes(verb)) {
       const hint = key === "retry" && verb !== "set" && verb !== "fail" ? "; write it on the calls inside" : "";
-      entry.error("PLAN_INVALID", `"${key}" belongs to ${oneOf(key === "timeout" ? ["calls", "waits", "blocks"] : belongs[key])}, and this is a ${verb} step${hint}`, entry.keyPlace);
+      entry.error(
+        "PLAN_INVALID",
+        `"${key}" belongs to ${oneOf(key === "timeout" ? ["calls", "waits", "blocks"] : belongs[key])}, and this is a ${verb} step${hint}`,
+        entry.keyPlace,
+      );
     }
   }
 }
@@ -156,20 +188,29 @@ function readVerb(step: Cursor, name: VerbName, names: Names, where: Where, cont
 function readReference(cursor: Cursor, kind: CallKind): string | undefined {
   const text = cursor.text(`the name of the ${kind}`);
   if (text === undefined || /^[a-z][a-z0-9]*(?:-[a-z0-9]+)*(?:@\d+(?:\.\d+){0,2})?$/.test(text)) return text;
-  const kebab = text.replaceAll(/([a-z0-9])([A-Z])/g, "$1-$2").replaceAll(/[_ ]/g, "-").toLowerCase();
-  return cursor.wrong(`${shown(text)} is not the name of a node: names are kebab-case, with an optional version, such as "${/^[a-z][a-z0-9-]*$/.test(kebab) ? kebab : "charge-card@2"}"`);
+  const kebab = text
+    .replaceAll(/([a-z0-9])([A-Z])/g, "$1-$2")
+    .replaceAll(/[_ ]/g, "-")
+    .toLowerCase();
+  return cursor.wrong(
+    `${shown(text)} is not the name of a node: names are kebab-case, with an optional version, such as "${/^[a-z][a-z0-9-]*$/.test(kebab) ? kebab : "charge-card@2"}"`,
+  );
 }
 
 function readWait(cursor: Cursor, context: PlanContext): Verb | undefined {
   const signal = cursor.text("the name of the signal");
   if (signal === undefined) return undefined;
   if (!context.signals.has(signal))
-    cursor.error("SIGNAL_UNDECLARED", `the signal "${signal}" is not declared.${didYouMean(signal, context.signals) || ` Write it at the top of the file: signals: { ${signal}: { type: object } }`}`);
+    cursor.error(
+      "SIGNAL_UNDECLARED",
+      `the signal "${signal}" is not declared.${didYouMean(signal, context.signals) || ` Write it at the top of the file: signals: { ${signal}: { type: object } }`}`,
+    );
   return { kind: "wait", signal, place: cursor.place };
 }
 
 function readSleep(cursor: Cursor, where: Where): Verb | undefined {
-  if (typeof cursor.value === "string" && cursor.value.includes("${")) return { kind: "sleep", ms: undefined, time: readTemplate(cursor, where) };
+  if (typeof cursor.value === "string" && cursor.value.includes("${"))
+    return { kind: "sleep", ms: undefined, time: readTemplate(cursor, where) };
   const length = cursor.duration("sleep");
   return length === undefined ? undefined : { kind: "sleep", ms: durationMs(length), time: undefined };
 }
@@ -185,15 +226,27 @@ function readFail(cursor: Cursor, where: Where): Verb | undefined {
   const code = cursor.get("code");
   if (!code) return cursor.wrong("fail needs a code, such as NOT_APPROVED");
   if (code.text("code") === undefined) return undefined;
-  if (!String(code.value).includes("${") && !/^[A-Z][A-Z0-9_]*$/.test(String(code.value))) code.wrong(`a code is in capitals, such as NOT_APPROVED, not ${shown(code.value)}`);
+  if (!String(code.value).includes("${") && !/^[A-Z][A-Z0-9_]*$/.test(String(code.value)))
+    code.wrong(`a code is in capitals, such as NOT_APPROVED, not ${shown(code.value)}`);
   const message = cursor.get("message");
   message?.text("message");
   const details = cursor.get("details");
-  return { kind: "fail", code: readTemplate(code, where), message: message && readTemplate(message, where), details: details && readTemplate(details, where) };
+  return {
+    kind: "fail",
+    code: readTemplate(code, where),
+    message: message && readTemplate(message, where),
+    details: details && readTemplate(details, where),
+  };
 }
 
 /** Named steps in a scope of their own. `implicit`: without `output` the last step is the value. */
-export function readBlock(cursor: Cursor, output: Cursor | undefined, names: Names, context: PlanContext, implicit: boolean): Block | undefined {
+export function readBlock(
+  cursor: Cursor,
+  output: Cursor | undefined,
+  names: Names,
+  context: PlanContext,
+  implicit: boolean,
+): Block | undefined {
   if (!cursor.map("steps")) return undefined;
   const entries = cursor.entries();
   if (entries.length === 0) return cursor.wrong("steps is empty; write at least one step");
@@ -229,7 +282,8 @@ function readSwitch(cursor: Cursor, names: Names, context: PlanContext): Verb | 
   const items = cursor.items();
   if (items.length === 0) return cursor.wrong("switch is empty; write at least one case");
   const cases = items.flatMap((item, i) => {
-    if (item.isMap && !item.has("when") && i < items.length - 1) item.wrong("a case without when is always taken, so it must be the last one");
+    if (item.isMap && !item.has("when") && i < items.length - 1)
+      item.wrong("a case without when is always taken, so it must be the last one");
     return readStep(item, names, context, undefined, `case ${i + 1}`) ?? [];
   });
   return { kind: "switch", cases };
@@ -254,7 +308,8 @@ function readEach(step: Cursor, cursor: Cursor, names: Names, where: Where, cont
   const name = as === undefined ? "item" : (as.text("as") ?? "item");
   const problem = name === "item" ? undefined : nameProblem(name);
   if (problem) as?.error("NAME_INVALID", `as: ${problem}`);
-  else if (names.has(name)) (as ?? cursor).error("NAME_SHADOWED", `"${name}" hides the outer "${name}"; give this one another name with \`as\``);
+  else if (names.has(name))
+    (as ?? cursor).error("NAME_SHADOWED", `"${name}" hides the outer "${name}"; give this one another name with \`as\``);
   const body = step.get("do");
   if (!body) return cursor.wrong("each needs a `do`: the step that is done for each item");
   const read = readStep(body, Names.binding(names, [name, "index"]), context, undefined, "do");
@@ -277,5 +332,7 @@ function readRepeat(step: Cursor, cursor: Cursor, names: Names, context: PlanCon
   const condition = until && readExpression(until, "until", { names: inner, unknowns: context.unknowns });
   const most = max?.whole("max", 1, 1_000_000);
   const every = step.get("every")?.duration("every") ?? "0s";
-  return body && condition && most !== undefined ? { kind: "repeat", body, until: condition, max: most, everyMs: durationMs(every) } : undefined;
+  return body && condition && most !== undefined
+    ? { kind: "repeat", body, until: condition, max: most, everyMs: durationMs(every) }
+    : undefined;
 }

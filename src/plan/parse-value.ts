@@ -1,4 +1,6 @@
 /** Templates and expressions, where they stand in a plan. */
+
+import type { Json } from "../core/json.ts";
 import { CelMistake } from "./cel/compile.ts";
 import type { Cursor, JsonMap } from "./cursor.ts";
 import { shown } from "./cursor.ts";
@@ -6,7 +8,6 @@ import { Expression } from "./expression.ts";
 import type { Names, Unknowns } from "./names.ts";
 import { looksSecret, secretKey } from "./secret.ts";
 import { cut, type Template } from "./template.ts";
-import type { Json } from "../core/json.ts";
 
 /** What reading a value needs: which names it may use. */
 export interface Where {
@@ -25,9 +26,13 @@ export function readTemplate(cursor: Cursor, where: Where): Template {
   }
   const entries = cursor.entries().map((entry) => {
     const key = String(entry.name);
-    if (cut(key).some((piece) => !("text" in piece))) entry.error("EXPRESSION_INVALID", "a key is never an expression; write the key out", entry.keyPlace);
+    if (cut(key).some((piece) => !("text" in piece)))
+      entry.error("EXPRESSION_INVALID", "a key is never an expression; write the key out", entry.keyPlace);
     if (typeof entry.value === "string" && secretKey(key) && entry.value !== "" && !entry.value.includes("${"))
-      entry.warn("SECRET_IN_PLAN", `"${key}" looks like a secret, and everything in a plan is stored with its runs; let the effect take it from a service`);
+      entry.warn(
+        "SECRET_IN_PLAN",
+        `"${key}" looks like a secret, and everything in a plan is stored with its runs; let the effect take it from a service`,
+      );
     return [key, readTemplate(entry, where)] as const;
   });
   return entries.every(([, template]) => isConstant(template))
@@ -36,12 +41,21 @@ export function readTemplate(cursor: Cursor, where: Where): Template {
 }
 
 function readText(cursor: Cursor, text: string, where: Where): Template {
-  if (looksSecret(text)) cursor.error("SECRET_IN_PLAN", "this looks like a secret, and everything in a plan is stored with its runs; let the effect take it from a service");
+  if (looksSecret(text))
+    cursor.error(
+      "SECRET_IN_PLAN",
+      "this looks like a secret, and everything in a plan is stored with its runs; let the effect take it from a service",
+    );
   if (!text.includes("$")) return { kind: "constant", value: text };
   const parts: (string | Expression)[] = [];
   for (const piece of cut(text)) {
     if ("text" in piece) parts.push(piece.text);
-    else if ("open" in piece) cursor.error("EXPRESSION_INVALID", "this ${ is never closed with }; write $${ for the two characters themselves", cursor.placeOf("${", piece.open)(0));
+    else if ("open" in piece)
+      cursor.error(
+        "EXPRESSION_INVALID",
+        "this ${ is never closed with }; write $${ for the two characters themselves",
+        cursor.placeOf("${", piece.open)(0),
+      );
     else {
       const expression = makeExpression(cursor, piece.hole, piece.offset, where);
       if (expression) parts.push(expression);
@@ -49,7 +63,8 @@ function readText(cursor: Cursor, text: string, where: Where): Template {
   }
   // A block scalar ends with a line break: `|` with one hole is still one hole.
   const [only, rest] = parts;
-  if (only instanceof Expression && (parts.length === 1 || (parts.length === 2 && typeof rest === "string" && /^\n+$/.test(rest)))) return { kind: "hole", expression: only };
+  if (only instanceof Expression && (parts.length === 1 || (parts.length === 2 && typeof rest === "string" && /^\n+$/.test(rest))))
+    return { kind: "hole", expression: only };
   return parts.every((part) => typeof part === "string") ? { kind: "constant", value: parts.join("") } : { kind: "text", parts };
 }
 
@@ -72,7 +87,8 @@ function makeExpression(cursor: Cursor, text: string, near: number, where: Where
   const place = cursor.placeOf(text, near);
   try {
     const expression = new Expression(text, place);
-    for (const [name, offset] of expression.names) if (!where.names.refer(name, place(offset))) where.unknowns.add(name, place(offset), where.names);
+    for (const [name, offset] of expression.names)
+      if (!where.names.refer(name, place(offset))) where.unknowns.add(name, place(offset), where.names);
     return expression;
   } catch (error) {
     if (!(error instanceof CelMistake)) throw error;
@@ -91,8 +107,13 @@ function constantOf(template: Template): Json {
 /** Constants of the file: no holes. */
 export function readConstant(cursor: Cursor, what: string): Json {
   walkText(cursor, (at, text) => {
-    if (looksSecret(text)) at.error("SECRET_IN_PLAN", "this looks like a secret, and everything in a plan is stored with its runs; let the effect take it from a service");
-    if (cut(text).some((piece) => !("text" in piece))) at.error("EXPRESSION_INVALID", `${what} are constants; write the expression where the value is used`);
+    if (looksSecret(text))
+      at.error(
+        "SECRET_IN_PLAN",
+        "this looks like a secret, and everything in a plan is stored with its runs; let the effect take it from a service",
+      );
+    if (cut(text).some((piece) => !("text" in piece)))
+      at.error("EXPRESSION_INVALID", `${what} are constants; write the expression where the value is used`);
   });
   return cursor.value;
 }
@@ -102,7 +123,10 @@ function walkText(cursor: Cursor, visit: (at: Cursor, text: string) => void): vo
   for (const item of cursor.items()) walkText(item, visit);
   for (const entry of cursor.entries()) {
     if (typeof entry.value === "string" && secretKey(String(entry.name)) && entry.value !== "")
-      entry.warn("SECRET_IN_PLAN", `"${entry.name}" looks like a secret, and everything in a plan is stored with its runs; let the effect take it from a service`);
+      entry.warn(
+        "SECRET_IN_PLAN",
+        `"${entry.name}" looks like a secret, and everything in a plan is stored with its runs; let the effect take it from a service`,
+      );
     walkText(entry, visit);
   }
 }

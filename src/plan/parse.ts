@@ -6,10 +6,27 @@ import type { Findings, Place } from "./finding.ts";
 import type { Flow } from "./flow.ts";
 import { Names, Unknowns } from "./names.ts";
 import { readRetry, readWords } from "./parse-modifiers.ts";
-import { readBlock, type PlanContext } from "./parse-step.ts";
+import { type PlanContext, readBlock } from "./parse-step.ts";
 import { readConstant } from "./parse-value.ts";
 
-const fileKeys = ["onex", "kind", "name", "version", "description", "labels", "input", "config", "signals", "values", "timeout", "concurrency", "defaults", "onFailure", "steps", "output"];
+const fileKeys = [
+  "onex",
+  "kind",
+  "name",
+  "version",
+  "description",
+  "labels",
+  "input",
+  "config",
+  "signals",
+  "values",
+  "timeout",
+  "concurrency",
+  "defaults",
+  "onFailure",
+  "steps",
+  "output",
+];
 
 export function parsePlan(data: Json, findings: Findings, places?: Places): Flow | undefined {
   const file = Cursor.root(data, findings, places);
@@ -25,7 +42,17 @@ export function parsePlan(data: Json, findings: Findings, places?: Places): Flow
   context.unknowns.tell(findings);
   const flow = readRest(file);
   if (!body || findings.failed) return undefined;
-  return { ...flow, body, signals: signals.schemas, places: { file: file.place, input: file.get("input")?.place ?? file.place, config: file.get("config")?.place ?? file.place, signals: signals.places } };
+  return {
+    ...flow,
+    body,
+    signals: signals.schemas,
+    places: {
+      file: file.place,
+      input: file.get("input")?.place ?? file.place,
+      config: file.get("config")?.place ?? file.place,
+      signals: signals.places,
+    },
+  };
 }
 
 function readHead(file: Cursor): void {
@@ -37,11 +64,13 @@ function readHead(file: Cursor): void {
   else if (kind.value !== "workflow") kind.wrong(`kind is workflow, not ${shown(kind.value)}`);
   const name = file.get("name");
   if (!name) file.wrong("a contract needs a `name`, in kebab-case");
-  else if (typeof name.value !== "string" || !/^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/.test(name.value)) name.wrong(`name is kebab-case, such as "load-files", not ${shown(name.value)}`);
+  else if (typeof name.value !== "string" || !/^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/.test(name.value))
+    name.wrong(`name is kebab-case, such as "load-files", not ${shown(name.value)}`);
   const version = file.get("version");
   if (!version) file.wrong("a contract needs a `version`, such as 1.0.0");
   else if (typeof version.value === "number") version.wrong(`version is the number ${version.value}; write all three parts, as in "1.0.0"`);
-  else if (typeof version.value !== "string" || !/^\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?$/.test(version.value)) version.wrong(`version has three numbers, as in "1.0.0", not ${shown(version.value)}`);
+  else if (typeof version.value !== "string" || !/^\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?$/.test(version.value))
+    version.wrong(`version has three numbers, as in "1.0.0", not ${shown(version.value)}`);
 }
 
 function readRest(file: Cursor): Omit<Flow, "body" | "signals" | "places"> {
@@ -49,7 +78,12 @@ function readRest(file: Cursor): Omit<Flow, "body" | "signals" | "places"> {
   if (defaults?.map("defaults")) defaults.only("defaults", ["timeout", "retry"]);
   const retry = defaults?.get("retry");
   const timeout = file.get("timeout")?.duration("timeout");
-  if (!file.has("timeout")) file.warn("TIMEOUT_MISSING", "the run has no timeout: one that hangs is never ended; write `timeout: 1d` or what fits", file.get("name")?.keyPlace ?? file.place);
+  if (!file.has("timeout"))
+    file.warn(
+      "TIMEOUT_MISSING",
+      "the run has no timeout: one that hangs is never ended; write `timeout: 1d` or what fits",
+      file.get("name")?.keyPlace ?? file.place,
+    );
   const values = file.get("values");
   return {
     name: String(file.get("name")?.value ?? ""),
@@ -66,7 +100,10 @@ function readRest(file: Cursor): Omit<Flow, "body" | "signals" | "places"> {
   };
 }
 
-function readSignals(cursor: Cursor | undefined): { readonly schemas: ReadonlyMap<string, Json>; readonly places: ReadonlyMap<string, Place> } {
+function readSignals(cursor: Cursor | undefined): {
+  readonly schemas: ReadonlyMap<string, Json>;
+  readonly places: ReadonlyMap<string, Place>;
+} {
   const schemas = new Map<string, Json>();
   const places = new Map<string, Place>();
   if (cursor?.map("signals"))

@@ -4,10 +4,9 @@
  */
 import { posix } from "node:path";
 import type { Json } from "../core/json.ts";
-import { limits } from "./fence.ts";
-import type { Findings, Place } from "./finding.ts";
 import type { JsonMap } from "./cursor.ts";
-import { fence } from "./fence.ts";
+import { fence, limits } from "./fence.ts";
+import type { Findings, Place } from "./finding.ts";
 import { isJsonMap } from "./parse-value.ts";
 
 /** Reads a file by its path relative to the contract's folder; undefined when there is none. */
@@ -63,7 +62,9 @@ export class SchemaFiles {
       return "#";
     };
     if (/^[a-z][a-z0-9+.-]*:/i.test(before) || posix.isAbsolute(before) || before.includes("\\") || before.includes("\0"))
-      return refuse(`$ref: ${reference} is not a file beside the contract; copy the schema into the contract's folder and write ./name.json`);
+      return refuse(
+        `$ref: ${reference} is not a file beside the contract; copy the schema into the contract's folder and write ./name.json`,
+      );
     const path = posix.normalize(posix.join(folder, before));
     if (path === ".." || path.startsWith("../")) return refuse(`$ref: ${reference} leaves the contract's folder; copy the schema into it`);
     if (!this.files.has(path)) {

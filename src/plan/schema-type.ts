@@ -2,9 +2,9 @@
 import type { Json } from "../core/json.ts";
 import type { Contract, ReducerContract } from "../node/contract.ts";
 import type { Schema } from "../node/schema.ts";
+import type { JsonMap } from "./cursor.ts";
 import { isJsonSchema } from "./json-schema.ts";
 import { isJsonMap } from "./parse-value.ts";
-import type { JsonMap } from "./cursor.ts";
 import { any, bool, type Field, listOf, type MapType, members, nothing, number, string, type Type, typeOfValue, union } from "./types.ts";
 
 /** "given": what may be handed in (a default makes a property optional); "taken": what comes out (it is there). */
@@ -28,8 +28,10 @@ export function outputType(contract: Contract): Type {
 const inputs = new WeakMap<Contract, Type>();
 const outputs = new WeakMap<Contract, Type>();
 function remembered(cache: WeakMap<Contract, Type>, contract: Contract, make: () => Type): Type {
-  let type = cache.get(contract);
-  if (!type) cache.set(contract, (type = make()));
+  const known = cache.get(contract);
+  if (known) return known;
+  const type = make();
+  cache.set(contract, type);
   return type;
 }
 
@@ -68,7 +70,8 @@ class Reader {
     if (typeof schema.$ref === "string") parts.push(this.#reference(schema.$ref, root, depth));
     if (Array.isArray(schema.enum)) parts.push(union((schema.enum as readonly Json[]).map(typeOfValue)));
     else if (schema.const !== undefined) parts.push(typeOfValue(schema.const));
-    for (const list of [schema.anyOf, schema.oneOf]) if (Array.isArray(list)) parts.push(union((list as readonly Json[]).map((item) => this.read(item, root, depth + 1))));
+    for (const list of [schema.anyOf, schema.oneOf])
+      if (Array.isArray(list)) parts.push(union((list as readonly Json[]).map((item) => this.read(item, root, depth + 1))));
     if (Array.isArray(schema.allOf)) for (const item of schema.allOf as readonly Json[]) parts.push(this.read(item, root, depth + 1));
     const own = this.#own(schema, root, depth);
     if (own) parts.push(own);
@@ -76,7 +79,8 @@ class Reader {
   }
 
   #own(schema: JsonMap, root: Json, depth: number): Type | undefined {
-    const named = typeof schema.type === "string" ? [schema.type] : Array.isArray(schema.type) ? (schema.type as readonly Json[]) : undefined;
+    const named =
+      typeof schema.type === "string" ? [schema.type] : Array.isArray(schema.type) ? (schema.type as readonly Json[]) : undefined;
     const kinds = named ?? (schema.properties !== undefined ? ["object"] : schema.items !== undefined ? ["array"] : []);
     if (kinds.length === 0) return undefined;
     return union(kinds.map((kind) => this.#kind(String(kind), schema, root, depth)));
@@ -96,7 +100,10 @@ class Reader {
       case "array":
         return listOf(
           Array.isArray(schema.prefixItems)
-            ? union([...(schema.prefixItems as readonly Json[]).map((item) => this.read(item, root, depth + 1)), ...(schema.items === false ? [] : [this.read(schema.items, root, depth + 1)])])
+            ? union([
+                ...(schema.prefixItems as readonly Json[]).map((item) => this.read(item, root, depth + 1)),
+                ...(schema.items === false ? [] : [this.read(schema.items, root, depth + 1)]),
+              ])
             : this.read(schema.items, root, depth + 1),
         );
       case "object":
@@ -154,7 +161,9 @@ function both(a: Type, b: Type): Type {
   if (b.kind === "any") return a;
   if (a.kind === "map" && b.kind === "map") return merged(a, b);
   if (a.kind === "union" || b.kind === "union") {
-    const pairs = members(a).flatMap((left) => members(b).flatMap((right) => (left.kind === right.kind || left.kind === "any" || right.kind === "any" ? [both(left, right)] : [])));
+    const pairs = members(a).flatMap((left) =>
+      members(b).flatMap((right) => (left.kind === right.kind || left.kind === "any" || right.kind === "any" ? [both(left, right)] : [])),
+    );
     return pairs.length === 0 ? any : union(pairs);
   }
   if (a.kind === "string" && b.kind === "string") return a.values ? a : b;
@@ -167,5 +176,10 @@ function merged(a: MapType, b: MapType): MapType {
     const other = fields.get(key);
     fields.set(key, other ? { type: both(other.type, field.type), optional: other.optional && field.optional } : field);
   }
-  return { kind: "map", fields, rest: fields.size === 0 ? any : (a.fields.size > 0 ? a.rest : undefined) ?? (b.fields.size > 0 ? b.rest : undefined), closed: a.closed || b.closed };
+  return {
+    kind: "map",
+    fields,
+    rest: fields.size === 0 ? any : ((a.fields.size > 0 ? a.rest : undefined) ?? (b.fields.size > 0 ? b.rest : undefined)),
+    closed: a.closed || b.closed,
+  };
 }

@@ -19,5 +19,7 @@ export function looksSecret(text: string): boolean {
 
 /** Whether a key is the name of a secret. */
 export function secretKey(key: string): boolean {
-  return /^(?:password|passwd|pwd|secret|client_?secret|api_?key|access_?token|auth_?token|bearer_?token|private_?key|authorization)$/i.test(key);
+  return /^(?:password|passwd|pwd|secret|client_?secret|api_?key|access_?token|auth_?token|bearer_?token|private_?key|authorization)$/i.test(
+    key,
+  );
 }

@@ -37,7 +37,10 @@ function printed(expression: Expression, scope: Scope): string {
   const value = expression.evaluate(scope);
   if (typeof value === "object" && value !== null) {
     const what = Array.isArray(value) ? "a list" : "a map";
-    throw new OnexError("EXPRESSION_FAILED", `\`${expression.text.trim()}\`: ${what} has no place inside text; let the hole be the whole value, or take a part of it`);
+    throw new OnexError(
+      "EXPRESSION_FAILED",
+      `\`${expression.text.trim()}\`: ${what} has no place inside text; let the hole be the whole value, or take a part of it`,
+    );
   }
   return String(value);
 }

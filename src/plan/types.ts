@@ -36,7 +36,12 @@ export function listOf(item: Type): Type {
   return { kind: "list", item };
 }
 export function mapOf(fields: Readonly<Record<string, Type>>): Type {
-  return { kind: "map", fields: new Map(Object.entries(fields).map(([key, type]) => [key, { type, optional: false }])), rest: undefined, closed: true };
+  return {
+    kind: "map",
+    fields: new Map(Object.entries(fields).map(([key, type]) => [key, { type, optional: false }])),
+    rest: undefined,
+    closed: true,
+  };
 }
 
 /** The possibilities of a type, none of them a union. */
@@ -60,7 +65,8 @@ export function union(types: readonly Type[]): Type {
       simple.set(key, all.length);
       all.push(member);
     } else if (before.kind === "string" && member.kind === "string")
-      all[at as number] = before.values && member.values ? { kind: "string", values: [...new Set([...before.values, ...member.values])] } : string;
+      all[at as number] =
+        before.values && member.values ? { kind: "string", values: [...new Set([...before.values, ...member.values])] } : string;
   }
   // Beside `any` only a null says more.
   const known = all.some((member) => member.kind === "any") ? all.filter((member) => member.kind === "any" || member.kind === "null") : all;
@@ -100,8 +106,10 @@ export function overlap(a: Type, b: Type, depth = 0): boolean {
 
 function meet(a: Type, b: Type, depth: number): boolean {
   if (a.kind === "any" || b.kind === "any" || depth > deepest) return true;
-  if (a.kind === "string" && b.kind === "string") return a.values === undefined || b.values === undefined || a.values.some((value) => b.values?.includes(value));
-  if (a.kind === "list" && b.kind === "list") return a.item.kind === "never" || b.item.kind === "never" || overlap(a.item, b.item, depth + 1);
+  if (a.kind === "string" && b.kind === "string")
+    return a.values === undefined || b.values === undefined || a.values.some((value) => b.values?.includes(value));
+  if (a.kind === "list" && b.kind === "list")
+    return a.item.kind === "never" || b.item.kind === "never" || overlap(a.item, b.item, depth + 1);
   if (a.kind === "map" && b.kind === "map") return mapsMeet(a, b, depth) && mapsMeet(b, a, depth);
   // A moment becomes text, and a span too.
   if (a.kind === "string" || b.kind === "string") return [a.kind, b.kind].some((kind) => kind === "timestamp" || kind === "duration");
@@ -147,7 +155,13 @@ function word(type: Type): string {
 
 function plural(item: Type): string {
   const kinds = [...new Set(members(item).map((member) => member.kind))];
-  const words: Partial<Record<Type["kind"], string>> = { string: "strings", number: "numbers", bool: "booleans", map: "maps", list: "lists" };
+  const words: Partial<Record<Type["kind"], string>> = {
+    string: "strings",
+    number: "numbers",
+    bool: "booleans",
+    map: "maps",
+    list: "lists",
+  };
   const [only] = kinds;
   return kinds.length === 1 && only && words[only] ? ` of ${words[only]}` : "";
 }

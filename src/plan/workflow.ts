@@ -7,7 +7,7 @@ import { decoders, type NodeSource, type RunContext, type WorkflowContract } fro
 import { check, type Schema } from "../node/schema.ts";
 import type { Workflow } from "../node/workflow.ts";
 import { checkFlow } from "./check.ts";
-import { type Places, fence } from "./fence.ts";
+import { fence, type Places } from "./fence.ts";
 import { contractInvalid, type Finding, Findings } from "./finding.ts";
 import type { Flow } from "./flow.ts";
 import { interpret } from "./interpret.ts";
@@ -79,7 +79,8 @@ function readData(data: Json, findings: Findings, places: Places | undefined, re
 
 function configOf(flow: Flow, schema: JsonSchemaOf | undefined, options: PlanOptions, findings: Findings): Json {
   if (!schema) {
-    if (options.config !== undefined) findings.error("CONFIG_INVALID", flow.places.file, "the contract declares no `config`, and some was given");
+    if (options.config !== undefined)
+      findings.error("CONFIG_INVALID", flow.places.file, "the contract declares no `config`, and some was given");
     return null;
   }
   const verdict = check(schema, options.config ?? {}, "config");
@@ -130,7 +131,13 @@ function build(read: Read, file: string, text: string, options: PlanOptions, dat
       text,
       hash: hashOf(text, read.texts, options.config),
       get definition() {
-        const definition: Definition = { file, text, schemas: Object.fromEntries(read.texts), data, ...(options.config === undefined ? {} : { config: options.config }) };
+        const definition: Definition = {
+          file,
+          text,
+          schemas: Object.fromEntries(read.texts),
+          data,
+          ...(options.config === undefined ? {} : { config: options.config }),
+        };
         return JSON.stringify(definition);
       },
       bind(nodes) {
@@ -143,7 +150,8 @@ function build(read: Read, file: string, text: string, options: PlanOptions, dat
     begin: run,
     ...decoding,
   };
-  const node = (given: Json, callOptions: CallOptions = {}) => new Op<Json>({ kind: "call", callee: contract, input: given, options: callOptions });
+  const node = (given: Json, callOptions: CallOptions = {}) =>
+    new Op<Json>({ kind: "call", callee: contract, input: given, options: callOptions });
   return Object.assign(node, { contract, run });
 }
 

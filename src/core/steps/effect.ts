@@ -38,6 +38,7 @@ export class EffectStep implements Pending, News {
   #unknown = false;
   #resume: Json | undefined;
   #cancelled = false;
+  #pausedFor: "IN_DOUBT" | "POISON" | undefined;
 
   constructor(desk: Desk, fiber: Fiber, step: string, callee: Callee, input: Json, options: CallOptions) {
     this.#desk = desk;
@@ -186,8 +187,9 @@ export class EffectStep implements Pending, News {
     this.#end({ code: "IN_DOUBT", message: `the process died while ${this.#callee.name} was under way: it may have happened` }, this.#attempt);
   }
 
-  #pause(code: string, message: string): void {
+  #pause(code: "IN_DOUBT" | "POISON", message: string): void {
     this.#state = "paused";
+    this.#pausedFor = code;
     this.#desk.withdraw(`x:${this.#step}`);
     this.#desk.busy(-1);
     this.#desk.pause(this.#step, true);
@@ -196,6 +198,8 @@ export class EffectStep implements Pending, News {
 
   #settledByPerson(fact: FactOf<"run.resumed">): void {
     if (this.#state !== "paused") return;
+    // Whether it is sent again is for a person to say (API rule 5); only a poisoned one is simply tried again.
+    if (fact.as === undefined && this.#pausedFor === "IN_DOUBT") return;
     this.#state = "open";
     this.#desk.busy(1);
     this.#desk.pause(this.#step, false);

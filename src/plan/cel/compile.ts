@@ -157,7 +157,11 @@ class Compiler {
     count(name, known.args, args.length, ast);
     if (name === "timestamp" || name === "duration") this.timed = true;
     const codes = args.map((arg) => this.node(arg, locals));
-    return (e) => known.run(codes.map((code) => code(e)), e);
+    return (e) =>
+      known.run(
+        codes.map((code) => code(e)),
+        e,
+      );
   }
 
   #has(arg: ASTNode | undefined, ast: ASTNode, locals: Locals): Code {
@@ -242,7 +246,13 @@ class Compiler {
           return found === 1;
         };
       default:
-        return (e) => quantified(items(e), (item) => (over(e, item), test(e)), name === "exists");
+        return (e) => {
+          const holds = (item: Value): boolean => {
+            over(e, item);
+            return test(e);
+          };
+          return quantified(items(e), holds, name === "exists");
+        };
     }
   }
 }
@@ -318,7 +328,8 @@ function constant(literal: unknown, offset: number): Code {
 
 function number(literal: bigint, offset: number): number {
   const value = Number(literal);
-  if (!Number.isSafeInteger(value)) throw new CelMistake("NUMBER_TOO_LARGE", offset, `${literal} is beyond 2^53, where JSON numbers lose digits; use text`);
+  if (!Number.isSafeInteger(value))
+    throw new CelMistake("NUMBER_TOO_LARGE", offset, `${literal} is beyond 2^53, where JSON numbers lose digits; use text`);
   return value;
 }
 

@@ -36,7 +36,9 @@ export const methods: ReadonlyMap<string, CelFunction> = new Map(
     upperAscii: onText(0, 0, (value) => value.replaceAll(/[a-z]/g, (letter) => letter.toUpperCase())),
     trim: onText(0, 0, (value) => value.trim()),
     indexOf: onText(1, 2, (value, [part, from]) => value.indexOf(str(part, "indexOf"), index(from ?? 0, value.length))),
-    lastIndexOf: onText(1, 2, (value, [part, from]) => value.lastIndexOf(str(part, "lastIndexOf"), from === undefined ? value.length : index(from, value.length))),
+    lastIndexOf: onText(1, 2, (value, [part, from]) =>
+      value.lastIndexOf(str(part, "lastIndexOf"), from === undefined ? value.length : index(from, value.length)),
+    ),
     substring: onText(1, 2, (value, [from, to]) => {
       const start = index(from as Value, value.length);
       const end = to === undefined ? value.length : index(to, value.length);
@@ -62,7 +64,11 @@ function fn(least: number, most: number, run: CelFunction["run"]): CelFunction {
   return { args: [least, most], run };
 }
 
-function onText(least: number, most: number, run: (value: string, rest: readonly (Value | undefined)[], evaluation: Evaluation) => Value): CelFunction {
+function onText(
+  least: number,
+  most: number,
+  run: (value: string, rest: readonly (Value | undefined)[], evaluation: Evaluation) => Value,
+): CelFunction {
   return fn(least, most, ([value, ...rest], evaluation) => {
     if (typeof value !== "string") throw failed(`this function is called on a string, not on ${kindOf(value)}`);
     evaluation.spend(1 + value.length / 1000);
@@ -98,8 +104,16 @@ export function text(value: Value): string {
 }
 
 function whole(value: Value): number {
-  const number = value instanceof Date ? Math.floor(value.getTime() / 1000) : typeof value === "string" && /^[+-]?\d+$/.test(value) ? Number(value) : value;
-  if (typeof number !== "number") throw failed(`int() takes a number or a whole number as text, not ${typeof value === "string" ? JSON.stringify(value) : kindOf(value)}`);
+  const number =
+    value instanceof Date
+      ? Math.floor(value.getTime() / 1000)
+      : typeof value === "string" && /^[+-]?\d+$/.test(value)
+        ? Number(value)
+        : value;
+  if (typeof number !== "number")
+    throw failed(
+      `int() takes a number or a whole number as text, not ${typeof value === "string" ? JSON.stringify(value) : kindOf(value)}`,
+    );
   const result = Math.trunc(number);
   if (!Number.isSafeInteger(result)) throw tooLarge(String(value));
   return result === 0 ? 0 : result;
@@ -134,7 +148,10 @@ export function timestamp(value: Value): Date {
   if (value instanceof Date) return value;
   if (typeof value === "number") return moment(value);
   const ms = typeof value === "string" && iso.test(value) ? Date.parse(value) : Number.NaN;
-  if (Number.isNaN(ms)) throw failed(`timestamp() takes ISO text such as "2026-01-31T12:00:00Z", or milliseconds since 1970, not ${typeof value === "string" ? JSON.stringify(value) : kindOf(value)}`);
+  if (Number.isNaN(ms))
+    throw failed(
+      `timestamp() takes ISO text such as "2026-01-31T12:00:00Z", or milliseconds since 1970, not ${typeof value === "string" ? JSON.stringify(value) : kindOf(value)}`,
+    );
   return moment(ms);
 }
 
@@ -144,14 +161,16 @@ function span(value: Value): Span {
   if (value instanceof Span) return value;
   if (typeof value === "string" && /^-?(?:\d+(?:\.\d+)?(?:ns|us|ms|s|m|h|d))+$/.test(value)) {
     let ms = 0;
-    for (const [, amount, unit] of value.matchAll(/(\d+(?:\.\d+)?)(ns|us|ms|s|m|h|d)/g)) ms += Number(amount) * (unitMs[unit as string] ?? 0);
+    for (const [, amount, unit] of value.matchAll(/(\d+(?:\.\d+)?)(ns|us|ms|s|m|h|d)/g))
+      ms += Number(amount) * (unitMs[unit as string] ?? 0);
     return new Span(value.startsWith("-") ? -ms : ms);
   }
   throw failed(`duration() takes text such as "1h30m", not ${typeof value === "string" ? JSON.stringify(value) : kindOf(value)}`);
 }
 
 function index(value: Value, length: number): number {
-  if (typeof value !== "number" || !Number.isInteger(value) || value < 0 || value > length) throw failed(`${typeof value === "number" ? value : kindOf(value)} is no position in a text of ${length} characters`);
+  if (typeof value !== "number" || !Number.isInteger(value) || value < 0 || value > length)
+    throw failed(`${typeof value === "number" ? value : kindOf(value)} is no position in a text of ${length} characters`);
   return value;
 }
 
@@ -187,7 +206,9 @@ export function pattern(source: string): RE2JS {
     try {
       found = RE2JS.compile(source);
     } catch (error) {
-      throw failed(`${JSON.stringify(source)} is not a pattern that runs in linear time (RE2 syntax: no lookaround, no backreferences): ${error instanceof Error ? error.message : String(error)}`);
+      throw failed(
+        `${JSON.stringify(source)} is not a pattern that runs in linear time (RE2 syntax: no lookaround, no backreferences): ${error instanceof Error ? error.message : String(error)}`,
+      );
     }
     if (compiled.size > 1000) compiled.clear();
     compiled.set(source, found);

@@ -11,7 +11,8 @@ export function operate(operator: Operator, a: Value, b: Value, evaluation: Eval
   if (operator === "*" || operator === "/" || operator === "%") throw noOperator(operator, a, b);
   const left = ordered(a);
   const right = ordered(b);
-  if (left === undefined || right === undefined || typeof left !== typeof right || kindOf(a) !== kindOf(b)) throw noOperator(operator, a, b);
+  if (left === undefined || right === undefined || typeof left !== typeof right || kindOf(a) !== kindOf(b))
+    throw noOperator(operator, a, b);
   return compare(operator, left, right);
 }
 
@@ -68,7 +69,8 @@ function ordered(value: Value): string | number | undefined {
 function add(a: Value, b: Value, evaluation: Evaluation): Value {
   if (typeof a === "string" && typeof b === "string") {
     const length = a.length + b.length;
-    if (length > maxText) throw new OnexError("EXPRESSION_LIMIT", `the text would have ${length} characters; an expression builds at most ${maxText}`);
+    if (length > maxText)
+      throw new OnexError("EXPRESSION_LIMIT", `the text would have ${length} characters; an expression builds at most ${maxText}`);
     evaluation.spend(1 + length / 1000);
     return a + b;
   }
@@ -113,7 +115,10 @@ export function equal(a: Value, b: Value, evaluation: Evaluation): boolean {
   if (!isMap(a) || !isMap(b)) return false;
   const keys = Object.keys(a);
   evaluation.spend(keys.length);
-  return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && equal(a[key] as Value, b[key] as Value, evaluation));
+  return (
+    keys.length === Object.keys(b).length &&
+    keys.every((key) => Object.hasOwn(b, key) && equal(a[key] as Value, b[key] as Value, evaluation))
+  );
 }
 
 export function contains(item: Value, all: Value, evaluation: Evaluation): boolean {
@@ -136,7 +141,8 @@ export function access(value: Value, key: Value, shown: () => string): Value {
     return value[key] as Value;
   }
   if (isList(value)) {
-    if (typeof key !== "number" || !Number.isInteger(key)) throw failed(`a list is indexed by a whole number, not by ${typeof key === "string" ? `"${key}"` : String(key)}`);
+    if (typeof key !== "number" || !Number.isInteger(key))
+      throw failed(`a list is indexed by a whole number, not by ${typeof key === "string" ? `"${key}"` : String(key)}`);
     if (key < 0 || key >= value.length) throw failed(`${shown()} has ${value.length} items, none at index ${key}`);
     return value[key] as Value;
   }

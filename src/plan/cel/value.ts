@@ -37,7 +37,8 @@ export class Evaluation {
   /** Pays for work; the count is the same on every machine, so a replay fails where the first run did. */
   spend(amount: number): void {
     this.#work += amount;
-    if (this.#work > maxWork) throw new OnexError("EXPRESSION_LIMIT", "it takes too much work (more than 1,000,000 steps); do it in a compute node");
+    if (this.#work > maxWork)
+      throw new OnexError("EXPRESSION_LIMIT", "it takes too much work (more than 1,000,000 steps); do it in a compute node");
   }
 }
 
