@@ -74,6 +74,8 @@ test("config is checked, filled in and part of the hash", async () => {
     code: "CONTRACT_INVALID",
     message: expect.stringContaining("config: must have required property 'region'"),
   });
+  expect(await checkFile(path)).toEqual([]);
+  expect(await checkFile(path, undefined, { config: {} })).toMatchObject([{ code: "CONFIG_INVALID" }]);
   const eu = await loadWorkflow(path, { config: { region: "eu" } });
   const us = await loadWorkflow(path, { config: { region: "us" } });
   expect(eu.contract.plan?.hash).not.toBe(us.contract.plan?.hash);

@@ -10,7 +10,7 @@ import { checkFlow } from "./check.ts";
 import { limits } from "./fence.ts";
 import { type Finding, Findings } from "./finding.ts";
 import type { ReadRef } from "./schema-files.ts";
-import { type PlanOptions, parseWorkflow, readText } from "./workflow.ts";
+import { configOf, type PlanOptions, parseWorkflow, readText } from "./workflow.ts";
 
 /** A YAML contract as a workflow. Throws OnexError `CONTRACT_NOT_FOUND`, `CONTRACT_INVALID`. */
 export async function loadWorkflow(file: string, options: PlanOptions = {}): Promise<Workflow<Json, Json>> {
@@ -20,7 +20,8 @@ export async function loadWorkflow(file: string, options: PlanOptions = {}): Pro
 /** Everything there is to say about a contract; with `nodes` also whether it fits them. Throws OnexError `CONTRACT_NOT_FOUND`. */
 export async function checkFile(file: string, nodes?: NodeSource, options: PlanOptions = {}): Promise<Finding[]> {
   const findings = new Findings(file);
-  const found = readText(await read(file), findings, beside(file), options);
+  const found = readText(await read(file), findings, beside(file));
+  if (found && options.config !== undefined) configOf(found, options, findings);
   if (found && nodes && !findings.failed) {
     const bound = new Findings(file);
     checkFlow(found, nodes, bound);

@@ -25,7 +25,6 @@ export interface PlanOptions {
 export interface Read {
   readonly flow: Flow;
   readonly input: JsonSchemaOf | undefined;
-  readonly config: Json;
   readonly configSchema: JsonSchemaOf | undefined;
   readonly signals: ReadonlyMap<string, JsonSchemaOf>;
   /** Texts of referenced schemas, by path. */
@@ -37,14 +36,14 @@ export function planWorkflow(plan: Plan, options: PlanOptions = {}): Workflow<Js
   const name = `plan ${plan.name}`;
   const data = toJson(plan, name);
   const findings = new Findings(name);
-  const read = readData(data, findings, undefined, noFiles, options);
+  const read = readData(data, findings, undefined, noFiles);
   return build(refused(read, findings), name, JSON.stringify(data), options, true);
 }
 
 /** The text of a contract becomes a workflow. Throws OnexError `CONTRACT_INVALID` with every complaint. */
 export function parseWorkflow(text: string, file: string, readRef: ReadRef = noFiles, options: PlanOptions = {}): Workflow<Json, Json> {
   const findings = new Findings(file);
-  return build(refused(readText(text, findings, readRef, options), findings), file, text, options);
+  return build(refused(readText(text, findings, readRef), findings), file, text, options);
 }
 
 function refused(read: Read | undefined, findings: Findings): Read {
@@ -54,12 +53,12 @@ function refused(read: Read | undefined, findings: Findings): Read {
 }
 
 /** Every finding about a contract, without its nodes. */
-export function readText(text: string, findings: Findings, readRef: ReadRef, options: PlanOptions = {}): Read | undefined {
+export function readText(text: string, findings: Findings, readRef: ReadRef): Read | undefined {
   const fenced = fence(text, findings);
-  return fenced && readData(fenced.data, findings, fenced.places, readRef, options);
+  return fenced && readData(fenced.data, findings, fenced.places, readRef);
 }
 
-function readData(data: Json, findings: Findings, places: Places | undefined, readRef: ReadRef, options: PlanOptions): Read | undefined {
+function readData(data: Json, findings: Findings, places: Places | undefined, readRef: ReadRef): Read | undefined {
   const flow = parsePlan(data, findings, places);
   if (!flow) return undefined;
   const files = new SchemaFiles(readRef, findings);
@@ -72,12 +71,13 @@ function readData(data: Json, findings: Findings, places: Places | undefined, re
     if (made) signals.set(name, made);
   }
   if (findings.failed) return undefined;
-  const read: Read = { flow, input, config: configOf(flow, configSchema, options, findings), configSchema, signals, texts: files.texts };
+  const read: Read = { flow, input, configSchema, signals, texts: files.texts };
   checkFlow(read, undefined, findings);
   return read;
 }
 
-function configOf(flow: Flow, schema: JsonSchemaOf | undefined, options: PlanOptions, findings: Findings): Json {
+/** The configuration that the expressions read; a contract can be checked without one, but not run. */
+export function configOf({ flow, configSchema: schema }: Read, options: PlanOptions, findings: Findings): Json {
   if (!schema) {
     if (options.config !== undefined)
       findings.error("CONFIG_INVALID", flow.places.file, "the contract declares no `config`, and some was given");
@@ -107,6 +107,9 @@ interface Definition {
 
 function build(read: Read, file: string, text: string, options: PlanOptions, data = false): Workflow<Json, Json> {
   const { flow } = read;
+  const problems = new Findings(file);
+  const config = configOf(read, options, problems);
+  problems.refuse();
   const input: Schema = read.input ?? anything;
   const checks = new Map<string, Check>();
   for (const [name, schema] of read.signals) checks.set(name, (payload) => check(schema, payload, `signal ${name}`) as ReturnType<Check>);
@@ -117,7 +120,7 @@ function build(read: Read, file: string, text: string, options: PlanOptions, dat
   };
   const decoding = decoders("workflow", flow.name, input, undefined);
   const run = (given: Json, context: RunContext, nodes: NodeSource): Steps<Json> =>
-    interpret(flow, decoding.decodeInput(given) as Json, read.config, context, nodes, signal);
+    interpret(flow, decoding.decodeInput(given) as Json, config, context, nodes, signal);
   const contract: WorkflowContract = {
     kind: "workflow",
     name: flow.name,

@@ -3,8 +3,8 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, statSync, truncateSync, w
 import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { createOrchestrator, OnexError, sqlite, workflow } from "../../src/index.ts";
-import { any } from "./any.ts";
 import { loadDriver } from "../../src/store/sqlite/driver.ts";
+import { any } from "./any.ts";
 import { newFolder, Program } from "./processes.ts";
 
 let folder = "";
@@ -14,15 +14,13 @@ beforeEach(() => {
   file = join(folder, "test.db");
 });
 
-const idle = workflow({ name: "idle", input: any }, function* () {
-  return "done";
-});
+const idle = workflow({ name: "idle", input: any }, function* () {});
 
 /** Why an orchestrator on that path is refused. */
 function refused(path = file): { readonly code: string; readonly message: string } {
   let error: unknown;
   try {
-    void createOrchestrator({ store: sqlite(path), nodes: [] }).close();
+    void createOrchestrator({ store: sqlite(path), nodes: [idle] }).close();
   } catch (caught) {
     error = caught;
   }
@@ -45,11 +43,11 @@ function refusedUnchanged(code: string, words: RegExp, path = file): void {
   expect(everything()).toEqual(before);
 }
 
-/** A file of ours with a run in it. */
+/** Another process makes the file, with a run in it, and leaves. */
 async function aRun(): Promise<void> {
-  const orchestrator = createOrchestrator({ store: sqlite(file), nodes: [idle] });
-  await (await orchestrator.start(idle, {}, { runId: "r" })).result();
-  await orchestrator.close();
+  const program = new Program("client", { file, effects: join(newFolder(), "effects"), does: ["start", "signal", "result"] });
+  expect((await program.says("result")).result).toEqual(["hello", "hello!"]);
+  await program.end();
 }
 
 describe("a database that cannot be used", () => {
@@ -120,7 +118,7 @@ describe("a database that cannot be used", () => {
     // It was refused, not harmed: nothing keeps the next one out.
     const orchestrator = createOrchestrator({ store: sqlite(file), nodes: [idle] });
     expect(orchestrator.role).toBe("owner");
-    expect(await orchestrator.run("r", idle).result()).toBe("done");
+    expect(await orchestrator.run("r").result()).toEqual(["hello", "hello!"]);
     await orchestrator.close();
   });
 });

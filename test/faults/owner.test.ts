@@ -2,7 +2,8 @@
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { beforeEach, describe, expect, test } from "vitest";
-import { createOrchestrator, sqlite } from "../../src/index.ts";
+import { createOrchestrator, sqlite, workflow } from "../../src/index.ts";
+import { any } from "./any.ts";
 import { linesOf, newFolder, Program } from "./processes.ts";
 import { factsOf, snapshot } from "./snapshot.ts";
 
@@ -29,9 +30,10 @@ async function owner(): Promise<Program> {
   expect(program.lines[0]).toEqual({ role: "owner" });
   return program;
 }
+const idle = workflow({ name: "idle", input: any }, function* () {});
 /** What another process is when it opens the file now. */
 async function roleNow(): Promise<string> {
-  const orchestrator = createOrchestrator({ store: sqlite(given.file), nodes: [] });
+  const orchestrator = createOrchestrator({ store: sqlite(given.file), nodes: [idle] });
   const { role } = orchestrator;
   await orchestrator.close();
   return role;

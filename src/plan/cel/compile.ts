@@ -137,11 +137,11 @@ class Compiler {
     const parts = entries.map(([key, value]) => [this.node(key, locals), this.node(value, locals)] as const);
     return (e) => {
       const map: Record<string, Value> = {};
-      for (const [keyOf, valueOf] of parts) {
-        const key = keyOf(e);
+      for (const [keyCode, valueCode] of parts) {
+        const key = keyCode(e);
         if (typeof key !== "string") throw failed(`the keys of a map are strings, not ${kindOf(key)}`);
         if (key === "__proto__") throw failed('the key "__proto__" is not allowed');
-        map[key] = valueOf(e);
+        map[key] = valueCode(e);
       }
       return map;
     };

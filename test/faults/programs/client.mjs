@@ -18,8 +18,10 @@ const waits = workflow({ name: "waits", input: any }, function* ({ text }) {
   return [noted, after.noted];
 });
 
+const other = workflow({ name: "other", input: any }, function* () {});
+
 const { store } = crashing(sqlite(file), { n, when });
-const orchestrator = createOrchestrator({ store, nodes: holds ? [waits] : [], log });
+const orchestrator = createOrchestrator({ store, nodes: [holds ? waits : other], log });
 say({ role: orchestrator.role });
 const run = orchestrator.run(runId, waits);
 for (const one of does) {
