@@ -254,6 +254,10 @@ export class Replay implements Driver, Desk {
     this.#fresh = [];
     return fresh.filter((command) => this.#open.get(command.key) === command);
   }
+  /** Whether `take` would answer anything. */
+  get wishes(): boolean {
+    return this.#fresh.length > 0;
+  }
   /** Every open wish, oldest first. */
   open(): Command[] {
     return [...this.#open.values()];

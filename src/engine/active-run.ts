@@ -134,7 +134,7 @@ export class ActiveRun implements Writing {
   }
   /** Nothing to fold and nothing on its way. */
   get quiet(): boolean {
-    return !this.#onItsWay && this.#arrived.length === 0 && this.#backlog.length === 0;
+    return !this.#onItsWay && this.#arrived.length === 0 && !this.#hasWishes;
   }
 
   /** Waits for nothing that comes soon: no call, no timer due before it would be put down. */
@@ -316,7 +316,8 @@ export class ActiveRun implements Writing {
     const parks = park !== undefined && (park.wakeAt === null || park.wakeAt - now > this.#runtime.settings.parkAfterMs);
     const encoded = encodeFacts(facts);
     const next = at.pos + facts.length;
-    const epoch = final ? at.epoch + 1 : at.epoch;
+    // The last turn closes the epoch; one that takes the run as well has a fresh epoch that nobody else ever had.
+    const epoch = final && !this.#taking ? at.epoch + 1 : at.epoch;
     const changed = final || parks || status !== this.#status || mailGot !== this.#mailSaved;
     const write: TurnWrite = {
       run: at.runNo ?? this.row,
@@ -364,11 +365,15 @@ export class ActiveRun implements Writing {
       out.deliver.length === 0 &&
       this.#calls.size === 0 &&
       this.#arrived.length === 0 &&
-      this.#backlog.length === 0 &&
+      !this.#hasWishes &&
       this.children.size === 0 &&
       (this.replay.calls === 0 || this.replay.paused) &&
       !this.#runtime.closing
     );
+  }
+  /** A turn has closed before all its wishes were carried out (A3), or the process closes (A4). */
+  get #hasWishes(): boolean {
+    return this.#backlog.length > 0 || this.replay.wishes;
   }
   #nextDue(): number | undefined {
     let next: number | undefined;

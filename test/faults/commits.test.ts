@@ -29,7 +29,7 @@ interface Crash {
   readonly when: "before" | "after";
 }
 
-describe.each(["canonical", "doomed"])("a run of %s that is stopped before and after each of its commits", (name) => {
+describe.each(["canonical", "doomed", "circling"])("a run of %s that is stopped before and after each of its commits", (name) => {
   test("ends with the same status, output, steps and books", async () => {
     const folder = newFolder();
     const undisturbed = new Program("canonical", { file: join(folder, "whole.db"), effects: join(folder, "whole.log"), name });

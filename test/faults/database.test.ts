@@ -1,4 +1,5 @@
 /** A database that cannot be used is refused when the orchestrator is made, by a clear error, and stays as it is. */
+import { createHash } from "node:crypto";
 import { cpSync, mkdirSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
@@ -28,10 +29,16 @@ function refused(path = file): { readonly code: string; readonly message: string
   return { code: error.code, message: error.message };
 }
 
-/** All that lies in the folder, byte for byte. */
-function everything(): Map<string, string> {
-  const names = readdirSync(folder, { recursive: true, encoding: "utf8" });
-  return new Map(names.filter((name) => statSync(join(folder, name)).isFile()).map((name) => [name, readFileSync(join(folder, name), "latin1")]));
+/** All that is written in the folder. Looking at a database leaves its shared memory there, and a log without content. */
+function everything(): Record<string, string> {
+  const written: Record<string, string> = {};
+  for (const name of readdirSync(folder, { recursive: true, encoding: "utf8" }).sort()) {
+    const path = join(folder, name);
+    const { size } = statSync(path);
+    if (name.endsWith("-shm") || (name.endsWith("-wal") && size === 0)) continue;
+    written[name] = statSync(path).isFile() ? createHash("sha256").update(readFileSync(path)).digest("hex") : "folder";
+  }
+  return written;
 }
 
 /** That it is refused with this code and these words, and that nothing was written. */

@@ -1,10 +1,10 @@
 /**
- * Two runs. "canonical" has everything that a run can have: compute, retry, race, each, reducer, signal, a child from YAML,
- * and an attempt that fails after an effect, a reducer and a child of its own, so that all three are taken back.
- * "doomed" fails at its end and takes back what it did.
+ * Three runs. "canonical" has everything that a run can have: compute, retry, race, each, reducer, sleep, signal, a child
+ * from YAML, and an attempt that fails after an effect, a reducer and a child of its own, so that all three are taken back.
+ * "doomed" fails at its end and takes back what it did. "circling" begins anew twice. Whoever waits is put down at once.
  * Effects answer at once and one after the other: undisturbed, the commits are the same in every process.
  */
-import { all, attempt, compute, createOrchestrator, each, effect, Fatal, loadWorkflow, race, reducer, signal, sleep, sqlite, workflow } from "../../../dist/index.js";
+import { all, attempt, compute, createOrchestrator, each, effect, Fatal, loadWorkflow, race, reducer, restart, signal, sleep, sqlite, workflow } from "../../../dist/index.js";
 import { crashing } from "./crashing.mjs";
 import { any, given, ledger, log, say } from "./kit.mjs";
 
@@ -69,6 +69,7 @@ const canonical = workflow({ name: "canonical", input: any }, function* ({ items
     },
     { concurrency: 2, key: (sku) => sku },
   );
+  yield* sleep("3ms");
   const approved = yield* approval.wait();
   const sent = yield* all({ parcel: parcel({ account: "post" }), total: price({ items: [] }) });
   const extra = yield* attempt(
@@ -91,9 +92,16 @@ const doomed = workflow({ name: "doomed", input: any }, function* () {
   yield* decline({});
 });
 
+const circling = workflow({ name: "circling", input: any }, function* ({ round = 1 }) {
+  const { receipt } = yield* book({ account: `round-${round}`, amount: round, failing: 0 });
+  if (round < 3) yield* restart({ round: round + 1 });
+  return receipt;
+});
+
+const workflows = { canonical, doomed, circling };
 const { store, commits } = crashing(sqlite(file), { n, when });
-const orchestrator = createOrchestrator({ store, nodes: [canonical, doomed, parcel, wrapping, book, stock], log });
-const run = await orchestrator.start(name === "doomed" ? doomed : canonical, { items: ["a", "b", "c"] }, { runId: name });
+const orchestrator = createOrchestrator({ store, nodes: [canonical, doomed, circling, parcel, wrapping, book, stock], log, parkAfterMs: 0 });
+const run = await orchestrator.start(workflows[name], { items: ["a", "b", "c"] }, { runId: name });
 // Said again after a crash it counts once; a run that has ended has heard it.
 if (name === "canonical") await run.signal(approval, { by: "dana" }, { messageId: "approval" });
 await run.result().catch(() => {});
