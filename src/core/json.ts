@@ -8,18 +8,25 @@ export type Json = string | number | boolean | null | readonly Json[] | { readon
 
 /** Deepest nesting of a value that is recorded. */
 const maxDepth = 200;
+/** Most characters and parts of a value: twice what the largest limit on its text allows. A value that shares parts with
+ * itself is small in memory and can be endless as text, so it is counted while it is copied. */
+const maxParts = 32 * 1024 * 1024;
+let parts = 0;
 
 /**
  * A fresh plain copy of `value`, equal to what a trip through JSON text would give.
  * Keys whose value is `undefined` are dropped; a top-level `undefined` becomes `null`.
- * @throws OnexError `OUTPUT_NOT_JSON` when JSON would change the value; `where` names the place in the message.
+ * @throws OnexError `VALUE_TOO_LARGE`; `OUTPUT_NOT_JSON` when JSON would change the value; `where` names the place in the message.
  */
 export function toJson(value: unknown, where: string): Json {
   if (value === undefined) return null;
+  parts = 0;
   return copy(value, where, "", 0);
 }
 
 function copy(value: unknown, where: string, path: string, depth: number): Json {
+  parts += typeof value === "string" ? value.length + 1 : 1;
+  if (parts > maxParts) throw new OnexError("VALUE_TOO_LARGE", `${where} has more than ${maxParts} characters: store it elsewhere and pass a reference`);
   switch (typeof value) {
     case "string":
     case "boolean":

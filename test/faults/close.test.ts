@@ -25,7 +25,11 @@ test("close waits for answers within the grace, leaves the rest in doubt, and an
   expect(factsOf(taken, "action.dispatched").map(({ fact }) => fact.step)).toEqual(["first", "first", "first"]);
   expect(factsOf(taken, "action.failed")).toEqual([]);
   expect(taken.rows.map(({ owned, wakeAt, endedAt }) => [owned, wakeAt, endedAt])).toEqual(Array(3).fill([false, 0, undefined]));
-  expect(linesOf<Line>(given.effects).flatMap(({ aborted }) => aborted ?? []).sort()).toEqual(["deaf", "obedient"]);
+  expect(
+    linesOf<Line>(given.effects)
+      .flatMap(({ aborted }) => aborted ?? [])
+      .sort(),
+  ).toEqual(["deaf", "obedient"]);
 
   const next = new Program("closing", given);
   expect((await next.says("results")).results).toEqual(["prompt", "obedient", "deaf"].map((how) => [how, "next"]));

@@ -6,10 +6,10 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import type { OpenStore } from "../../src/store/store.ts";
 import { sqlite } from "../../src/store/sqlite/sqlite.ts";
+import type { OpenStore } from "../../src/store/store.ts";
 import { linesOf, newFolder, Program } from "./processes.ts";
-import { factsOf, snapshot } from "./snapshot.ts";
+import { factsOf, type Snapshot, snapshot } from "./snapshot.ts";
 
 interface Booking {
   readonly pid: number;
@@ -39,22 +39,32 @@ describe.each(["canonical", "doomed", "circling"])("a run of %s that is stopped 
     const expected = { ...outcome(told), books: books(join(folder, "whole.log")) };
     expect(expected.books.done, "nothing is done twice undisturbed").toBe(expected.books.keys);
 
-    const crashes = commits.flatMap((_verb, n): Crash[] => [{ n, when: "before" }, { n, when: "after" }]);
+    const crashes = commits.flatMap((_verb, n): Crash[] => [
+      { n, when: "before" },
+      { n, when: "after" },
+    ]);
     let twice = 0;
     let spared = 0;
     const one = async ({ n, when }: Crash): Promise<void> => {
       const file = join(folder, `${n}-${when}.db`);
       const effects = join(folder, `${n}-${when}.log`);
+      const where = `${when} ${commits[n]} (${n} of ${commits.length})`;
       await new Program("canonical", { file, effects, name, n, when }).end("SIGKILL");
       // Making the file is the first commit, and it is there or not.
       expect(existsSync(file)).toBe(n > 0 || when === "after");
-      const recorded = existsSync(file) ? await recordedKeys(file) : new Set<string>();
+      const dead = existsSync(file) ? await snapshot(file) : undefined;
+      const recorded = dead ? keysOf(dead, "action.completed") : new Set<string>();
+      // Nothing was done that was not announced in a turn.
+      const announced = dead ? keysOf(dead, "action.dispatched") : new Set<string>();
+      for (const { key } of existsSync(effects) ? linesOf<Booking>(effects) : []) expect(announced, where).toContain(key);
       const next = new Program("canonical", { file, effects, name });
       const answer = await next.says("commits");
       await next.end();
-      const where = `${when} ${commits[n]} (${n} of ${commits.length})`;
       const { keys: _keys, done, ...net } = books(effects);
-      expect({ ...outcome(answer), books: net }, where).toEqual({ ...expected, books: { net: expected.books.net, undone: expected.books.undone } });
+      expect({ ...outcome(answer), books: net }, where).toEqual({
+        ...expected,
+        books: { net: expected.books.net, undone: expected.books.undone },
+      });
       for (const { pid, key } of linesOf<Booking>(effects)) {
         if (!recorded.has(key)) continue;
         spared++;
@@ -64,9 +74,11 @@ describe.each(["canonical", "doomed", "circling"])("a run of %s that is stopped 
     };
     // Two at a time, for two cores.
     const left = crashes.values();
-    await Promise.all([0, 1].map(async () => {
-      for (const crash of left) await one(crash);
-    }));
+    await Promise.all(
+      [0, 1].map(async () => {
+        for (const crash of left) await one(crash);
+      }),
+    );
     expect(spared, "steps were recorded before the crash").toBeGreaterThan(0);
     expect(twice, "in some an effect ran twice").toBeGreaterThan(0);
     console.log(`${name}: ${commits.length} commits (${commits.join(" ")}), ${crashes.length} crashes, in ${twice} an effect ran twice`);
@@ -97,10 +109,11 @@ function books(path: string) {
   return { net, undone: [...undone.keys()].sort(), keys: booked.size + undone.size, done: lines.length };
 }
 
-/** Keys of the calls whose answers are recorded: a hash of run and step. */
-async function recordedKeys(file: string): Promise<Set<string>> {
-  const completed = factsOf(await snapshot(file), "action.completed");
-  return new Set(completed.map(({ run, fact }) => createHash("sha256").update(`${run}\0${fact.step}`).digest("hex").slice(0, 32)));
+/** Keys of the calls that facts of a type are about: a hash of run and step. */
+function keysOf(taken: Snapshot, type: "action.dispatched" | "action.completed"): Set<string> {
+  return new Set(
+    factsOf(taken, type).map(({ run, fact }) => createHash("sha256").update(`${run}\0${fact.step}`).digest("hex").slice(0, 32)),
+  );
 }
 
 describe("a client that is stopped before and after its commit", () => {
@@ -108,7 +121,15 @@ describe("a client that is stopped before and after its commit", () => {
     { does: "start", verb: "start", n: 2 },
     { does: "signal", verb: "post", n: 2 },
   ] as const;
-  test.each(cases.flatMap((one) => [{ ...one, when: "before" }, { ...one, when: "after" }] as const))("$verb, $when", async ({ does, n, when }) => {
+  test.each(
+    cases.flatMap(
+      (one) =>
+        [
+          { ...one, when: "before" },
+          { ...one, when: "after" },
+        ] as const,
+    ),
+  )("$verb, $when", async ({ does, n, when }) => {
     const folder = newFolder();
     const given = { file: join(folder, "test.db"), effects: join(folder, "effects") };
     const owner = own(given.file);

@@ -42,7 +42,9 @@ function diskOr(skip: () => never, size: string): string {
   return skip();
 }
 
-test("on a full disk the orchestrator stops with STORE_FAILED and tells its callers; with space again, every run is finished", async ({ skip }) => {
+test("on a full disk the orchestrator stops with STORE_FAILED and tells its callers; with space again, every run is finished", async ({
+  skip,
+}) => {
   const disk = diskOr(skip, "3m");
   const runs = 30;
   const effects = join(newFolder(), "effects");
@@ -61,7 +63,8 @@ test("on a full disk the orchestrator stops with STORE_FAILED and tells its call
   const before = await snapshot(given.file);
   // What was acknowledged is there, and some of it is not done.
   const known = new Set(before.rows.map(({ id }) => id));
-  for (const { acknowledged } of linesOf<{ acknowledged?: string }>(effects)) if (acknowledged !== undefined) expect(known).toContain(acknowledged);
+  for (const { acknowledged } of linesOf<{ acknowledged?: string }>(effects))
+    if (acknowledged !== undefined) expect(known).toContain(acknowledged);
   expect(before.rows.some(({ endedAt }) => endedAt === undefined)).toBe(true);
   const recorded = new Set(factsOf(before, "action.completed").map(({ run, fact }) => `${run} ${fact.step}`));
   expect(recorded.size).toBeGreaterThan(0);
@@ -87,7 +90,9 @@ test("on a disk that is full from the start nothing is made; with space again, i
   closeSync(fd);
   const store = sqlite(join(disk, "test.db"));
   const nodes = [workflow({ name: "idle", input: any }, function* () {})];
-  expect(() => createOrchestrator({ store, nodes })).toThrow(expect.objectContaining({ code: "STORE_FAILED", message: expect.stringMatching(/full; make room/) }));
+  expect(() => createOrchestrator({ store, nodes })).toThrow(
+    expect.objectContaining({ code: "STORE_FAILED", message: expect.stringMatching(/full; make room/) }),
+  );
   expect(readdirSync(disk)).toEqual(["filler"]);
   rmSync(filler);
   const program = new Program("fat", { file: join(disk, "test.db"), effects, runs: 1 });

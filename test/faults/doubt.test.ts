@@ -44,7 +44,8 @@ test("a call in doubt is sent again, fails, or waits for a person, as its effect
     expect(calls.map(({ attempt, key }) => [attempt, key])).toEqual(Array(2).fill([1, calls[0]?.key]));
   }
   expect(line("run", "fails")).toMatchObject({ status: "failed", error: "IN_DOUBT" });
-  for (const run of ["once-retry", "once-fail", "once-output"]) expect(line("run", run)).toMatchObject({ status: "paused", paused: { code: "IN_DOUBT", step: "once" } });
+  for (const run of ["once-retry", "once-fail", "once-output"])
+    expect(line("run", run)).toMatchObject({ status: "paused", paused: { code: "IN_DOUBT", step: "once" } });
 
   expect(line("last", "once-retry")).toMatchObject({ status: "completed", output: "once-retry" });
   expect(callsOf("once-retry").map(({ pid }) => pid)).toEqual([first.pid, next.pid]);
@@ -54,7 +55,11 @@ test("a call in doubt is sent again, fails, or waits for a person, as its effect
   expect(callsOf("once-output").map(({ pid }) => pid)).toEqual([first.pid]);
   // What may have happened is taken back, though nobody knows its output.
   const keys = [...callsOf("fails"), ...callsOf("once-fail")].map(({ key }) => key);
-  expect(callsOf("undo").map(({ of }) => of).sort()).toEqual(keys.sort());
+  expect(
+    callsOf("undo")
+      .map(({ of }) => of)
+      .sort(),
+  ).toEqual(keys.sort());
   expect(callsOf("undo").map(({ output }) => output)).toEqual(["unknown", "unknown"]);
 });
 

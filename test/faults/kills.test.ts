@@ -50,7 +50,10 @@ test(`${runs} runs of ${steps} steps, killed ${kills} times: nothing is lost and
     expect(taken.rows.filter((row) => row.endedAt === undefined).length, "and leaves runs unfinished").toBeGreaterThan(0);
     expect(recorded.size, "and comes before the last step").toBeLessThan(runs * steps);
     const known = new Set(taken.rows.map((row) => row.id));
-    for (const entry of linesOf<Entry>(effects)) if ("acknowledged" in entry) expect(known).toContain(entry.acknowledged);
+    const announced = new Set(factsOf(taken, "action.dispatched").map(({ run, fact }) => stepOf(run, fact.step)));
+    for (const entry of linesOf<Entry>(effects))
+      if ("acknowledged" in entry) expect(known, "what was acknowledged is there").toContain(entry.acknowledged);
+      else expect(announced, "nothing was done that was not announced").toContain(`${entry.run} ${entry.step}`);
   }
 
   const last = program(Number.MAX_SAFE_INTEGER);
@@ -94,7 +97,9 @@ test(`${runs} runs of ${steps} steps, killed ${kills} times: nothing is lost and
   }
   expect(keys.size, "every step has a key of its own").toBe(runs * steps);
   expect(twice, "effects ran twice in some").toBeGreaterThan(0);
-  console.log(`kills: ${kills}, runs: ${runs}, steps: ${runs * steps}, calls: ${[...calls.values()].flat().length}, steps that ran more than once: ${twice}`);
+  console.log(
+    `kills: ${kills}, runs: ${runs}, steps: ${runs * steps}, calls: ${[...calls.values()].flat().length}, steps that ran more than once: ${twice}`,
+  );
 });
 
 /** "left/s4" of a run as its effect logs it. */

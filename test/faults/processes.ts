@@ -72,7 +72,8 @@ export class Program {
     const matches = typeof wanted === "string" ? (line: Line) => wanted in line : wanted;
     for (let at = 0; ; ) {
       for (; at < this.lines.length; at++) if (matches(this.lines[at] as Line)) return this.lines[at] as Line;
-      if (this.#over) throw new Error(`${this.#name} ended without the line ${wanted}: ${JSON.stringify(this.lines.slice(-5))}\n${this.#stderr}`);
+      if (this.#over)
+        throw new Error(`${this.#name} ended without the line ${wanted}: ${JSON.stringify(this.lines.slice(-5))}\n${this.#stderr}`);
       await new Promise<void>((resolve) => {
         const heard = (): void => {
           this.#heard.delete(heard);
@@ -87,7 +88,9 @@ export class Program {
   async end(how: number | NodeJS.Signals = 0): Promise<void> {
     const { code, signal } = await this.ended;
     if ((signal ?? code) !== how)
-      throw new Error(`${this.#name} ended with ${signal ?? code} and not ${how}: ${JSON.stringify(this.lines.slice(-5))}\n${this.#stderr}`);
+      throw new Error(
+        `${this.#name} ended with ${signal ?? code} and not ${how}: ${JSON.stringify(this.lines.slice(-5))}\n${this.#stderr}`,
+      );
   }
 
   #tell(): void {

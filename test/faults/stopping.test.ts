@@ -13,7 +13,12 @@ const calls: { step: number; key: string }[] = [];
 /** Called at the start of each call of the effect. */
 let onCall: (step: number) => unknown = () => {};
 const errors: string[] = [];
-const log = { debug() {}, info() {}, warn() {}, error: (_message: string, fields?: object) => errors.push((fields as { code: string }).code) };
+const log = {
+  debug() {},
+  info() {},
+  warn() {},
+  error: (_message: string, fields?: object) => errors.push((fields as { code: string }).code),
+};
 beforeEach(() => {
   file = join(newFolder(), "test.db");
   calls.length = 0;
@@ -76,7 +81,10 @@ describe("a changed owner token", () => {
       expect(errors).toEqual(["OWNERSHIP_LOST"]);
       expect(before).toBeGreaterThan(0);
       expect(turns()).toBe(before);
-      expect(calls.map(({ step }) => step), "and nothing more is done").toEqual([1, 2, 3]);
+      expect(
+        calls.map(({ step }) => step),
+        "and nothing more is done",
+      ).toEqual([1, 2, 3]);
       await owner.close();
       await finishedByNext(["a"]);
     },
@@ -87,7 +95,9 @@ describe("a changed owner token", () => {
     onCall = async (step) => {
       if (step !== 3) return;
       const thief = loadDriver()(file, { readOnly: false });
-      thief.exec("INSERT INTO turns (run_no, turn, epoch, pos, next, at, final, facts) SELECT run_no, turn + 1, epoch, next, next, at, 0, '[]' FROM turns ORDER BY turn DESC LIMIT 1");
+      thief.exec(
+        "INSERT INTO turns (run_no, turn, epoch, pos, next, at, final, facts) SELECT run_no, turn + 1, epoch, next, next, at, 0, '[]' FROM turns ORDER BY turn DESC LIMIT 1",
+      );
       thief.close();
       before = turns();
     };

@@ -4,17 +4,36 @@
  * "doomed" fails at its end and takes back what it did. "circling" begins anew twice. Whoever waits is put down at once.
  * Effects answer at once and one after the other: undisturbed, the commits are the same in every process.
  */
-import { all, attempt, compute, createOrchestrator, each, effect, Fatal, loadWorkflow, race, reducer, restart, signal, sleep, sqlite, workflow } from "../../../dist/index.js";
+import {
+  all,
+  attempt,
+  compute,
+  createOrchestrator,
+  each,
+  effect,
+  Fatal,
+  loadWorkflow,
+  race,
+  reducer,
+  restart,
+  signal,
+  sleep,
+  sqlite,
+  workflow,
+} from "../../../dist/index.js";
 import { crashing } from "./crashing.mjs";
 import { any, given, ledger, log, say } from "./kit.mjs";
 
 const { file, effects, name, n, when } = given;
 const write = ledger(effects);
 
-const unbook = effect({ name: "unbook", input: any, idempotent: true, irreversible: "takes back" }, async ({ of, account, amount }, { idempotencyKey }) => {
-  write({ op: "unbook", key: idempotencyKey, of, account, amount });
-  return { taken: account };
-});
+const unbook = effect(
+  { name: "unbook", input: any, idempotent: true, irreversible: "takes back" },
+  async ({ of, account, amount }, { idempotencyKey }) => {
+    write({ op: "unbook", key: idempotencyKey, of, account, amount });
+    return { taken: account };
+  },
+);
 const book = effect(
   {
     name: "book",
@@ -58,7 +77,10 @@ const wrapping = workflow({ name: "wrapping", input: any }, function* ({ account
 
 const canonical = workflow({ name: "canonical", input: any }, function* ({ items }) {
   const { total } = yield* price({ items });
-  const paid = yield* book({ account: "bank", amount: total, failing: 1 }, { step: "pay", retry: { maxAttempts: 3, delay: "1ms", jitter: "none" } });
+  const paid = yield* book(
+    { account: "bank", amount: total, failing: 1 },
+    { step: "pay", retry: { maxAttempts: 3, delay: "1ms", jitter: "none" } },
+  );
   const first = yield* race({ quick: book({ account: "quick", amount: 1, failing: 0 }), slow: stuck({}), never: sleep("1h") });
   const lines = yield* each(
     items,
@@ -93,14 +115,19 @@ const doomed = workflow({ name: "doomed", input: any }, function* () {
 });
 
 const circling = workflow({ name: "circling", input: any }, function* ({ round = 1 }) {
-  const { receipt } = yield* book({ account: `round-${round}`, amount: round, failing: 0 });
+  const { receipt } = yield* book({ account: `round-${round}`, amount: round, failing: 0 }, { step: `book-${round}` });
   if (round < 3) yield* restart({ round: round + 1 });
   return receipt;
 });
 
 const workflows = { canonical, doomed, circling };
 const { store, commits } = crashing(sqlite(file), { n, when });
-const orchestrator = createOrchestrator({ store, nodes: [canonical, doomed, circling, parcel, wrapping, book, stock], log, parkAfterMs: 0 });
+const orchestrator = createOrchestrator({
+  store,
+  nodes: [canonical, doomed, circling, parcel, wrapping, book, stock],
+  log,
+  parkAfterMs: 0,
+});
 const run = await orchestrator.start(workflows[name], { items: ["a", "b", "c"] }, { runId: name });
 // Said again after a crash it counts once; a run that has ended has heard it.
 if (name === "canonical") await run.signal(approval, { by: "dana" }, { messageId: "approval" });

@@ -36,7 +36,9 @@ export function crashing(store, crash) {
                 const member = Reflect.get(target, name, target);
                 if (typeof member !== "function") return member;
                 const verb = member.bind(target);
-                return writing.includes(String(name)) ? (/** @type {unknown[]} */ ...args) => counted(String(name), () => verb(...args)) : verb;
+                return writing.includes(String(name))
+                  ? (/** @type {unknown[]} */ ...args) => counted(String(name), () => verb(...args))
+                  : verb;
               },
             }),
         ),

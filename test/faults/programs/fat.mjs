@@ -5,10 +5,13 @@ import { any, codeOf, given, ledger, log, say } from "./kit.mjs";
 const { file, effects, runs, late } = given;
 const write = ledger(effects);
 
-const fat = effect({ name: "fat", input: any, idempotent: true, irreversible: "a line in a log" }, async (input, { runId, idempotencyKey }) => {
-  write({ run: runId, key: idempotencyKey, input });
-  return { step: input.step, filling: "x".repeat(16_000) };
-});
+const fat = effect(
+  { name: "fat", input: any, idempotent: true, irreversible: "a line in a log" },
+  async (input, { runId, idempotencyKey }) => {
+    write({ run: runId, key: idempotencyKey, input });
+    return { step: input.step, filling: "x".repeat(16_000) };
+  },
+);
 const eats = workflow({ name: "eats", input: any }, function* () {
   let eaten = 0;
   for (let step = 0; step < 10; step++) eaten += (yield* fat({ step }, { step: `s${step}` })).filling.length;
@@ -26,6 +29,10 @@ const starts = ids.map(async (runId) => {
 });
 say({ starts: await Promise.all(starts.map(codeOf)) });
 say({ results: await Promise.all(results.map(codeOf)) });
-if (late) say({ late: await codeOf(orchestrator.start(eats, {}, { runId: "late" })), signal: await codeOf(orchestrator.run("run-0").signal("any", 1)) });
+if (late)
+  say({
+    late: await codeOf(orchestrator.start(eats, {}, { runId: "late" })),
+    signal: await codeOf(orchestrator.run("run-0").signal("any", 1)),
+  });
 await orchestrator.close();
 say({ stopped: await codeOf(orchestrator.stopped) });

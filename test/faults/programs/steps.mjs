@@ -10,21 +10,27 @@ const { file, effects, runs, atOnce, leash } = given;
 const write = ledger(effects);
 let calls = 0;
 
-const work = effect({ name: "work", input: any, idempotent: true, irreversible: "a line in a log" }, async (input, { runId, idempotencyKey, epoch }) => {
-  // However late the test is with its kill, work is left over.
-  if (++calls > leash) return new Promise(() => {});
-  const nonce = randomInt(2 ** 40);
-  write({ run: runId, step: input.step, key: idempotencyKey, input, nonce, epoch });
-  say({ called: calls });
-  await pause(randomInt(2, 7));
-  return { nonce };
-});
+const work = effect(
+  { name: "work", input: any, idempotent: true, irreversible: "a line in a log" },
+  async (input, { runId, idempotencyKey, epoch }) => {
+    // However late the test is with its kill, work is left over.
+    if (++calls > leash) return new Promise(() => {});
+    const nonce = randomInt(2 ** 40);
+    write({ run: runId, step: input.step, key: idempotencyKey, input, nonce, epoch });
+    say({ called: calls });
+    await pause(randomInt(2, 7));
+    return { nonce };
+  },
+);
 export const count = reducer({ name: "count", event: any, initial: 0 }, (/** @type {number} */ n) => n + 1);
 
 const ten = workflow({ name: "ten", input: any }, function* () {
   let last = { nonce: 0 };
   for (let step = 0; step < 4; step++) last = yield* work({ step, after: last.nonce }, { step: `s${step}` });
-  const pair = yield* all({ left: work({ step: 4, after: last.nonce }, { step: "s4" }), right: work({ step: 5, after: last.nonce }, { step: "s5" }) });
+  const pair = yield* all({
+    left: work({ step: 4, after: last.nonce }, { step: "s4" }),
+    right: work({ step: 5, after: last.nonce }, { step: "s5" }),
+  });
   yield* count({});
   last = { nonce: pair.left.nonce + pair.right.nonce };
   for (let step = 6; step < 10; step++) last = yield* work({ step, after: last.nonce }, { step: `s${step}` });
