@@ -1,6 +1,6 @@
 /** The README does what it says: every command in it is run, and every file that the documents name is there. */
 import { execFile } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -101,6 +101,42 @@ describe("the code in the README", () => {
   test("is that of examples/hello", () => {
     expect(blocks(readme, "ts")).toEqual([read("examples/hello/hello.ts")]);
     expect(blocks(readme, "yaml")).toEqual([read("examples/hello/hello.yaml")]);
+  });
+});
+
+describe("the code in the guide", () => {
+  const guide = read("docs/guide.md");
+
+  test("compiles as one program, and its test passes", async () => {
+    const project = folder();
+    writeFileSync(join(project, "package.json"), '{ "type": "module" }');
+    writeFileSync(join(project, "guide.ts"), blocks(guide, "ts").join("\n"));
+    symlinkSync(join(root, "node_modules/@types"), join(project, "node_modules/@types"));
+    const base = JSON.stringify(join(root, "tsconfig.base.json"));
+    const options = '{ "composite": false, "declaration": false, "declarationMap": false, "sourceMap": false, "types": ["node"], "outDir": "." }';
+    writeFileSync(join(project, "tsconfig.json"), `{ "extends": ${base}, "compilerOptions": ${options}, "files": ["guide.ts"] }`);
+    const compiled = await node([join(root, "node_modules/typescript/bin/tsc"), "-p", "."], project);
+    expect(compiled.stdout).toBe("");
+    expect(compiled.code).toBe(0);
+    const script = 'const { testCheckout } = await import("./guide.js"); console.log(JSON.stringify(await testCheckout())); process.exit(0);';
+    const ended = await node(["--input-type=module", "-e", script], project);
+    expect(ended.stderr).toBe("");
+    expect(JSON.parse(ended.stdout)).toEqual({ result: { receipt: "r-2000", total: 2000 }, calls: 1 });
+  });
+
+  test("in YAML is a contract that fits its nodes, with nothing to say about it", async () => {
+    const project = folder();
+    writeFileSync(join(project, "guide.ts"), blocks(guide, "ts").join("\n"));
+    writeFileSync(join(project, "guide.yaml"), blocks(guide, "yaml").join("\n"));
+    const main = join(root, manifest.bin.onex ?? "");
+    const checked = await node([main, "check", "guide.yaml", "--nodes", "guide.ts", "--json"], project);
+    expect(JSON.parse(checked.stdout)).toEqual([]);
+  });
+
+  test("names every exit code of the command line", async () => {
+    const { exit } = await import("../src/cli/exit.ts");
+    const rows = [...guide.matchAll(/^\| (\d+(?:, \d+)*) \| /gm)].flatMap(([, codes = ""]) => codes.split(", ").map(Number));
+    expect(rows).toEqual(Object.values(exit));
   });
 });
 

@@ -50,6 +50,8 @@ export interface Driver {
   closeScope(scope: Scope, how: Closing): void;
   /** A fiber that is being returned performs a step in `finally`. */
   cleaning(fiber: Fiber): void;
+  /** A fiber that was being returned has settled. */
+  cleaned(fiber: Fiber): void;
   /** Advances a generator under the guard against nondeterminism. */
   guard<T>(advance: () => T): T;
   /** Operations forgotten so far by fibers that ended well, with their places when asked for. */
@@ -183,13 +185,17 @@ export class Fiber implements Maker {
       this.#next = { mode: "throw", value: new OnexError("WORKFLOW_THREW", "a workflow yielded something that is no operation: write `yield*` before calls of nodes and verbs") };
       return this.#enqueue();
     }
-    if (this.returning) this.driver.cleaning(this);
+    if (this.returning) {
+      this.driver.cleaning(this);
+      if (this.#cut) return this.#settle({ how: "cancelled" });
+    }
     this.driver.begin(this, result.value);
   }
 
   #settle(settled: Settled): void {
     this.settled = true;
     this.waiting = undefined;
+    if (this.returning) this.driver.cleaned(this);
     if (settled.how === "ok") this.driver.forgotten(this.unbegun, this.places);
     this.#counted = settled.how === "ok";
     if (this.scope && this.#ownsScope) this.driver.closeScope(this.scope, this.cancelled ? this.#closing : settled.how === "ok" ? "success" : "failure");

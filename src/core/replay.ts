@@ -16,7 +16,7 @@ import { Join, mustPerform, outcomeOf, type Spawn } from "./joins.ts";
 import { durationMs } from "./duration.ts";
 import { type Json, toJson } from "./json.ts";
 import { mismatch } from "./mismatch.ts";
-import { type Callee, type CallOptions, isPerformable, type Op, type OpSpec } from "./operation.ts";
+import { asMaker, type Callee, type CallOptions, isPerformable, type Op, type OpSpec } from "./operation.ts";
 import { placeOf } from "./place.ts";
 import { type Closing, type Owed, Scope } from "./scope.ts";
 import { ChildStep } from "./steps/child.ts";
@@ -252,7 +252,8 @@ export class Replay implements Driver, Desk {
     if (this.#fresh.length === 0) return none;
     const fresh = this.#fresh;
     this.#fresh = [];
-    return fresh.filter((command) => this.#open.get(command.key) === command);
+    // A step that the engine holds back is wished again when it is resumed, and not by folding the history anew.
+    return fresh.filter((command) => this.#open.get(command.key) === command && !(command.type === "dispatch" && this.#heldBack.has(command.step)));
   }
   /** Whether `take` would answer anything. */
   get wishes(): boolean {
@@ -403,13 +404,26 @@ export class Replay implements Driver, Desk {
     if (places) for (const place of places.values()) this.#forgottenPlaces.push(placeOf(place));
   }
   cleaning(fiber: Fiber): void {
-    if (this.#cleaning.size === 0)
+    if (this.#cleaning.size === 0) {
+      this.#overdue = false;
       this.#cut = new TimerStep(this, cleanup, this.now + cleanupMs, "timeout", () => {
-        for (const cleaner of this.#cleaning) cleaner.cut();
+        this.#cut = undefined;
+        this.#overdue = true;
+        for (const cleaner of [...this.#cleaning]) cleaner.cut();
       });
+    }
     this.#cleaning.add(fiber);
+    // What is cut may have branches that would clean up in their turn.
+    if (this.#overdue) fiber.cut();
+  }
+  cleaned(fiber: Fiber): void {
+    if (!this.#cleaning.delete(fiber) || this.#cleaning.size > 0) return;
+    this.#cut?.stop();
+    this.#cut = undefined;
   }
   #cut: TimerStep | undefined;
+  /** The time of the cleanup under way is over. */
+  #overdue = false;
 
   closeScope(scope: Scope, how: Closing): void {
     this.#undo(scope.close(how), () => {});
@@ -503,11 +517,13 @@ export class Replay implements Driver, Desk {
 
   /** Makes branches of `parent`: a path of their own and, if scoped, an undo scope of their own. */
   #spawner(parent: Fiber, names: Names, scoped: boolean): Spawn {
+    // What `finally` does is cleanup in its branches as well: nothing of it is undone.
+    const around = parent.returning ? undefined : parent.scope;
     return (work, onSettled) =>
       new Fiber(this, work, {
         names,
-        scope: scoped && parent.scope ? new Scope(parent.scope) : parent.scope,
-        ownsScope: scoped && parent.scope !== undefined,
+        scope: scoped && around ? new Scope(around) : around,
+        ownsScope: scoped && around !== undefined,
         undoing: parent.undoing,
         onSettled,
       });
@@ -559,7 +575,7 @@ export class Replay implements Driver, Desk {
       const spawn = this.#branch(fiber, key ? key(item, index) : String(index));
       let work: unknown;
       try {
-        work = this.guard(() => spec.branch(item, index));
+        work = asMaker(fiber, () => this.guard(() => spec.branch(item, index)));
         mustPerform(work);
       } catch (error) {
         return join.fail(error);

@@ -1,5 +1,6 @@
 /** The verbs that a workflow performs with `yield*`, beside the calls of nodes. */
 import { type Duration, durationMs } from "./duration.ts";
+import { OnexError } from "./failure.ts";
 import type { Json } from "./json.ts";
 import { type EachOptions, Op, type Operation, type Outcome, type Performable, type Result, type Results } from "./operation.ts";
 
@@ -36,9 +37,11 @@ export function sleep(duration: Duration): Operation<void> {
   return new Op({ kind: "sleep", ms: durationMs(duration), step: undefined });
 }
 
-/** Waits until a moment (a Date, or ms since 1970). */
+/** Waits until a moment (a Date, or ms since 1970). Throws OnexError INVALID_DURATION when it is none. */
 export function sleepUntil(time: Date | number): Operation<void> {
-  return new Op({ kind: "sleepUntil", due: Number(time), step: undefined });
+  const due = Number(time);
+  if (!Number.isFinite(due)) throw new OnexError("INVALID_DURATION", `sleepUntil: ${String(time)} is not a time: give a Date, or ms since 1970`);
+  return new Op({ kind: "sleepUntil", due, step: undefined });
 }
 
 /** Performs the given operations, last first, as undos; without arguments, all that this scope owes so far. */

@@ -173,7 +173,11 @@ export function view(runId: string, facts: readonly Fact[]): RunView {
       case "run.paused": {
         pauses.set(fact.step ?? "", { code: fact.code, message: fact.message, ...(fact.step === undefined ? {} : { step: fact.step }) });
         const draft = fact.step === undefined ? undefined : steps.get(fact.step);
-        if (draft) draft.status = "paused";
+        if (draft) {
+          draft.status = "paused";
+          delete draft.output;
+          delete draft.endedAt;
+        }
         break;
       }
       case "run.resumed":

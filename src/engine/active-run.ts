@@ -391,6 +391,11 @@ export class ActiveRun implements Writing {
     });
     for (const { command, decoded } of out.deliver) {
       if (!this.replay.isOpen(command.key)) continue;
+      if (command.delivery === 1 && out.abort.some(({ step, attempt }) => step === command.step && attempt === command.attempt)) {
+        // Its branch was given up in the turn of its intent: it is not sent, so it did not happen.
+        this.arrive({ type: "action.failed", step: command.step, attempt: command.attempt, error: { code: "CANCELLED", message: "cancelled before it was sent" }, outcome: "none" });
+        continue;
+      }
       const call = new Call(this.#host, command, runtime.store.now() + command.timeoutMs);
       this.#calls.set(command.step, call);
       runtime.deliver(call, decoded, command);

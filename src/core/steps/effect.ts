@@ -10,7 +10,7 @@
  * E3 Cancelled, it settles when its call has: aborted and answered, given up after a grace period, or lost in a crash.
  */
 import { durationMs } from "../duration.ts";
-import { type Failure, StepError } from "../failure.ts";
+import { type Failure, failureOf, StepError } from "../failure.ts";
 import type { Fact, FactOf } from "../fact.ts";
 import type { Fiber, Pending } from "../fiber.ts";
 import { type Json, sameJson } from "../json.ts";
@@ -105,7 +105,7 @@ export class EffectStep implements Pending, News {
       case "step.failed":
         if (this.#state !== "asking") throw mismatch(fact, `has an attempt of it under way`);
         this.#desk.withdraw(`d:${this.#step}`);
-        return this.#end(fact.error, this.#attempt - 1);
+        return this.#end(fact.error, this.#attempt - 1, true);
       case "timer.set":
         this.#desk.wish({ type: "arm", key: `t:${fact.step}`, step: fact.step, due: fact.due });
         return;
@@ -200,9 +200,11 @@ export class EffectStep implements Pending, News {
     if (this.#state !== "paused") return;
     // Whether it is sent again is for a person to say (API rule 5); only a poisoned one is simply tried again.
     if (fact.as === undefined && this.#pausedFor === "IN_DOUBT") return;
+    if (fact.as === "output" && !this.#fits(fact.output ?? null)) return;
     this.#state = "open";
     this.#desk.busy(1);
     this.#desk.pause(this.#step, false);
+    this.#desk.withdraw(`r:run.paused:${this.#step}`);
     if (fact.as === "output") return this.#completed(fact.output ?? null);
     if (fact.as === "fail") {
       this.#unknown = true;
@@ -212,11 +214,23 @@ export class EffectStep implements Pending, News {
     this.#deliver();
   }
 
+  /** Whether the node's callers could read this output; if not, the step stays paused and says so. */
+  #fits(output: Json): boolean {
+    try {
+      this.#callee.decode(output);
+      return true;
+    } catch (error) {
+      const { message } = failureOf(error, "OUTPUT_INVALID");
+      this.#desk.record({ type: "run.paused", code: this.#pausedFor ?? "IN_DOUBT", step: this.#step, message: `the output that was given does not fit: ${message}` });
+      return false;
+    }
+  }
+
   /** Ends it as failed: what may have happened is owed, the workflow gets a StepError. */
-  #end(error: Failure, attempts: number): void {
+  #end(error: Failure, attempts: number, recorded = false): void {
     if (this.#unknown) this.#owe(undefined);
     this.#close();
-    if (!this.#cancelled) this.#desk.record({ type: "step.failed", step: this.#step, node: this.#callee.name, attempts, error });
+    if (!this.#cancelled && !recorded) this.#desk.record({ type: "step.failed", step: this.#step, node: this.#callee.name, attempts, error });
     this.#fiber.fail(new StepError(error, { step: this.#step, node: this.#callee.name, attempts }));
   }
 
@@ -258,6 +272,7 @@ export class EffectStep implements Pending, News {
     if (this.#state === "paused") {
       this.#desk.busy(1);
       this.#desk.pause(this.#step, false);
+      this.#desk.withdraw(`r:run.paused:${this.#step}`);
       this.#unknown = true;
     }
     this.#end({ code: "CANCELLED", message: "cancelled" }, this.#attempt);
