@@ -74,7 +74,8 @@ function literals(source: string): Literal[] {
 }
 
 /** Where one word in capitals is a code; with an underscore it is one everywhere. */
-const asCode = /(?:\b(?:OnexError|Fatal|CelMistake|super|failureOf|pause|refuse)\(|\bcode(?:\?)?\s*(?::|=|===|!==)|\?\?|\b(?:error|warn|wrong|add)\((?:"",\s*)?)$/;
+const asCode =
+  /(?:\b(?:OnexError|Fatal|CelMistake|super|failureOf|pause|refuse)\(|\bcode(?:\?)?\s*(?::|=|===|!==)|\?\?|\b(?:error|warn|wrong|add)\((?:"",\s*)?)$/;
 
 /** The codes that a source can produce. */
 function codesOf(source: string): string[] {
@@ -103,7 +104,10 @@ function rows(): Row[] {
   const found: Row[] = [];
   for (const line of readFileSync(join(root, "docs/errors.md"), "utf8").split("\n")) {
     if (!line.startsWith("| `")) continue;
-    const cells = line.slice(2, -2).split(" | ");
+    const cells = line
+      .slice(1, -1)
+      .split("|")
+      .map((cell) => cell.trim());
     found.push({ code: (cells[0] ?? "").replaceAll("`", ""), cells, exit: cells.at(-1) ?? "" });
   }
   return found;
@@ -118,7 +122,9 @@ describe("the page of error codes", () => {
   test("has every code that the sources can produce", () => {
     expect(bySource.size, "the scanner finds codes").toBeGreaterThan(80);
     const listed = new Set(page.map(({ code }) => code));
-    const missing = [...bySource].filter(([code]) => !listed.has(code)).map(([code, files]) => `${code} (${[...new Set(files)].join(", ")})`);
+    const missing = [...bySource]
+      .filter(([code]) => !listed.has(code))
+      .map(([code, files]) => `${code} (${[...new Set(files)].join(", ")})`);
     expect(missing, "add a row to docs/errors.md").toEqual([]);
   });
 
@@ -134,7 +140,7 @@ describe("the page of error codes", () => {
     expect(codes.filter((code, i) => codes.indexOf(code) !== i)).toEqual([]);
     for (const { code, cells } of page) {
       expect(cells.length, code).toBe(5);
-      for (const cell of cells) expect(cell.trim(), code).not.toBe("");
+      for (const cell of cells) expect(cell, code).not.toBe("");
     }
   });
 
@@ -160,7 +166,17 @@ describe("the scanner", () => {
       "findings.error('STEP_CYCLE', place)",
       "  NODE_LIST: exit.contract,",
     ].join("\n");
-    expect(codesOf(source)).toEqual(["USAGE", "FILE_MISSING", "INNER_CODE", "POISON", "CANCELLED", "AFTER_REGEX", "LATER", "STEP_CYCLE", "NODE_LIST"]);
+    expect(codesOf(source)).toEqual([
+      "USAGE",
+      "FILE_MISSING",
+      "INNER_CODE",
+      "POISON",
+      "CANCELLED",
+      "AFTER_REGEX",
+      "LATER",
+      "STEP_CYCLE",
+      "NODE_LIST",
+    ]);
   });
 
   test("passes over comments, sentences, SQL and words of others", () => {

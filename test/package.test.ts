@@ -18,8 +18,11 @@ test("the runtime closure has at most 20 packages, optional ones apart", () => {
   expect(needed).toContain("yaml");
 });
 
-test("nothing that is installed runs a script", () => {
-  expect(installed.filter(([, { hasInstallScript }]) => hasInstallScript).map(([path]) => path)).toEqual([]);
+test("nothing that is installed needs a script", () => {
+  // The SQLite driver of Node 20 has one, for platforms without a prebuilt binary; this repository installs it with scripts off.
+  const withScript = installed.filter(([, { hasInstallScript, optional }]) => hasInstallScript && !optional).map(([path]) => path);
+  expect(withScript).toEqual([]);
+  expect(readFileSync(join(root, ".npmrc"), "utf8")).toContain("ignore-scripts=true");
 });
 
 test("every licence is permissive", () => {
