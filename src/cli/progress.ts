@@ -1,6 +1,6 @@
 /** A run as it goes on, on stderr: what ended stays as a line; what is under way moves below it on a terminal. */
 import type { Fact } from "../core/fact.ts";
-import type { Failure } from "../core/failure.ts";
+import { type Failure, sentenceOf } from "../core/failure.ts";
 import { clean, cleanLines, moment, shortened, type Terminal, took } from "./output.ts";
 
 interface Doing {
@@ -188,5 +188,5 @@ function said(doing: Doing, now: number): string {
 }
 
 function reason(error: Failure): string {
-  return `${clean(error.code)}: ${cleanLines(error.message, "      ")}`;
+  return cleanLines(sentenceOf(error), "      ");
 }

@@ -9,6 +9,11 @@ export interface Failure {
   readonly details?: Json;
 }
 
+/** A failure in one line; one that was thrown without a message says its code once. */
+export function sentenceOf(failure: Failure): string {
+  return failure.message === failure.code ? failure.code : `${failure.code}: ${failure.message}`;
+}
+
 /** Every error of onex itself: a code of docs/errors.md, and what to do. */
 export class OnexError extends Error {
   readonly code: string;
@@ -46,7 +51,7 @@ export class RunFailed extends OnexError {
   readonly error: Json;
   readonly notUndone: readonly string[];
   constructor(runId: string, failure: Failure, step: string | undefined, notUndone: readonly string[]) {
-    super(failure.code, `run ${runId} failed${step === undefined ? "" : ` at step ${step}`}: ${failure.code}: ${failure.message}`, { details: failure.details });
+    super(failure.code, `run ${runId} failed${step === undefined ? "" : ` at step ${step}`}: ${sentenceOf(failure)}`, { details: failure.details });
     this.name = "RunFailed";
     this.runId = runId;
     this.step = step;

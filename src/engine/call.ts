@@ -11,6 +11,7 @@ import { durationMs } from "../core/duration.ts";
 import type { FactBody } from "../core/fact.ts";
 import { Fatal, type Failure, failureOf, OnexError, RetryLater } from "../core/failure.ts";
 import { type Json, toJson } from "../core/json.ts";
+import { placeOf } from "../core/place.ts";
 import { type EffectContext, type EffectContract, type Log, recordedOutput } from "../node/contract.ts";
 import { type Checked, checkMaybe } from "../node/schema.ts";
 import type { Services } from "./services.ts";
@@ -180,7 +181,9 @@ export class Call {
     if (this.#done) return;
     if (error instanceof Fatal) return this.#failed(failureOf(error, error.code), "none", { final: true });
     if (this.#aborted) return this.#failed(this.#aborted, "unknown", {});
-    const failure = failureOf(error, "EFFECT_THREW");
+    const thrown = failureOf(error, "EFFECT_THREW");
+    const place = thrown.code === "EFFECT_THREW" && error instanceof Error ? placeOf(error.stack ?? "") : "";
+    const failure = place === "" ? thrown : { ...thrown, message: `${thrown.message} (${place})` };
     this.#failed(failure, "unknown", error instanceof RetryLater ? { retryAfterMs: durationMs(error.after) } : {});
   }
 

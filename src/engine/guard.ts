@@ -3,6 +3,7 @@
  * clock, randomness, timers and the network answer with what to use instead.
  */
 import { OnexError } from "../core/failure.ts";
+import { placeOf } from "../core/place.ts";
 
 interface Swap {
   readonly target: object;
@@ -13,7 +14,9 @@ interface Swap {
 
 function refuse(name: string, instead: string) {
   return (): never => {
-    throw new OnexError("NONDETERMINISTIC", `${name} gives another answer on replay, so workflows and computes must not use it: ${instead}`);
+    const place = placeOf(new Error().stack ?? "");
+    const where = place === "" ? "" : ` (${place})`;
+    throw new OnexError("NONDETERMINISTIC", `${name} gives another answer on replay, so workflows and computes must not use it: ${instead}${where}`);
   };
 }
 

@@ -20,7 +20,7 @@ interface Booking {
   readonly amount: number;
 }
 interface View {
-  readonly run: { readonly runId: string };
+  readonly run: { readonly runId: string; readonly status: string; readonly notUndone: readonly string[] };
   readonly steps: readonly { readonly step: string; readonly status: string; readonly error?: string }[];
 }
 interface Crash {
@@ -28,7 +28,25 @@ interface Crash {
   readonly when: "before" | "after";
 }
 
-describe.each(["canonical", "doomed", "circling"])("a run of %s that is stopped before and after each of its commits", (name) => {
+/** What a run comes to undisturbed: what was booked and not taken back, and how it ended. */
+const undisturbedly = {
+  canonical: {
+    net: { bank: 30, quick: 1, stuck: 0, a: 2, b: 2, c: 2, post: 7, gift: 0, wrap: 0 },
+    status: "completed",
+    notUndone: [],
+    levels: { a: -2, b: -2, c: -2, gift: 0, paper: 0 },
+  },
+  doomed: { net: { left: 0, right: 0, wrap: 0 }, status: "failed", notUndone: [], levels: { a: 0, b: 0, c: 0, gift: 0, paper: 0 } },
+  circling: {
+    net: { "round-1": 1, "round-2": 2, "round-3": 3 },
+    status: "completed",
+    notUndone: [],
+    levels: { a: 0, b: 0, c: 0, gift: 0, paper: 0 },
+  },
+} as const;
+const names = ["canonical", "doomed", "circling"] as const;
+
+describe.each(names)("a run of %s that is stopped before and after each of its commits", (name) => {
   test("ends with the same status, output, steps and books", async () => {
     const folder = newFolder();
     const undisturbed = new Program("canonical", { file: join(folder, "whole.db"), effects: join(folder, "whole.log"), name });
@@ -38,6 +56,7 @@ describe.each(["canonical", "doomed", "circling"])("a run of %s that is stopped 
     const { done: doneOnce, ...net } = books(join(folder, "whole.log"));
     const expected = { ...outcome(told), books: net };
     expect(doneOnce, "nothing is done twice undisturbed").toBe(net.keys);
+    expect({ net: net.net, ...main(told, name) }).toEqual(undisturbedly[name]);
 
     const crashes = commits.flatMap((_verb, n): Crash[] => [
       { n, when: "before" },
@@ -96,6 +115,13 @@ function outcome(told: Readonly<Record<string, unknown>>) {
   return { views, levels: told.levels };
 }
 
+/** How the run itself ended, and the levels it left. */
+function main(told: Readonly<Record<string, unknown>>, name: string) {
+  const run = (told.views as View[]).find((view) => view.run.runId === name)?.run;
+  const levels = (told.levels as [string, { onHand: number }][]).map(([sku, { onHand }]) => [sku, onHand]);
+  return { status: run?.status, notUndone: run?.notUndone, levels: Object.fromEntries(levels) };
+}
+
 /** What was done to the world by services that count a key once. */
 function books(path: string) {
   const lines = linesOf<Booking>(path);
@@ -103,6 +129,7 @@ function books(path: string) {
   const undone = new Map<string, Booking>();
   for (const line of lines) (line.op === "book" ? booked : undone).set(line.of ?? line.key, line);
   const net: Record<string, number> = {};
+  for (const { account } of undone.values()) net[account] = 0;
   for (const [key, { account, amount }] of booked) net[account] = (net[account] ?? 0) + (undone.has(key) ? 0 : amount);
   return { net, undone: [...undone.keys()].sort(), keys: booked.size + undone.size, done: lines.length };
 }

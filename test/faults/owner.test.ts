@@ -121,8 +121,12 @@ describe("other processes", () => {
   });
 
   test("count once however often they say it", async () => {
-    await owner();
+    const first = await owner();
+    // All is said before any of it is heard.
+    first.kill("SIGSTOP");
     const both = [client(["start", "signal", "result"]), client(["start", "signal", "result"])];
+    for (const one of both) expect((await one.says("signalled")).signalled).toBe("none");
+    first.kill("SIGCONT");
     for (const one of both) expect((await one.says("result")).result).toEqual(["hello", "hello!"]);
     await Promise.all(both.map((one) => one.end()));
     expect(factsOf(await snapshot(given.file), "signal.received").length).toBe(1);

@@ -1,4 +1,5 @@
 /** `onex run FILE`: starts a run, shows it, and gives its output. */
+import { sentenceOf } from "../../core/failure.ts";
 import type { RunView } from "../../core/view.ts";
 import type { Orchestrator, Run } from "../../engine/api.ts";
 import { resumeCommands, signalCommand } from "../advice.ts";
@@ -110,7 +111,7 @@ function tell(view: RunView, at: StoreUrl, terminal: Terminal): void {
     terminal.say(...resumeCommands(view, at).map((command) => `  ${command}`));
   } else {
     const where = view.failedStep === undefined ? "" : ` at step ${clean(view.failedStep)}`;
-    const why = view.error === undefined ? "" : `: ${clean(view.error.code)}: ${cleanLines(view.error.message)}`;
+    const why = view.error === undefined ? "" : `: ${cleanLines(sentenceOf(view.error))}`;
     terminal.say(`${red(view.status)}${where}${time}${why}`);
   }
   if (view.notUndone.length > 0) terminal.say(`${red("not undone")}: ${view.notUndone.map(clean).join(", ")}`);

@@ -1,5 +1,5 @@
 /** `onex show RUN`: one run, its steps, what went wrong and how it goes on; or its facts. */
-import { OnexError } from "../../core/failure.ts";
+import { OnexError, sentenceOf } from "../../core/failure.ts";
 import type { RunView, StepView } from "../../core/view.ts";
 import { resumeCommands, signalCommand } from "../advice.ts";
 import { withClient } from "../client.ts";
@@ -99,6 +99,6 @@ function time(step: StepView): string {
 
 function note(step: StepView, width: number): string {
   if (step.due !== undefined) return `${step.status === "retrying" ? "tries again at" : "until"} ${moment(step.due)}`;
-  if (step.error && step.status !== "completed") return `${step.error.code}: ${step.error.message}`.split("\n")[0] ?? "";
+  if (step.error && step.status !== "completed") return sentenceOf(step.error).split("\n")[0] ?? "";
   return step.status === "completed" ? brief(step.output, width) : "";
 }
