@@ -196,7 +196,8 @@ export class Replay implements Driver, Desk {
     const queue = this.#mail.get(mail.name);
     if (queue) queue.push(mail);
     else this.#mail.set(mail.name, [mail]);
-    this.#waiters.get(mail.name)?.shift()?.();
+    // One that refuses it stays first in line; one that takes it leaves.
+    this.#waiters.get(mail.name)?.[0]?.();
   }
 
   #fired(fact: Fact & { readonly type: "timer.fired" }): void {
@@ -371,6 +372,7 @@ export class Replay implements Driver, Desk {
     const mail = this.#mail.get(name)?.shift();
     if (mail) return mail;
     const waiters = this.#waiters.get(name);
+    if (waiters?.includes(waiter)) return undefined;
     if (waiters) waiters.push(waiter);
     else this.#waiters.set(name, [waiter]);
     return undefined;
@@ -718,7 +720,7 @@ export class Replay implements Driver, Desk {
       if (!well && this.#program.onFailure === "stop") {
         for (const entry of this.#rootScope.takeAll()) this.#notUndone.push(entry.step);
       } else {
-        const kept = well ? this.#rootScope.owed.filter((entry) => entry.output !== undefined) : [];
+        const kept = well ? this.#rootScope.owed.filter((entry) => entry.output !== undefined || entry.keep) : [];
         const owed = this.#rootScope.close(well ? "success" : "failure");
         // What completed stays known, for a parent that takes the whole run back later.
         this.#rootScope.owed = kept;

@@ -121,7 +121,10 @@ export class Engine implements Runtime {
       else settle(got);
     } catch (error) {
       if (!this.owner && this.#laters.size === 0) throw error;
-      this.stop(error);
+      if (!(error instanceof OnexError && error.code === "STORE_BUSY")) return this.stop(error);
+      // The ownership is free, and something else keeps the file locked: a client goes on trying.
+      this.world.log.warn(error.message, { code: error.code });
+      this.#later("acquire", acquireMs, () => this.#acquire());
     }
   }
 

@@ -7,7 +7,7 @@ import { type RunView, view } from "../core/view.ts";
 import type { WorkflowContract } from "../node/contract.ts";
 import { check, type Schema } from "../node/schema.ts";
 import type { Signal } from "../node/signal.ts";
-import type { Message, RunRow } from "../store/store.ts";
+import type { Message, Posted, RunRow } from "../store/store.ts";
 import type { Run } from "./api.ts";
 import type { Engine } from "./engine.ts";
 import { checkSize } from "./values.ts";
@@ -189,7 +189,15 @@ export class RunHandle<Output> implements Run<Output> {
   async #post(kind: Message["kind"], body: object, messageId?: string): Promise<void> {
     this.#open();
     const { store, world } = this.#engine;
-    const posted = await store.post({ runId: this.runId, messageId: messageId ?? world.entropy.uuid(), kind, body: JSON.stringify(body) });
+    let posted: Posted;
+    try {
+      posted = await store.post({ runId: this.runId, messageId: messageId ?? world.entropy.uuid(), kind, body: JSON.stringify(body) });
+    } catch (error) {
+      // The owner's failed write stops its engine, whoever asked for it.
+      const busy = error instanceof OnexError && error.code === "STORE_BUSY";
+      if (this.#engine.owner && !busy) this.#engine.stop(error);
+      throw error;
+    }
     if (posted.status === "unknown") throw new OnexError("RUN_UNKNOWN", `there is no run "${this.runId}" in ${store.name}`);
     if (posted.status === "ended") throw new OnexError("RUN_ENDED", `run ${this.runId} has ended: it takes no ${kind} any more`);
     if (this.#engine.owner) this.#engine.posted(this.runId);

@@ -95,6 +95,9 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
   async #start<O>(contract: WorkflowContract, given: unknown, options: StartOptions, deadline: number | undefined): Promise<RunHandle<O>> {
     const { engine } = this;
     checkStart(options);
+    // Its owner drives it: one that is not in `nodes` could not be found again when it is put down. (Throws `WORKFLOW_UNKNOWN`.)
+    const asked = { workflow: contract.name, version: contract.version };
+    if (engine.owner && !contract.plan && !engine.definitions.find(asked)) engine.definitions.get(contract.name, contract.version);
     const input = startInput(contract, given, engine.settings.maxValueBytes);
     const id = options.runId ?? engine.world.entropy.uuid();
     const spec: StartSpec = { id, contract, input, options, deadline };

@@ -58,7 +58,9 @@ describe.each(names)("a run of %s that is stopped before and after each of its c
     expect(doneOnce, "nothing is done twice undisturbed").toBe(net.keys);
     expect({ net: net.net, ...main(told, name) }).toEqual(undisturbedly[name]);
 
-    const crashes = commits.flatMap((_verb, n): Crash[] => [
+    // The commits around a run are the same for all three.
+    const hit = commits.flatMap((verb, n) => (name === "canonical" || verb === "append" ? [n] : []));
+    const crashes = hit.flatMap((n): Crash[] => [
       { n, when: "before" },
       { n, when: "after" },
     ]);

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { beforeEach, describe, expect, test } from "vitest";
 import { createOrchestrator, sqlite, workflow } from "../../src/index.ts";
+import { loadDriver } from "../../src/store/sqlite/driver.ts";
 import { any } from "./any.ts";
 import { linesOf, newFolder, Program } from "./processes.ts";
 import { factsOf, snapshot } from "./snapshot.ts";
@@ -75,6 +76,26 @@ describe("an owner", () => {
     const leases = factsOf(await snapshot(given.file), "lease.acquired").map(({ fact }) => fact);
     expect(leases.map(({ epoch }) => epoch)).toEqual(leases.map((_, i) => i + 1));
     expect(new Set(leases.map(({ leaseId }) => leaseId)).size).toBe(2);
+  });
+
+  test("that is killed is followed by a client even when something else keeps the file locked for long", async () => {
+    const first = await owner();
+    const next = client(["signal", "result"]);
+    await next.says("role");
+    first.kill("SIGSTOP");
+    await next.says("signalled");
+    const other = loadDriver()(given.file, { readOnly: false });
+    try {
+      other.exec("BEGIN IMMEDIATE");
+      first.kill("SIGKILL");
+      await first.end("SIGKILL");
+      await next.says(({ code }) => code === "STORE_BUSY");
+      other.exec("ROLLBACK");
+    } finally {
+      other.close();
+    }
+    expect(await next.says("result")).toEqual({ result: ["hello", "hello!"], role: "owner" });
+    await next.end();
   });
 
   test("among many clients is one after each death, and no run is lost", async () => {

@@ -63,9 +63,6 @@ export class Program {
   kill(signal: NodeJS.Signals): void {
     this.#process.kill(signal);
   }
-  tell(line: object): void {
-    this.#process.stdin?.write(`${JSON.stringify(line)}\n`);
-  }
 
   /** The first line with this member, or the first for which `wanted` holds; throws when the program ends without. */
   async says(wanted: string | ((line: Line) => boolean)): Promise<Line> {

@@ -1,7 +1,7 @@
 /** What the engine does when the store under it fails, over the real driver: it stops, tells, and writes nothing more. */
 import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
-import { createOrchestrator, effect, type OnexError, type Store, sqlite, workflow } from "../../src/index.ts";
+import { createOrchestrator, effect, type OnexError, type Store, signal, sqlite, workflow } from "../../src/index.ts";
 import { type Driver, loadDriver } from "../../src/store/sqlite/driver.ts";
 import { sqliteWith } from "../../src/store/sqlite/sqlite.ts";
 import { any } from "./any.ts";
@@ -35,6 +35,11 @@ const five = workflow({ name: "five", input: any }, function* () {
   let sum = 0;
   for (let step = 1; step <= 5; step++) sum += yield* work({ step });
   return sum;
+});
+
+const word = signal({ name: "word", payload: any });
+const waiting = workflow({ name: "waiting", input: any }, function* () {
+  return yield* word.wait();
 });
 
 function orchestrator(store: Store = sqlite(file)) {
@@ -121,8 +126,12 @@ function turns(): number {
 
 describe("a COMMIT that fails", () => {
   /** The `n`-th COMMIT and those after it end so: "lost" is made, but says it failed; "failed" is not made. */
-  function failing(n: number, ...ends: readonly ("lost" | "failed")[]): { readonly store: Store; readonly commits: () => number } {
+  function failing(
+    n: number,
+    ...ends: readonly ("lost" | "failed")[]
+  ): { readonly store: Store; readonly commits: () => number; fromNow(): void } {
     let commits = 0;
+    let first = n;
     const driver: Driver = (path, options) => {
       const db = loadDriver()(path, options);
       return {
@@ -139,7 +148,7 @@ describe("a COMMIT that fails", () => {
             get: (...values) => statement.get(...values),
             all: (...values) => statement.all(...values),
             run(...values) {
-              const end = ends[commits++ - n];
+              const end = ends[commits++ - first];
               const done = end === "failed" ? { changes: 0, lastInsertRowid: 0 } : statement.run(...values);
               if (end !== undefined) throw Object.assign(new Error("disk I/O error"), { errcode: 10 });
               return done;
@@ -148,7 +157,13 @@ describe("a COMMIT that fails", () => {
         },
       };
     };
-    return { store: sqliteWith(() => driver, file), commits: () => commits };
+    return {
+      store: sqliteWith(() => driver, file),
+      commits: () => commits,
+      fromNow() {
+        first = commits;
+      },
+    };
   }
   async function commitsUndisturbed(): Promise<number> {
     const { store, commits } = failing(Number.POSITIVE_INFINITY);
@@ -190,5 +205,23 @@ describe("a COMMIT that fails", () => {
       const { rows } = await snapshot(file);
       await finishedByNext(rows.map(({ id }) => id));
     }
+  });
+
+  test.each(["signal", "cancel"] as const)("when it is that of a %s stops the engine, and tells all who wait", async (what) => {
+    const fault = failing(Number.POSITIVE_INFINITY, ...Array<"failed">(100).fill("failed"));
+    const owner = createOrchestrator({ store: fault.store, nodes: [waiting], log });
+    const run = await owner.start(waiting, {}, { runId: "a" });
+    const result = codeOf(run.result());
+    await owner.idle();
+    fault.fromNow();
+    expect(await codeOf(what === "signal" ? run.signal(word, 1) : run.cancel())).toBe("STORE_FAILED");
+    expect(await result).toBe("STORE_FAILED");
+    expect(await codeOf(owner.stopped)).toBe("STORE_FAILED");
+    await owner.close();
+    const next = createOrchestrator({ store: sqlite(file), nodes: [waiting], log });
+    expect(await next.run("a").status()).toMatchObject({ status: "waiting" });
+    await next.run("a").signal(word, 2);
+    expect(await next.run("a").result()).toBe(2);
+    await next.close();
   });
 });

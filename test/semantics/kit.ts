@@ -124,7 +124,7 @@ interface Options {
 }
 
 /** Starts a workflow of this body and lets everything happen that needs no time to pass. */
-export async function play(body: (input: never) => Steps<unknown>, options: Options = {}): Promise<Play> {
+export async function play(body: (input: unknown) => Steps<unknown>, options: Options = {}): Promise<Play> {
   const flow = workflow(
     { name: "flow", input: anything, ...(options.onFailure ? { onFailure: options.onFailure } : {}), ...(options.timeout ? { timeout: options.timeout } : {}) },
     body,
@@ -148,7 +148,7 @@ export async function play(body: (input: never) => Steps<unknown>, options: Opti
 }
 
 /** Plays it and lets an hour pass. */
-export async function playOut(body: (input: never) => Steps<unknown>, options: Options = {}): Promise<Play> {
+export async function playOut(body: (input: unknown) => Steps<unknown>, options: Options = {}): Promise<Play> {
   const played = await play(body, options);
   await played.t.advance("1h");
   return played;

@@ -69,11 +69,11 @@ export class SignalStep implements Pending, News {
     if (fact.type !== "signal.awaited" || fact.name !== this.#name) throw mismatch(fact, `waits for the signal ${this.#name} there`);
   }
   #stop(): void {
+    this.#desk.unwait(this.#name, this.#look);
     this.#desk.withdraw(`r:signal.awaited:${this.#step}`);
     this.#desk.forget(this.#step);
   }
   cancel(): void {
-    this.#desk.unwait(this.#name, this.#look);
     this.#stop();
     this.#fiber.resume(undefined);
   }

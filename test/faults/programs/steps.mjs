@@ -22,7 +22,7 @@ const work = effect(
     return { nonce };
   },
 );
-export const count = reducer({ name: "count", event: any, initial: 0 }, (/** @type {number} */ n) => n + 1);
+const count = reducer({ name: "count", event: any, initial: 0 }, (/** @type {number} */ n) => n + 1);
 
 const ten = workflow({ name: "ten", input: any }, function* () {
   let last = { nonce: 0 };
@@ -37,7 +37,14 @@ const ten = workflow({ name: "ten", input: any }, function* () {
   return last.nonce;
 });
 
-const orchestrator = createOrchestrator({ store: sqlite(file), nodes: [ten, count], log });
+/** @param {string} message @param {{ code?: string }} [fields] */
+function warn(message, fields) {
+  log.warn(message, fields);
+  // A history that does not fit would wait for a person for ever.
+  if (fields?.code === "HISTORY_MISMATCH") process.exit(71);
+}
+
+const orchestrator = createOrchestrator({ store: sqlite(file), nodes: [ten, count], log: { ...log, warn } });
 orchestrator.stopped.catch(() => process.exit(70));
 let next = 0;
 async function desk() {
