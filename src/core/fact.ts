@@ -29,6 +29,8 @@ export type FactBody =
       readonly parent?: { readonly runId: string; readonly step: string };
       /** Hash of the YAML definition that the run is pinned to. */
       readonly definition?: string;
+      /** How many logs this id has had before: 1 after the first `restart`. */
+      readonly round?: number;
       /** Signals that moved along from before a `restart`. */
       readonly mail?: readonly Mail[];
     }

@@ -10,6 +10,7 @@ import { asMaker, type Maker, Op } from "./operation.ts";
 import { OnexError } from "./failure.ts";
 import type { Fact } from "./fact.ts";
 import type { Closing, Scope } from "./scope.ts";
+import { rememberReturns, unwound } from "./unwind.ts";
 
 /** What a fiber waits for: something of the outside (a step) or other fibers (a join). */
 export interface Pending {
@@ -101,6 +102,7 @@ export class Fiber implements Maker {
     this.#ownsScope = options.ownsScope;
     this.#onSettled = options.onSettled;
     this.places = driver.tracing ? new Map() : undefined;
+    rememberReturns();
     if (work instanceof Op) {
       // Handing it to a branch is performing it, even if the branch is cancelled before it comes to that.
       work.begin();
@@ -171,7 +173,11 @@ export class Fiber implements Maker {
     try {
       const value = this.#next.value;
       result = this.driver.guard(() =>
-        asMaker(this, () => (mode === "next" ? generator.next(value) : mode === "throw" ? generator.throw(value) : generator.return(undefined))),
+        asMaker(this, () => {
+          let step = mode === "next" ? generator.next(value) : mode === "throw" ? generator.throw(value) : generator.return(undefined);
+          while (step.value === unwound) step = generator.return(undefined);
+          return step;
+        }),
       );
     } catch (error) {
       this.#ended = true;

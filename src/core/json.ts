@@ -78,6 +78,19 @@ function notJson(where: string, path: string, what: string, todo: string): OnexE
   return new OnexError("OUTPUT_NOT_JSON", `${where}${path === "" ? "" : ` (at ${path.replace(/^\./, "")})`}: ${what}; ${todo}`);
 }
 
+/** A copy for user code to keep or change: what is recorded and shared stays as it is. */
+export function copyJson(value: Json): Json {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(copyJson);
+  const object: Record<string, Json> = {};
+  for (const key of Object.keys(value)) {
+    const item = copyJson((value as { readonly [key: string]: Json })[key] as Json);
+    if (key === "__proto__") Object.defineProperty(object, key, { value: item, enumerable: true, writable: true, configurable: true });
+    else object[key] = item;
+  }
+  return object;
+}
+
 /** Whether two JSON values are the same; the order of keys does not count. */
 export function sameJson(a: Json, b: Json): boolean {
   if (a === b) return true;

@@ -125,6 +125,10 @@ export interface Maker {
   lost(count: number): void;
 }
 let advancing: Maker | undefined;
+/** Whether it is a fiber's code that runs. */
+export function isAdvancing(): boolean {
+  return advancing !== undefined;
+}
 
 /** Runs `advance` as `maker`; advances never nest, since a fiber is resumed only from the drain loop. */
 export function asMaker<T>(maker: Maker, advance: () => T): T {

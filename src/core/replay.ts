@@ -332,8 +332,12 @@ export class Replay implements Driver, Desk {
 
   // ── Desk: what steps use ──
 
+  /** The same for all attempts of a step, and another one after each `restart`: a new round is new work. */
   keyOf(step: string): string {
-    return this.#options.keyOf(step);
+    return this.#options.keyOf(this.round === 0 ? step : `${this.round}\0${step}`);
+  }
+  get round(): number {
+    return this.#started?.round ?? 0;
   }
   nextOrder(): number {
     return this.#order++;

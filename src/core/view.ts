@@ -196,6 +196,11 @@ export function view(runId: string, facts: readonly Fact[]): RunView {
         status = "completed";
         end = { output: fact.output, endedAt: fact.at, notUndone: fact.notUndone ?? [] };
         break;
+      case "run.restarted":
+        // This log is closed; the run goes on in the next one.
+        status = "completed";
+        end = { endedAt: fact.at };
+        break;
       case "run.failed":
         status = "failed";
         end = { error: fact.error, endedAt: fact.at, notUndone: fact.notUndone, ...(fact.step === undefined ? {} : { failedStep: fact.step }) };

@@ -178,6 +178,7 @@ export function successor(runtime: Runtime, ended: ActiveRun, contract: Workflow
   const started: Started = {
     ...kept,
     input,
+    round: (before.round ?? 0) + 1,
     seed: runtime.world.entropy.seed(),
     at: now,
     ...(mail.length > 0 ? { mail } : {}),

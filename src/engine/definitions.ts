@@ -32,11 +32,13 @@ export class Definitions {
     return this.stored.get(started.definition);
   }
 
-  /** Keeps a definition in the store, before the first run that is pinned to it. */
+  /** Keeps a definition in the store, before the first run that is pinned to it. Throws what the store throws. */
   keep(store: OpenStore, plan: PlanSource): void | Promise<void> {
     if (this.#kept.has(plan.hash)) return;
-    this.#kept.add(plan.hash);
-    return store.define(plan.hash, plan.definition);
+    const kept = () => void this.#kept.add(plan.hash);
+    const defining = store.define(plan.hash, plan.definition);
+    if (defining instanceof Promise) return defining.then(kept);
+    kept();
   }
 
   /** Makes the workflow of a stored definition, when the run is pinned to one that is not the file of today. */

@@ -212,7 +212,7 @@ export class Engine implements Runtime {
   newChild(parent: ActiveRun, wish: CommandOf<"start-child">, now: number): Begun | { readonly error: Failure } {
     const begun = child(this, parent, wish, now);
     const plan = (wish.callee as WorkflowContract).plan;
-    if (plan && !("error" in begun)) this.definitions.keep(this.store, plan);
+    if (plan && !("error" in begun)) this.definitions.keep(this.store, plan)?.catch((error) => this.stop(error));
     return begun;
   }
   successor(run: ActiveRun, input: Json, now: number): Begun {

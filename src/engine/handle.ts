@@ -2,7 +2,7 @@
 import { durationMs } from "../core/duration.ts";
 import { type Fact, type FinalBody, isFinal, type Started } from "../core/fact.ts";
 import { OnexError, RunCancelled, RunFailed } from "../core/failure.ts";
-import { type Json, toJson } from "../core/json.ts";
+import { copyJson, type Json, toJson } from "../core/json.ts";
 import { type RunView, view } from "../core/view.ts";
 import type { WorkflowContract } from "../node/contract.ts";
 import { check, type Schema } from "../node/schema.ts";
@@ -28,7 +28,7 @@ export class RunHandle<Output> implements Run<Output> {
     const final = await this.final(options.timeout === undefined ? undefined : durationMs(options.timeout));
     switch (final.type) {
       case "run.completed":
-        return (this.#contract ? this.#contract.decode(final.output) : final.output) as Output;
+        return (this.#contract ? this.#contract.decode(final.output) : copyJson(final.output)) as Output;
       case "run.cancelled":
         throw new RunCancelled(this.runId, final.reason);
       case "run.failed":
@@ -116,16 +116,19 @@ export class RunHandle<Output> implements Run<Output> {
           continue;
         }
         news = false;
-        const row = await this.row();
-        // After a restart the log begins anew under the same id.
-        if (runNo !== row.runNo) turn = 0;
-        runNo = row.runNo;
-        const turns = await this.#engine.store.turns(row.runNo, turn);
+        this.#open();
+        const log: number = runNo ?? (await this.row()).runNo;
+        runNo = log;
+        const turns = await this.#engine.store.turns(log, turn);
         turn += turns.length;
         for (const { facts } of turns)
-          for (const fact of this.#engine.decode(row.runNo, facts)) {
+          for (const fact of this.#engine.decode(log, facts)) {
             yield fact;
-            if (isFinal(fact) && fact.type !== "run.restarted") return;
+            if (!isFinal(fact)) continue;
+            if (fact.type !== "run.restarted") return;
+            // Read to its end, it goes on as a new log under the same id.
+            runNo = undefined;
+            turn = 0;
           }
         if (turns.length > 0) news = true;
       }
@@ -195,7 +198,7 @@ export class RunHandle<Output> implements Run<Output> {
     } catch (error) {
       // The owner's failed write stops its engine, whoever asked for it.
       const busy = error instanceof OnexError && error.code === "STORE_BUSY";
-      if (this.#engine.owner && !busy) this.#engine.stop(error);
+      if (this.#engine.owner && !this.#engine.closing && !busy) this.#engine.stop(error);
       throw error;
     }
     if (posted.status === "unknown") throw new OnexError("RUN_UNKNOWN", `there is no run "${this.runId}" in ${store.name}`);

@@ -1,7 +1,7 @@
 /** What a node promises: its name, kind, version, schemas and limits. */
 import { durationMs } from "../core/duration.ts";
 import { OnexError } from "../core/failure.ts";
-import { type Json, toJson } from "../core/json.ts";
+import { copyJson, type Json, toJson } from "../core/json.ts";
 import type { Callee, Check, ChildOptions, NodeKind, Operation, Performable, StepOptions, Steps } from "../core/operation.ts";
 import { type RetryPolicy, retryOf } from "../core/retry.ts";
 import { check, type Schema } from "./schema.ts";
@@ -131,7 +131,7 @@ export function checkSpec(
 export function decoders(kind: NodeKind, name: string, input: Schema, output: Schema | undefined): Pick<Callee, "decode" | "decodeInput"> {
   return {
     decodeInput: (recorded) => decoded(input, recorded, `${kind} ${name}: input`, "INPUT_INVALID"),
-    decode: output === undefined ? (recorded) => recorded : (recorded) => decoded(output, recorded, `${kind} ${name}: output`, "OUTPUT_INVALID"),
+    decode: output === undefined ? copyJson : (recorded) => decoded(output, recorded, `${kind} ${name}: output`, "OUTPUT_INVALID"),
   };
 }
 

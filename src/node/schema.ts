@@ -1,6 +1,6 @@
 /** The part of Standard Schema that we read; zod, valibot and arktype satisfy it (standardschema.dev, version 1). */
 import { OnexError } from "../core/failure.ts";
-import type { Json } from "../core/json.ts";
+import { copyJson, type Json } from "../core/json.ts";
 import type { Operation } from "../core/operation.ts";
 
 /** A schema of any library. `In` is what may be handed in, `Out` what the function gets. */
@@ -57,9 +57,12 @@ type Verdict = { readonly value: unknown; readonly issues?: undefined } | { read
 /** What a value became under a schema, or what is wrong with it, in one sentence. */
 export type Checked = { readonly value: unknown; readonly problem?: undefined } | { readonly problem: string };
 
-/** Validates at once. Throws OnexError `SCHEMA_ASYNC` when the schema answers with a promise; `where` names it. */
-export function check(schema: Schema, value: unknown, where: string): Checked {
-  const verdict = schema["~standard"].validate(value);
+/**
+ * Validates at once. What comes out shares nothing with `value`: user code may change it, a schema may hand it through.
+ * Throws OnexError `SCHEMA_ASYNC` when the schema answers with a promise; `where` names it.
+ */
+export function check(schema: Schema, value: Json, where: string): Checked {
+  const verdict = schema["~standard"].validate(copyJson(value));
   if (isPromise(verdict))
     throw new OnexError("SCHEMA_ASYNC", `${where}: its schema validates asynchronously; use a synchronous schema, or check in an effect`);
   return judged(verdict as Verdict);
@@ -82,7 +85,7 @@ function isPromise(value: unknown): value is PromiseLike<unknown> {
 }
 
 /** Validates at once where the schema can, else with a promise. */
-export function checkMaybe(schema: Schema, value: unknown): Checked | Promise<Checked> {
-  const verdict = schema["~standard"].validate(value);
+export function checkMaybe(schema: Schema, value: Json): Checked | Promise<Checked> {
+  const verdict = schema["~standard"].validate(copyJson(value));
   return isPromise(verdict) ? Promise.resolve(verdict).then((later) => judged(later as Verdict)) : judged(verdict as Verdict);
 }

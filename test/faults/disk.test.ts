@@ -15,9 +15,13 @@ interface Call {
   readonly input: { readonly step: number };
 }
 
+function root(command: string, ...args: readonly string[]): void {
+  execFileSync(command, args, { stdio: "pipe" });
+}
+
 const mounts: string[] = [];
 afterEach(() => {
-  for (const mount of mounts.splice(0)) execFileSync("umount", ["--lazy", mount]);
+  for (const mount of mounts.splice(0)) root("umount", "--lazy", mount);
 });
 
 /** A disk of that size, or why there is none. */
@@ -26,7 +30,7 @@ function smallDisk(size: string): { readonly path: string } | { readonly why: st
   const path = join(newFolder(), "disk");
   mkdirSync(path);
   try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", path], { stdio: "pipe" });
+    root("mount", "-t", "tmpfs", "-o", `size=${size}`, "tmpfs", path);
   } catch (error) {
     return { why: `mount: ${error instanceof Error ? error.message : error}` };
   }
@@ -59,7 +63,7 @@ test("on a full disk the orchestrator stops with STORE_FAILED and tells its call
   await full.end();
   expect(full.lines.find((line) => "failed" in line)?.failed).toMatch(/full; make room on the disk/);
 
-  execFileSync("mount", ["-o", "remount,size=64m", disk]);
+  root("mount", "-o", "remount,size=64m", disk);
   const before = await snapshot(given.file);
   // What was acknowledged is there, and some of it is not done.
   const known = new Set(before.rows.map(({ id }) => id));

@@ -1,11 +1,11 @@
 /** Plays a tree to its end in virtual time, from one instant at which something is due to the next, with crashes in between. */
 import type { Fact } from "../../src/core/fact.ts";
 import { type Log, OnexError, type Run, type RunView } from "../../src/index.ts";
-import { testOrchestrator } from "../../src/testing/index.ts";
 import { decodeFacts } from "../../src/store/codec.ts";
 import type { OpenStore, RunRow, TurnRow } from "../../src/store/store.ts";
+import { testOrchestrator } from "../../src/testing/index.ts";
+import { keyOf, Outside, turn } from "./outside.ts";
 import { hash, lengthMs, type Nodes, nodes, type Tree } from "./tree.ts";
-import { Outside, turn } from "./outside.ts";
 
 export interface Plan {
   readonly tree: Tree;
@@ -33,6 +33,8 @@ export interface Played {
   readonly crashes: number;
   /** Steps whose output was given by hand, by run. */
   readonly given: ReadonlySet<string>;
+  /** Calls that were made before their intent was in the store. */
+  readonly early: readonly string[];
 }
 
 const silent = (): void => {};
@@ -56,6 +58,9 @@ class Driver {
   readonly #timers = new Set<number>();
   readonly #stored = new Set<number>();
   readonly #given = new Set<string>();
+  /** Attempts whose intent is in the store. */
+  readonly #intents = new Set<string>();
+  readonly #early: string[] = [];
   readonly #paused: { readonly runId: string; readonly step: string; readonly at: string }[] = [];
   readonly #signals: { readonly at: number; readonly name: "a" | "b" }[];
   #crashes: { gap: number; turns: number }[];
@@ -71,6 +76,10 @@ class Driver {
     this.#t = testOrchestrator({ nodes: [this.#nodes.whole, this.#nodes.stopping], seed: plan.seed, log: quiet });
     this.#store = taps[0] as OpenStore;
     this.#now = this.#store.now();
+    this.#outside.told = ({ node, runId, key, attempt }) => {
+      this.#read();
+      if (!this.#intents.has(`${key}/${attempt}`)) this.#early.push(`${node} in ${runId}, attempt ${attempt}`);
+    };
     this.#signals = plan.signals.map((name, i) => ({ at: this.#now + lengthMs(`${plan.seed}/signal/${i}`), name }));
     this.#crashes = plan.crashes.map((crash) => ({ ...crash }));
     this.#cancelAt = plan.cancel ? this.#now + lengthMs(`${plan.seed}/cancel`) : undefined;
@@ -97,14 +106,16 @@ class Driver {
       runs.push({ row, ...log, view: await t.run(row.id).status() });
     }
     await t.close({ graceMs: 0 });
-    return { nodes: this.#nodes, outside: this.#outside, runs, base, crashes: this.#crashed, given: this.#given };
+    return { nodes: this.#nodes, outside: this.#outside, runs, base, crashes: this.#crashed, given: this.#given, early: this.#early };
   }
 
   get #ended(): boolean {
     return (this.#store.run("r") as RunRow).endedAt !== undefined;
   }
   get #open(): string[] {
-    return (this.#store.list({}) as readonly RunRow[]).filter((row) => row.endedAt === undefined && row.workflow !== "onex-undo").map((row) => row.id);
+    return (this.#store.list({}) as readonly RunRow[])
+      .filter((row) => row.endedAt === undefined && row.workflow !== "onex-undo")
+      .map((row) => row.id);
   }
 
   async #instant(): Promise<void> {
@@ -129,7 +140,8 @@ class Driver {
     // Who is aborted and does not obey is given up after a grace period.
     for (const due of this.#outside.moments.splice(0)) this.#timers.add(Number.isNaN(due) ? this.#now + 5_000 : due);
     let next: number | undefined;
-    for (const due of [...this.#timers, ...this.#signals.map(({ at }) => at), this.#cancelAt ?? 0]) if (due > this.#now && (next === undefined || due < next)) next = due;
+    for (const due of [...this.#timers, ...this.#signals.map(({ at }) => at), this.#cancelAt ?? 0])
+      if (due > this.#now && (next === undefined || due < next)) next = due;
     return next;
   }
 
@@ -172,7 +184,10 @@ class Driver {
   async #resume(runId: string, step: string, at: string): Promise<void> {
     const how = this.#plan.calm ? 0 : hash(`${this.#plan.seed}/${at}`) % 3;
     if (how === 2) this.#given.add(`${runId}\0${step}`);
-    await this.#all((run) => run.resume({ step, ...(how === 0 ? { as: "retry" } : how === 1 ? { as: "fail" } : { output: { id: "by hand" } }) }), [runId]);
+    await this.#all(
+      (run) => run.resume({ step, ...(how === 0 ? { as: "retry" } : how === 1 ? { as: "fail" } : { output: { id: "by hand" } }) }),
+      [runId],
+    );
   }
 
   /** Reads what was accepted since. */
@@ -187,6 +202,7 @@ class Driver {
         log.turns.push(read);
         for (const fact of decodeFacts(read.facts, () => undefined)) {
           log.facts.push(fact);
+          if (fact.type === "action.dispatched") this.#intents.add(`${keyOf(row.id, fact.step)}/${fact.attempt}`);
           if (fact.type === "timer.set") {
             this.#timers.add(fact.due);
             this.#stored.add(fact.due);

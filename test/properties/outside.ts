@@ -1,6 +1,11 @@
 /** What the effects touch: a ledger by idempotency key, and calls that wait for virtual time. */
+
+import { sha256 } from "../../src/engine/system.ts";
 import { type EffectContext, Fatal, type Json } from "../../src/index.ts";
 import { type Act, type BackInput, patience } from "./tree.ts";
+
+/** The idempotency key of a step. */
+export const keyOf = (runId: string, step: string): string => sha256(`${runId}\0${step}`).slice(0, 32);
 
 export interface Entry {
   readonly runId: string;
@@ -19,6 +24,8 @@ export interface Delivery {
 export class Outside {
   readonly ledger = new Map<string, Entry>();
   readonly deliveries: Delivery[] = [];
+  /** Told of each delivery before anything is done. */
+  told: (delivery: Delivery) => void = () => {};
   /** Moments at which something may go on. */
   readonly moments: number[] = [];
   readonly #undone = new Set<string>();
@@ -65,11 +72,19 @@ export class Outside {
   }
 
   #note(node: Delivery["node"], input: object, { runId, idempotencyKey: key, attempt, epoch }: EffectContext): void {
-    this.deliveries.push({ node, runId, key, attempt, epoch, input: JSON.stringify(input) });
+    const delivery = { node, runId, key, attempt, epoch, input: JSON.stringify(input) };
+    this.deliveries.push(delivery);
+    this.told(delivery);
   }
 
   /** Takes `turns` turns of the event loop and `ms` of virtual time, counted from the first delivery of the attempt. */
-  async #pass(ms: number, turns: number, deaf: boolean, timeoutMs: number, { idempotencyKey: key, attempt, deadline, signal }: EffectContext): Promise<void> {
+  async #pass(
+    ms: number,
+    turns: number,
+    deaf: boolean,
+    timeoutMs: number,
+    { idempotencyKey: key, attempt, deadline, signal }: EffectContext,
+  ): Promise<void> {
     for (let i = 0; i < turns; i++) await turn();
     if (ms === 0) return;
     const now = deadline - timeoutMs;

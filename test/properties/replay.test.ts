@@ -4,6 +4,7 @@ import { describe, expect, test, vi } from "vitest";
 import type { MemoryStore } from "../../src/store/memory.ts";
 import { foldsAgree, listen, logsHold, outcome } from "./check.ts";
 import { type Plan, play, taps } from "./drive.ts";
+import { found } from "./found.ts";
 import { plant, shape } from "./tree.ts";
 
 vi.mock("../../src/store/memory.ts", async (importOriginal) => {
@@ -28,15 +29,19 @@ vi.mock("../../src/store/memory.ts", async (importOriginal) => {
 const more = Number(process.env.PROPERTY_RUNS ?? 1);
 const figures = { plays: 0, runs: 0, facts: 0, folded: 0, crashes: 0 };
 const plan = (calm: boolean): fc.Arbitrary<Plan> =>
-  fc.record({
-    shape,
-    seed: fc.integer({ min: 1, max: 1_000_000 }),
-    stop: fc.integer({ min: 0, max: 5 }).map((n) => n === 5),
-    signals: fc.array(fc.constantFrom("a" as const, "b" as const), { maxLength: 3 }),
-    cancel: fc.integer({ min: 0, max: 4 }).map((n) => n === 4),
-    crashes: fc.array(fc.record({ gap: fc.integer({ min: 0, max: 8 }), turns: fc.integer({ min: 0, max: 16 }) }), { minLength: calm ? 1 : 0, maxLength: 4 }),
-  })
-  .map(({ shape, ...rest }) => ({ ...rest, tree: plant(shape, rest.seed, calm), calm }));
+  fc
+    .record({
+      shape,
+      seed: fc.integer({ min: 1, max: 1_000_000 }),
+      stop: fc.integer({ min: 0, max: 5 }).map((n) => n === 5),
+      signals: fc.array(fc.constantFrom("a" as const, "b" as const), { maxLength: 3 }),
+      cancel: fc.integer({ min: 0, max: 4 }).map((n) => n === 4),
+      crashes: fc.array(fc.record({ gap: fc.integer({ min: 0, max: 4 }), turns: fc.integer({ min: 0, max: 16 }) }), {
+        minLength: calm ? 1 : 0,
+        maxLength: 4,
+      }),
+    })
+    .map(({ shape, ...rest }) => ({ ...rest, tree: plant(shape, rest.seed, calm), calm }));
 
 async function played(given: Plan) {
   const ears = listen();
@@ -60,7 +65,7 @@ describe("random workflows", () => {
         figures.folded += foldsAgree(all, heard);
         logsHold(all);
       }),
-      { numRuns: 150 * more },
+      { numRuns: 250 * more, examples: found },
     );
   });
 
@@ -73,8 +78,8 @@ describe("random workflows", () => {
         figures.folded += foldsAgree(crashed.all, crashed.heard);
         logsHold(crashed.all);
       }),
-      { numRuns: 100 * more },
+      { numRuns: 150 * more },
     );
-    console.log(figures);
+    if (more > 1) console.log(figures);
   });
 });

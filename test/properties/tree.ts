@@ -5,7 +5,25 @@
  * of others meets, so that at any instant one thing happens and a crash cannot change what comes first. A wild one is not.
  */
 import fc from "fast-check";
-import { all, attempt, compensate, type Duration, each, effect, Fatal, type Json, now, race, reducer, signal, sleep, type Steps, type Workflow, compute, workflow } from "../../src/index.ts";
+import {
+  all,
+  attempt,
+  compensate,
+  compute,
+  type Duration,
+  each,
+  effect,
+  Fatal,
+  type Json,
+  now,
+  race,
+  reducer,
+  type Steps,
+  signal,
+  sleep,
+  type Workflow,
+  workflow,
+} from "../../src/index.ts";
 import { any } from "../faults/any.ts";
 import type { Outside } from "./outside.ts";
 
@@ -76,7 +94,8 @@ const leaf = fc.oneof({ weight: 5, arbitrary: act }, { weight: 3, arbitrary: pla
 function node(depth: number): fc.Arbitrary<Shape> {
   if (depth === 0) return leaf;
   const inner = node(depth - 1);
-  const many = (k: "seq" | "all" | "race" | "each", min: number) => fc.array(inner, { minLength: min, maxLength: 3 }).map((of) => ({ k, of }));
+  const many = (k: "seq" | "all" | "race" | "each", min: number) =>
+    fc.array(inner, { minLength: min, maxLength: 3 }).map((of) => ({ k, of }));
   const one = (k: "attempt" | "child" | "catch") => inner.map((body) => ({ k, body }));
   return fc.oneof(
     { weight: 4, arbitrary: leaf },
@@ -115,7 +134,9 @@ export function plant(shape: Shape, salt: number, calm: boolean): Tree {
     const id = `n${count++}`;
     const length = (of: string): number => lengthMs(`${salt}/${id}/${of}`);
     const branch = (inner: Shape): Tree =>
-      calm ? { k: "seq", of: [{ k: "sleep", ms: lengthMs(`${salt}/${id}/before/${count++}`) }, grow(inner, cleanup)], width: 1 } : grow(inner, cleanup);
+      calm
+        ? { k: "seq", of: [{ k: "sleep", ms: lengthMs(`${salt}/${id}/before/${count++}`) }, grow(inner, cleanup)], width: 1 }
+        : grow(inner, cleanup);
     const acting = (given: ActShape): Act => ({
       ...given,
       ...(calm ? { turns: 0, slow: true, timed: false, deaf: false, doubt: given.doubt === "fail" ? "retry" : given.doubt } : {}),
@@ -133,8 +154,22 @@ export function plant(shape: Shape, salt: number, calm: boolean): Tree {
       case "wait":
         return from;
       case "undo-these": {
-        const given: ActShape = { k: "act", how: "ok", times: 1, doubt: "retry", keep: false, back: "ok", deaf: false, turns: 1, slow: false, timed: false };
-        return { k: "undo-these", acts: ["x", "y"].map((part) => ({ ...acting(given), id: `${id}${part}`, ms: length(part), cleanup: true })) };
+        const given: ActShape = {
+          k: "act",
+          how: "ok",
+          times: 1,
+          doubt: "retry",
+          keep: false,
+          back: "ok",
+          deaf: false,
+          turns: 1,
+          slow: false,
+          timed: false,
+        };
+        return {
+          k: "undo-these",
+          acts: ["x", "y"].map((part) => ({ ...acting(given), id: `${id}${part}`, ms: length(part), cleanup: true })),
+        };
       }
       case "seq":
         return { k: "seq", of: from.of.map((inner) => grow(inner, cleanup)), width: 1 };

@@ -122,6 +122,20 @@ test("keys of the same step differ from round to round", async () => {
   expect(new Set(ledger.keys.map(({ key }) => key)).size).toBe(3);
 });
 
+test("the children of each round are runs of their own", async () => {
+  const child = workflow({ name: "child", input: z.number() }, function* (n) {
+    return n;
+  });
+  const { t, start } = loop(function* (round) {
+    const n = yield* child(round);
+    return round < 3 ? "again" : n;
+  });
+  const run = await start();
+  await t.advance("1m");
+  expect(await run.result()).toBe(3);
+  expect((await t.list({ workflow: "child" })).map(({ id }) => id).sort()).toEqual(["run#2/child", "run#3/child", "run/child"]);
+});
+
 test("of a child: the parent waits for the current one", async () => {
   const child = workflow({ name: "child", input: z.number() }, function* (n): Steps<string> {
     yield* sleep("1s");

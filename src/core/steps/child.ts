@@ -39,7 +39,8 @@ export class ChildStep implements Pending, News {
   }
 
   get #runId(): string {
-    const base = this.#options.runId ?? `${this.#desk.runId}/${this.#step}`;
+    const { runId, round } = this.#desk;
+    const base = this.#options.runId ?? `${runId}${round === 0 ? "" : `#${round + 1}`}/${this.#step}`;
     return this.#attempt === 1 ? base : `${base}~${this.#attempt}`;
   }
 

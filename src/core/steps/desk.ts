@@ -12,6 +12,8 @@ export interface News {
 
 export interface Desk {
   readonly runId: string;
+  /** How often the run was restarted. */
+  readonly round: number;
   /** Time of the last fact, ms. */
   readonly now: number;
   readonly seed: number;

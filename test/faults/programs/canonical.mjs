@@ -115,7 +115,7 @@ const doomed = workflow({ name: "doomed", input: any }, function* () {
 });
 
 const circling = workflow({ name: "circling", input: any }, function* ({ round = 1 }) {
-  const { receipt } = yield* book({ account: `round-${round}`, amount: round, failing: 0 }, { step: `book-${round}` });
+  const { receipt } = yield* book({ account: `round-${round}`, amount: round, failing: 0 });
   if (round < 3) yield* restart({ round: round + 1 });
   return receipt;
 });
