@@ -25,6 +25,8 @@ export type Settled =
   | { readonly how: "failed"; readonly error: unknown }
   | { readonly how: "cancelled" };
 
+const special = /[/#]|~undo/;
+
 /** Step ids of one branch: path and the counters that tell repeats apart. */
 export class Names {
   readonly prefix: string;
@@ -34,7 +36,8 @@ export class Names {
   }
   /** The id of the next thing called `name` in this branch. */
   next(name: string): string {
-    const safe = name.includes("/") || name.includes("#") ? name.replaceAll("/", "%2F").replaceAll("#", "%23") : name;
+    // Nor may it look like the path of an undo: its steps have keys of their own.
+    const safe = special.test(name) ? name.replaceAll("/", "%2F").replaceAll("#", "%23").replaceAll("~undo", "%7Eundo") : name;
     const count = (this.#counts.get(safe) ?? 0) + 1;
     this.#counts.set(safe, count);
     return count === 1 ? this.prefix + safe : `${this.prefix}${safe}#${count}`;

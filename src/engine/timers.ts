@@ -1,4 +1,5 @@
 /** Wake-ups at absolute store times: a heap, driven by one timer that is clamped to an hour. */
+import { Heap } from "../core/heap.ts";
 import type { Clock } from "./world.ts";
 
 interface Entry {
@@ -12,7 +13,7 @@ const longestMs = 3_600_000;
 export class Timers {
   readonly #clock: Clock;
   readonly #now: () => number;
-  readonly #heap: Entry[] = [];
+  readonly #heap = new Heap<Entry>(before);
   #cancel: (() => void) | undefined;
   #firesAt = Number.POSITIVE_INFINITY;
   #order = 0;
@@ -24,28 +25,18 @@ export class Timers {
 
   /** Calls `wake` at or after `due`; one that is no longer wanted must find that out itself. */
   at(due: number, wake: () => void): void {
-    const entry = { due, order: this.#order++, wake };
-    const heap = this.#heap;
-    let at = heap.length;
-    heap.push(entry);
-    while (at > 0) {
-      const up = (at - 1) >> 1;
-      if (!before(entry, heap[up] as Entry)) break;
-      heap[at] = heap[up] as Entry;
-      at = up;
-    }
-    heap[at] = entry;
+    this.#heap.push({ due, order: this.#order++, wake });
     if (due < this.#firesAt) this.#arm();
   }
 
   stop(): void {
     this.#cancel?.();
-    this.#heap.length = 0;
+    this.#heap.clear();
   }
 
   #arm(): void {
     this.#cancel?.();
-    const first = this.#heap[0];
+    const { first } = this.#heap;
     this.#cancel = undefined;
     this.#firesAt = Number.POSITIVE_INFINITY;
     if (!first) return;
@@ -55,27 +46,11 @@ export class Timers {
 
   #fire(): void {
     const now = this.#now();
-    for (let first = this.#heap[0]; first && first.due <= now; first = this.#heap[0]) {
-      this.#pop();
+    for (let first = this.#heap.first; first && first.due <= now; first = this.#heap.first) {
+      this.#heap.pop();
       first.wake();
     }
     this.#arm();
-  }
-
-  #pop(): void {
-    const heap = this.#heap;
-    const last = heap.pop() as Entry;
-    if (heap.length === 0) return;
-    let at = 0;
-    for (;;) {
-      let down = 2 * at + 1;
-      if (down >= heap.length) break;
-      if (down + 1 < heap.length && before(heap[down + 1] as Entry, heap[down] as Entry)) down++;
-      if (!before(heap[down] as Entry, last)) break;
-      heap[at] = heap[down] as Entry;
-      at = down;
-    }
-    heap[at] = last;
   }
 }
 

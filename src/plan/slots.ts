@@ -3,6 +3,7 @@
  * wait for another would wait for itself, and a sleep or a wait is no work. The best of those that wait goes first:
  * by priority, then in the order of declaration, then of arrival.
  */
+import { Heap } from "../core/heap.ts";
 import { Latch, type Performable, type Steps } from "../core/operation.ts";
 
 interface Entry {
@@ -17,8 +18,8 @@ interface Entry {
 export class Slots {
   #free: number;
   #arrivals = 0;
-  /** A binary heap; entries of cancelled steps are dropped when they come up. */
-  readonly #heap: Entry[] = [];
+  /** Entries of cancelled steps are dropped when they come up. */
+  readonly #heap = new Heap<Entry>(before);
 
   constructor(count: number) {
     this.#free = count;
@@ -38,7 +39,7 @@ export class Slots {
   #enter(priority: number, order: number): Entry {
     const entry: Entry = { priority, order, arrival: this.#arrivals++, gate: new Latch(), granted: false, gone: false };
     if (this.#free > 0) this.#grant(entry);
-    else this.#push(entry);
+    else this.#heap.push(entry);
     return entry;
   }
 
@@ -48,43 +49,13 @@ export class Slots {
       return;
     }
     this.#free++;
-    for (let next = this.#pop(); next; next = this.#pop()) if (!next.gone) return this.#grant(next);
+    for (let next = this.#heap.pop(); next; next = this.#heap.pop()) if (!next.gone) return this.#grant(next);
   }
 
   #grant(entry: Entry): void {
     this.#free--;
     entry.granted = true;
     entry.gate.release();
-  }
-
-  #push(entry: Entry): void {
-    const heap = this.#heap;
-    let at = heap.push(entry) - 1;
-    while (at > 0) {
-      const up = (at - 1) >> 1;
-      if (!before(entry, heap[up] as Entry)) break;
-      heap[at] = heap[up] as Entry;
-      at = up;
-    }
-    heap[at] = entry;
-  }
-
-  #pop(): Entry | undefined {
-    const heap = this.#heap;
-    const first = heap[0];
-    const last = heap.pop();
-    if (first === undefined || last === undefined || heap.length === 0) return first;
-    let at = 0;
-    for (;;) {
-      let down = 2 * at + 1;
-      if (down >= heap.length) break;
-      if (down + 1 < heap.length && before(heap[down + 1] as Entry, heap[down] as Entry)) down++;
-      if (!before(heap[down] as Entry, last)) break;
-      heap[at] = heap[down] as Entry;
-      at = down;
-    }
-    heap[at] = last;
-    return first;
   }
 }
 

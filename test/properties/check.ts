@@ -1,7 +1,7 @@
 /** What holds for every log, and the folds of it. */
 import { expect } from "vitest";
 import type { Command } from "../../src/core/command.ts";
-import { fold } from "../../src/core/decide.ts";
+import { decide, fold } from "../../src/core/decide.ts";
 import { type Fact, isFinal, type Started } from "../../src/core/fact.ts";
 import { type Program, Replay, type ReplayOptions } from "../../src/core/replay.ts";
 import { undoProgram, undoWorkflow } from "../../src/core/undo.ts";
@@ -44,14 +44,16 @@ function programFor(nodes: Nodes, runs: readonly PlayedRun[], run: PlayedRun): P
   };
 }
 
-/** Everything that a Replay says. */
-export function said(replay: Replay): string {
-  const seen = (command: Command): unknown => {
+function wishes(commands: readonly Command[]): unknown[] {
+  return commands.map((command) => {
     const { callee, ...rest } = { callee: undefined, ...command };
     return { ...rest, node: callee?.name };
-  };
+  });
+}
+/** Everything that a Replay says. */
+export function said(replay: Replay): string {
   return JSON.stringify({
-    open: replay.open().map(seen),
+    open: wishes(replay.open()),
     armed: [...replay.armed],
     status: replay.status,
     calls: replay.calls,
@@ -102,6 +104,12 @@ export function foldsAgree({ nodes, runs }: Played, heard: readonly Warm[]): num
       folded += i + 1;
       return said(fold(programFor(nodes, runs, run), run.facts.slice(0, i + 1), options));
     });
+    for (const { next } of run.turns) {
+      const facts = run.facts.slice(0, next);
+      expect(wishes(decide(programFor(nodes, runs, run), facts, options))).toEqual(
+        wishes(fold(programFor(nodes, runs, run), facts, options).open()),
+      );
+    }
     // One by one, asked for its wishes as the engine does.
     const warm = new Replay(programFor(nodes, runs, run), options);
     run.facts.forEach((fact, i) => {

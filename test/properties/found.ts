@@ -39,4 +39,17 @@ export const found: [Plan][] = [
     ),
     { cancel: true },
   ),
+  // In doubt after a crash, sent again by hand, and given up in the same turn: it may have happened the first time.
+  plan(
+    {
+      k: "race",
+      width: 1,
+      of: [
+        act("n7", "ok", { doubt: "pause", deaf: true, slow: true, ms: 6_642_758 }),
+        act("n8", "flaky", { retryMs: 192_132 }),
+        act("n9", "ok", { doubt: "pause", slow: true, ms: 25_213 }),
+      ],
+    },
+    { seed: 3, crashes: [{ gap: 0, turns: 6 }] },
+  ),
 ];

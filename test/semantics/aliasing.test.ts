@@ -68,10 +68,13 @@ test("a reducer that changes the state in place and then refuses applied nothing
 });
 
 test("two runs that start from the initial state do not share it", async () => {
-  const sum = reducer({ name: "sum", event: anything, initial: { list: [] as number[] }, key: (event: { key: string }) => event.key }, (state, { n }: { n: number }) => {
-    state.list.push(n);
-    return state;
-  });
+  const sum = reducer(
+    { name: "sum", event: anything, initial: { list: [] as number[] }, key: (event: { key: string }) => event.key },
+    (state, { n }: { n: number }) => {
+      state.list.push(n);
+      return state;
+    },
+  );
   const { t } = await playOut(function* () {
     yield* sum({ key: "a", n: 1 });
     yield* sum({ key: "b", n: 2 });

@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { all, attempt, Fatal, race, sleep, StepError, type Steps, workflow } from "../../src/index.ts";
+import { all, attempt, Fatal, race, StepError, type Steps, sleep, workflow } from "../../src/index.ts";
 import { anything, Gate, Ledger, play, playOut } from "./kit.ts";
 
-const flowOf = (name: string, body: (input: never) => Steps<unknown>) => workflow({ name, input: anything }, body as (input: unknown) => Steps<unknown>);
+const flowOf = (name: string, body: (input: never) => Steps<unknown>) =>
+  workflow({ name, input: anything }, body as (input: unknown) => Steps<unknown>);
 
 test("a child is a run of its own, named after its parent and step; its output is the step's", async () => {
   const child = flowOf("child", function* (n: number) {

@@ -1,6 +1,6 @@
 /** `close()` begins nothing new, waits for calls in flight, and puts all runs down. */
 import { expect, test } from "vitest";
-import { createOrchestrator, memory, signal, type Store, workflow } from "../../src/index.ts";
+import { createOrchestrator, memory, type Store, signal, workflow } from "../../src/index.ts";
 import { anything, Gate, Ledger, quiet } from "./kit.ts";
 
 const go = signal({ name: "go", payload: anything });

@@ -94,7 +94,10 @@ test("a branch function that throws fails the `each`", async () => {
 
 test("concurrency and batchSize below one are refused", async () => {
   const { view } = await playOut(function* () {
-    const tried = [yield* attempt(each([1], () => sleep("1s"), { concurrency: 0 })), yield* attempt(each([1], () => sleep("1s"), { batchSize: 0 }))];
+    const tried = [
+      yield* attempt(each([1], () => sleep("1s"), { concurrency: 0 })),
+      yield* attempt(each([1], () => sleep("1s"), { batchSize: 0 })),
+    ];
     return tried.map((one) => one.error?.code ?? "ok");
   });
   expect((await view()).output).toEqual(["BRANCH_INVALID", "BRANCH_INVALID"]);

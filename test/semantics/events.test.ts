@@ -1,6 +1,6 @@
 /** `events()` gives what was accepted so far and what follows, until the run ends. */
 import { expect, test } from "vitest";
-import { restart, sleep, type Steps, workflow } from "../../src/index.ts";
+import { restart, type Steps, sleep, workflow } from "../../src/index.ts";
 import { testOrchestrator } from "../../src/testing/index.ts";
 import { anything, Ledger, play, quiet } from "./kit.ts";
 

@@ -7,7 +7,10 @@ import { anything, Ledger, play, playOut } from "./kit.ts";
 const pure = compute({ name: "pure", input: anything }, (x) => x);
 /** The place of a mark in this file. */
 function placeOf(mark: string): string {
-  const line = readFileSync(import.meta.filename, "utf8").split("\n").findIndex((text) => text.includes(`// ${mark}`)) + 1;
+  const line =
+    readFileSync(import.meta.filename, "utf8")
+      .split("\n")
+      .findIndex((text) => text.includes(`// ${mark}`)) + 1;
   return `forgotten.test.ts:${line}:`;
 }
 

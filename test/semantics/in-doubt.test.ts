@@ -30,18 +30,21 @@ function doubtful(how: { readonly idempotent?: boolean; readonly inDoubt?: "retr
 }
 
 describe("retry", () => {
-  test.each([{ idempotent: true }, { inDoubt: "retry" } as const])("sends the same call again: key, input and attempt stay, the epoch rises (%j)", async (how) => {
-    const { node, seen } = doubtful(how);
-    const { t, view } = await play(function* () {
-      return yield* node({ amount: 1 });
-    });
-    await t.crash();
-    expect(seen).toHaveLength(2);
-    expect(seen[1]).toMatchObject({ key: seen[0]?.key, attempt: 1, input: { amount: 1 } });
-    expect(seen.map(({ epoch }) => epoch)).toEqual([1, 2]);
-    expect(await view()).toMatchObject({ status: "completed", output: "answer 2" });
-    expect(t.stats().redelivered).toBe(1);
-  });
+  test.each([{ idempotent: true }, { inDoubt: "retry" } as const])(
+    "sends the same call again: key, input and attempt stay, the epoch rises (%j)",
+    async (how) => {
+      const { node, seen } = doubtful(how);
+      const { t, view } = await play(function* () {
+        return yield* node({ amount: 1 });
+      });
+      await t.crash();
+      expect(seen).toHaveLength(2);
+      expect(seen[1]).toMatchObject({ key: seen[0]?.key, attempt: 1, input: { amount: 1 } });
+      expect(seen.map(({ epoch }) => epoch)).toEqual([1, 2]);
+      expect(await view()).toMatchObject({ status: "completed", output: "answer 2" });
+      expect(t.stats().redelivered).toBe(1);
+    },
+  );
 
   test("is what a readonly effect gets", async () => {
     const ledger = new Ledger();
@@ -130,7 +133,11 @@ describe("pause", () => {
     await t.crash();
     expect(seen).toHaveLength(1);
     expect(await view()).toMatchObject({ status: "completed", output: "by hand" });
-    expect((await run.facts()).find((fact) => fact.type === "run.resumed")).toMatchObject({ step: "charge", as: "output", output: "by hand" });
+    expect((await run.facts()).find((fact) => fact.type === "run.resumed")).toMatchObject({
+      step: "charge",
+      as: "output",
+      output: "by hand",
+    });
   });
 
   test("an output that does not fit its schema leaves the step paused", async () => {

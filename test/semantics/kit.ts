@@ -49,7 +49,12 @@ export class Ledger {
 
   /** Takes an id back. */
   readonly back = effect(
-    { name: "back", input: z.object({ id: z.string(), known: z.boolean(), key: z.string() }), idempotent: true, irreversible: "is an undo itself" },
+    {
+      name: "back",
+      input: z.object({ id: z.string(), known: z.boolean(), key: z.string() }),
+      idempotent: true,
+      irreversible: "is an undo itself",
+    },
     async ({ id, known }, context) => {
       await this.#take(`undo ${id}`, `undo ${id}${known ? "" : "?"}`, context);
       return { id };
@@ -83,10 +88,13 @@ export class Ledger {
       return { id };
     },
   );
-  readonly final = effect({ name: "final", input: z.string(), idempotent: true, irreversible: "a letter that was sent" }, async (id, context) => {
-    await this.#take(id, id, context);
-    return { id };
-  });
+  readonly final = effect(
+    { name: "final", input: z.string(), idempotent: true, irreversible: "a letter that was sent" },
+    async (id, context) => {
+      await this.#take(id, id, context);
+      return { id };
+    },
+  );
   readonly look = effect({ name: "look", input: z.string(), readonly: true }, async (id, context) => {
     await this.#take(id, id, context);
     return { id };
@@ -126,7 +134,12 @@ interface Options {
 /** Starts a workflow of this body and lets everything happen that needs no time to pass. */
 export async function play(body: (input: unknown) => Steps<unknown>, options: Options = {}): Promise<Play> {
   const flow = workflow(
-    { name: "flow", input: anything, ...(options.onFailure ? { onFailure: options.onFailure } : {}), ...(options.timeout ? { timeout: options.timeout } : {}) },
+    {
+      name: "flow",
+      input: anything,
+      ...(options.onFailure ? { onFailure: options.onFailure } : {}),
+      ...(options.timeout ? { timeout: options.timeout } : {}),
+    },
     body,
   );
   const t = testOrchestrator({

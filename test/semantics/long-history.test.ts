@@ -10,7 +10,10 @@ test("a run of 50,000 facts ends as HISTORY_TOO_LONG, and takes back what it did
     for (;;) yield* random();
   });
   await t.advance("1m");
-  expect(await view()).toMatchObject({ status: "failed", error: { code: "HISTORY_TOO_LONG", message: expect.stringContaining("restart") } });
+  expect(await view()).toMatchObject({
+    status: "failed",
+    error: { code: "HISTORY_TOO_LONG", message: expect.stringContaining("restart") },
+  });
   expect(ledger.lines).toEqual(["a", "undo a"]);
   expect((await facts()).length).toBeLessThan(50_020);
 });

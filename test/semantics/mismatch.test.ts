@@ -1,6 +1,6 @@
 /** A workflow that changed while its runs were under way is found out, and the run waits for the old code (API rule 18). */
 import { expect, test } from "vitest";
-import { all, compute, effect, type Run, signal, sleep, type Steps, uuid, workflow } from "../../src/index.ts";
+import { all, compute, effect, type Run, type Steps, signal, sleep, uuid, workflow } from "../../src/index.ts";
 import { testOrchestrator } from "../../src/testing/index.ts";
 import { anything, quiet } from "./kit.ts";
 

@@ -37,7 +37,11 @@ test("in a compute and in a reducer it fails the step", async () => {
 });
 
 test("effects are free, and so is a Date of a known time", async () => {
-  const free = effect({ name: "free", input: anything, readonly: true }, async () => [typeof Date.now(), typeof Math.random(), crypto.randomUUID().length]);
+  const free = effect({ name: "free", input: anything, readonly: true }, async () => [
+    typeof Date.now(),
+    typeof Math.random(),
+    crypto.randomUUID().length,
+  ]);
   const { view } = await playOut(function* () {
     const known = new Date(0).toISOString();
     return [yield* free(1), known, new Date(2030, 1, 1) instanceof Date, Date.parse("2030-01-01")];

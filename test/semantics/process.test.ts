@@ -8,7 +8,13 @@ import { anything, quiet } from "./kit.ts";
 const back = effect({ name: "back", input: anything, irreversible: "is an undo" }, async () => null);
 let calls = 0;
 const act = effect(
-  { name: "act", input: z.object({ amount: z.number(), to: z.string().optional() }), idempotent: true, retry: { maxAttempts: 2, delay: "1s", jitter: "none" }, undo: () => back(1) },
+  {
+    name: "act",
+    input: z.object({ amount: z.number(), to: z.string().optional() }),
+    idempotent: true,
+    retry: { maxAttempts: 2, delay: "1s", jitter: "none" },
+    undo: () => back(1),
+  },
   async ({ amount, to }) => {
     if (++calls % 2 === 1) throw new Error("again");
     return { amount, to: to ?? "nobody" };
@@ -92,19 +98,28 @@ test("the same idempotency key is the same run", async () => {
   const second = await processed({ workflowContext: {}, idempotencyKey: "k" }, t);
   expect(second.out.workflowId).toBe(first.out.workflowId);
   expect(await t.list()).toHaveLength(1);
-  await expect(t.process({ workflowType: "order", workflowContext: { fail: true }, idempotencyKey: "k" })).rejects.toMatchObject({ code: "RUN_ID_CONFLICT" });
+  await expect(t.process({ workflowType: "order", workflowContext: { fail: true }, idempotencyKey: "k" })).rejects.toMatchObject({
+    code: "RUN_ID_CONFLICT",
+  });
 });
 
 test("a bad argument throws", async () => {
   const t = make();
   await expect(t.process({ workflowType: "nothing" } as never)).rejects.toMatchObject({ code: "WORKFLOW_UNKNOWN" });
-  await expect(t.process({ workflowType: "order", workflowContext: { fail: 1 } as never })).rejects.toMatchObject({ code: "INPUT_INVALID" });
-  for (const deadline of [0, new Date("soon")]) await expect(t.process({ workflowType: "order", workflowContext: {}, deadline })).rejects.toMatchObject({ code: "DEADLINE_PASSED" });
+  await expect(t.process({ workflowType: "order", workflowContext: { fail: 1 } as never })).rejects.toMatchObject({
+    code: "INPUT_INVALID",
+  });
+  for (const deadline of [0, new Date("soon")])
+    await expect(t.process({ workflowType: "order", workflowContext: {}, deadline })).rejects.toMatchObject({ code: "DEADLINE_PASSED" });
 });
 
 test("step inputs are merged shallowly over the step of that name before it is checked; an unused name is named", async () => {
   calls = 1;
-  const { out, t } = await processed({ workflowContext: {}, idempotencyKey: "k", stepInputs: { act: { to: "bob" }, add: { n: 40 }, sum: { n: 7 }, nobody: { x: 1 } } });
+  const { out, t } = await processed({
+    workflowContext: {},
+    idempotencyKey: "k",
+    stepInputs: { act: { to: "bob" }, add: { n: 40 }, sum: { n: 7 }, nobody: { x: 1 } },
+  });
   expect(out.workflowResult.finalOutput).toEqual({ amount: 41, to: "bob" });
   expect(out.metadata.unusedStepInputs).toEqual(["nobody"]);
   expect((await t.run("k").facts())[0]).toMatchObject({ stepInputs: { act: { to: "bob" } } });

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { attempt, compute, Fatal, race, signal, sleep } from "../../src/index.ts";
 import { z } from "zod";
+import { attempt, compute, Fatal, race, signal, sleep } from "../../src/index.ts";
 import { anything, Ledger, play, playOut } from "./kit.ts";
 
 const same = compute({ name: "same", input: anything }, (value: string) => value);

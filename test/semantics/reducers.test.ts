@@ -98,7 +98,9 @@ test("its undo is a new event, applied when the scope is undone, in the order of
   });
   expect(await t.read(stock, "a")).toEqual({ left: 10, events: 4 });
   expect((await view()).notUndone).toEqual([]);
-  const applied = (await t.run("run").facts()).flatMap((fact) => (fact.type === "reducer.applied" || fact.type === "action.dispatched" ? [fact.step] : []));
+  const applied = (await t.run("run").facts()).flatMap((fact) =>
+    fact.type === "reducer.applied" || fact.type === "action.dispatched" ? [fact.step] : [],
+  );
   expect(applied).toEqual(["stock", "act", "stock#2", "stock#2~undo/stock", "act~undo/back", "stock~undo/stock"]);
 });
 

@@ -22,7 +22,8 @@ test("two nodes with one name and version are NODE_DUPLICATE; one node twice, or
 });
 
 test("names are kebab-case, versions semver, durations have a unit", () => {
-  for (const name of ["Node", "my_node", "1st", "a--b", "", "a b"]) refused(() => compute({ name, input: anything }, (x) => x), "NODE_INVALID", name);
+  for (const name of ["Node", "my_node", "1st", "a--b", "", "a b"])
+    refused(() => compute({ name, input: anything }, (x) => x), "NODE_INVALID", name);
   refused(() => compute({ name: "a", version: "1.0", input: anything }, (x) => x), "NODE_INVALID", "1.0");
   refused(() => effect({ name: "a", input: anything, timeout: "10" as never }, async (x) => x), "INVALID_DURATION", "10");
   refused(() => effect({ name: "a", input: anything, heartbeat: "soon" as never }, async (x) => x), "INVALID_DURATION", "soon");
@@ -37,7 +38,10 @@ test("what is declared and not built yet is NOT_BUILT, by name", async () => {
   refused(() => effect({ name: "a", input: anything, concurrency: { limit: 1 } }, async (x) => x), "NOT_BUILT", "concurrency");
   refused(() => workflow({ name: "a", input: anything, concurrency: { limit: 1 } }, function* () {}), "NOT_BUILT", "concurrency");
   const t = testOrchestrator({ nodes: [flow], log: quiet });
-  await expect(t.start(flow, null, { startAt: new Date(0) })).rejects.toMatchObject({ code: "NOT_BUILT", message: expect.stringContaining("startAt") });
+  await expect(t.start(flow, null, { startAt: new Date(0) })).rejects.toMatchObject({
+    code: "NOT_BUILT",
+    message: expect.stringContaining("startAt"),
+  });
 });
 
 test("options out of range are OPTION_INVALID, by name", async () => {
@@ -51,7 +55,8 @@ test("options out of range are OPTION_INVALID, by name", async () => {
     refused(() => createOrchestrator({ store, nodes: [flow], [name]: value }), "OPTION_INVALID", name);
   const t = testOrchestrator({ nodes: [flow], log: quiet });
   for (const priority of [0, 1001, 1.5]) await expect(t.start(flow, null, { priority })).rejects.toMatchObject({ code: "OPTION_INVALID" });
-  for (const runId of ["", "a\nb", "x".repeat(513)]) await expect(t.start(flow, null, { runId })).rejects.toMatchObject({ code: "OPTION_INVALID" });
+  for (const runId of ["", "a\nb", "x".repeat(513)])
+    await expect(t.start(flow, null, { runId })).rejects.toMatchObject({ code: "OPTION_INVALID" });
   await expect(t.start(flow, null, { timeout: "soon" as never })).rejects.toMatchObject({ code: "INVALID_DURATION" });
 });
 
@@ -60,7 +65,10 @@ test("a workflow that is not in `nodes` cannot be started: its runs could not be
     yield* sleep("1h");
   });
   const t = testOrchestrator({ nodes: [flow], log: quiet });
-  await expect(t.start(stranger as never, null)).rejects.toMatchObject({ code: "WORKFLOW_UNKNOWN", message: expect.stringContaining("stranger") });
+  await expect(t.start(stranger as never, null)).rejects.toMatchObject({
+    code: "WORKFLOW_UNKNOWN",
+    message: expect.stringContaining("stranger"),
+  });
   await expect(t.start(flow, null, { version: "9.0.0" })).rejects.toMatchObject({ code: "WORKFLOW_UNKNOWN" });
   expect(await t.list()).toEqual([]);
 });

@@ -1,7 +1,7 @@
 /** `restart(input)` goes on under the same id with a fresh log (API rule 20). */
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { attempt, restart, signal, sleep, type Steps, workflow } from "../../src/index.ts";
+import { attempt, restart, type Steps, signal, sleep, workflow } from "../../src/index.ts";
 import { testOrchestrator } from "../../src/testing/index.ts";
 import { anything, Ledger, quiet } from "./kit.ts";
 

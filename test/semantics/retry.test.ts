@@ -7,12 +7,15 @@ import { anything, play, playOut } from "./kit.ts";
 function failing(times: number, fail: (attempt: number) => unknown = () => new Error("again")) {
   const keys: string[] = [];
   const attempts: number[] = [];
-  const node = effect({ name: "call", input: anything, output: z.string(), irreversible: "for the test" }, async (_input, { attempt, idempotencyKey }) => {
-    keys.push(idempotencyKey);
-    attempts.push(attempt);
-    if (attempts.length <= times) throw fail(attempt);
-    return "ok";
-  });
+  const node = effect(
+    { name: "call", input: anything, output: z.string(), irreversible: "for the test" },
+    async (_input, { attempt, idempotencyKey }) => {
+      keys.push(idempotencyKey);
+      attempts.push(attempt);
+      if (attempts.length <= times) throw fail(attempt);
+      return "ok";
+    },
+  );
   return { node, keys, attempts };
 }
 /** Seconds between the attempts. */

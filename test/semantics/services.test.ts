@@ -87,7 +87,10 @@ test("missing at dispatch it pauses the run before an intent is written; provide
   const t = testOrchestrator({ nodes: [flow], provide, log: quiet });
   const run = await t.start(flow, null);
   await t.advance("1h");
-  expect(await run.status()).toMatchObject({ status: "paused", paused: { code: "SERVICE_MISSING", step: "charge", message: expect.stringContaining('"bank"') } });
+  expect(await run.status()).toMatchObject({
+    status: "paused",
+    paused: { code: "SERVICE_MISSING", step: "charge", message: expect.stringContaining('"bank"') },
+  });
   expect((await run.facts()).map(({ type }) => type)).not.toContain("action.dispatched");
 
   await run.resume();

@@ -58,7 +58,10 @@ test("a bad payload is refused where the sender names the signal itself", async 
   const { run, log } = await play(function* () {
     return yield* note.wait();
   });
-  await expect(run.signal(note, { n: "one" } as never)).rejects.toMatchObject({ code: "SIGNAL_INVALID", message: expect.stringContaining("n:") });
+  await expect(run.signal(note, { n: "one" } as never)).rejects.toMatchObject({
+    code: "SIGNAL_INVALID",
+    message: expect.stringContaining("n:"),
+  });
   expect(await log()).not.toContain("signal.received");
 });
 
@@ -70,7 +73,10 @@ test("a bad payload by name is recorded as rejected, and the wait goes on", asyn
   await t.advance("1s");
   expect(await view()).toMatchObject({ status: "waiting" });
   expect((await view()).steps).toMatchObject([{ step: "note", status: "waiting" }]);
-  expect((await facts()).find((fact) => fact.type === "signal.rejected")).toMatchObject({ name: "note", error: { code: "SIGNAL_INVALID" } });
+  expect((await facts()).find((fact) => fact.type === "signal.rejected")).toMatchObject({
+    name: "note",
+    error: { code: "SIGNAL_INVALID" },
+  });
   await t.crash();
   await run.signal("note", { n: 2 });
   await t.advance("1s");

@@ -33,8 +33,14 @@ test("the same id with the same input is the same run, also at once, later, afte
 test("another input or another workflow under the same id is RUN_ID_CONFLICT", async () => {
   const t = make();
   await t.start(flow, { n: 1 }, { runId: "a" });
-  await expect(t.start(flow, { n: 2 }, { runId: "a" })).rejects.toMatchObject({ code: "RUN_ID_CONFLICT", message: expect.stringContaining("another input") });
-  await expect(t.start(other, { n: 1 }, { runId: "a" })).rejects.toMatchObject({ code: "RUN_ID_CONFLICT", message: expect.stringContaining("workflow flow") });
+  await expect(t.start(flow, { n: 2 }, { runId: "a" })).rejects.toMatchObject({
+    code: "RUN_ID_CONFLICT",
+    message: expect.stringContaining("another input"),
+  });
+  await expect(t.start(other, { n: 1 }, { runId: "a" })).rejects.toMatchObject({
+    code: "RUN_ID_CONFLICT",
+    message: expect.stringContaining("workflow flow"),
+  });
   await t.advance("2h");
   await expect(t.start(flow, { n: 2 }, { runId: "a" })).rejects.toMatchObject({ code: "RUN_ID_CONFLICT" });
 });
@@ -69,7 +75,8 @@ test("an ended run takes no messages: RUN_ENDED", async () => {
   const t = make();
   const run = await t.start(flow, { n: 1 });
   await t.advance("1h");
-  for (const ask of [() => run.signal("x", 1), () => run.cancel(), () => run.resume()]) await expect(ask()).rejects.toMatchObject({ code: "RUN_ENDED" });
+  for (const ask of [() => run.signal("x", 1), () => run.cancel(), () => run.resume()])
+    await expect(ask()).rejects.toMatchObject({ code: "RUN_ENDED" });
 });
 
 test("a result that waited too long is RESULT_TIMEOUT, and the run goes on", async () => {

@@ -5,7 +5,10 @@ import { effect, sleep, workflow } from "../../src/index.ts";
 import { stub, testOrchestrator } from "../../src/testing/index.ts";
 import { anything, quiet } from "./kit.ts";
 
-const charge = effect({ name: "charge", input: z.object({ amount: z.number() }), output: z.object({ receipt: z.string() }), idempotent: true }, async () => ({ receipt: "real" }));
+const charge = effect(
+  { name: "charge", input: z.object({ amount: z.number() }), output: z.object({ receipt: z.string() }), idempotent: true },
+  async () => ({ receipt: "real" }),
+);
 const mail = effect({ name: "mail", input: z.string(), readonly: true }, async (to) => to.length);
 const flow = workflow({ name: "flow", input: z.number() }, function* (amount) {
   const { receipt } = yield* charge({ amount });
@@ -14,7 +17,11 @@ const flow = workflow({ name: "flow", input: z.number() }, function* (amount) {
 });
 
 test("a stub stands in for its effect, with input and context; others run themselves", async () => {
-  const t = testOrchestrator({ nodes: [flow], stubs: [stub(charge, ({ amount }, { attempt, runId }) => ({ receipt: `${runId} ${amount} ${attempt}` }))], log: quiet });
+  const t = testOrchestrator({
+    nodes: [flow],
+    stubs: [stub(charge, ({ amount }, { attempt, runId }) => ({ receipt: `${runId} ${amount} ${attempt}` }))],
+    log: quiet,
+  });
   const run = await t.start(flow, 5, { runId: "r" });
   await t.advance("1h");
   expect(await run.result()).toEqual(["r 5 1", 3]);

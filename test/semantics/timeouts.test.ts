@@ -101,15 +101,18 @@ test("a timeout in `start` wins over the workflow's own", async () => {
 /** Works in steps that the test lets go, and tells of each. */
 function worker(gates: readonly Gate[]) {
   const resumed: (Json | undefined)[] = [];
-  const node = effect({ name: "work", input: anything, output: z.number(), idempotent: true, heartbeat: "10s", timeout: "1h", retry: false }, async (_input, { progress, resume }) => {
-    resumed.push(resume);
-    let done = (resume as { done: number } | undefined)?.done ?? 0;
-    for (; done < gates.length; done++) {
-      await gates[done]?.pass();
-      progress({ done: done + 1 });
-    }
-    return done;
-  });
+  const node = effect(
+    { name: "work", input: anything, output: z.number(), idempotent: true, heartbeat: "10s", timeout: "1h", retry: false },
+    async (_input, { progress, resume }) => {
+      resumed.push(resume);
+      let done = (resume as { done: number } | undefined)?.done ?? 0;
+      for (; done < gates.length; done++) {
+        await gates[done]?.pass();
+        progress({ done: done + 1 });
+      }
+      return done;
+    },
+  );
   return { node, resumed };
 }
 

@@ -22,7 +22,9 @@ export const literal = compute({ name: "literal", input: Text, output: z.object(
   kind: text.length > 9 ? "long" : "short",
 }));
 // @ts-expect-error: not a member of the enum
-export const wrongLiteral = compute({ name: "literal", input: Text, output: z.object({ kind: z.enum(["short", "long"]) }) }, () => ({ kind: "wide" }));
+export const wrongLiteral = compute({ name: "literal", input: Text, output: z.object({ kind: z.enum(["short", "long"]) }) }, () => ({
+  kind: "wide",
+}));
 // @ts-expect-error: a field is missing
 export const missing = compute({ name: "missing", input: Text, output: Size }, () => ({}));
 
@@ -47,7 +49,10 @@ export const badFunction = compute({ name: "function", input: z.string() }, () =
 export const badAsync = compute({ name: "async", input: z.string() }, async (text) => ({ text }));
 // @ts-expect-error: a compute is synchronous (declared)
 export const badAsyncDeclared = compute({ name: "async", input: z.string(), output: Size }, async () => ({ size: 1 }));
-export const optional = compute({ name: "optional", input: z.string() }, (text): { a?: string; b: string | undefined; c: null } => ({ b: text, c: null }));
+export const optional = compute({ name: "optional", input: z.string() }, (text): { a?: string; b: string | undefined; c: null } => ({
+  b: text,
+  c: null,
+}));
 interface Interfaced {
   readonly name: string;
   readonly nested: { readonly list: readonly number[] };
@@ -105,7 +110,11 @@ export const badOutput = effect({ name: "x", input: z.string() }, async () => ({
 
 /** An undo by reference: an effect whose input is what an undo gets. */
 export const takeBack = effect(
-  { name: "take-back", input: z.object({ input: z.string(), output: z.string().optional(), idempotencyKey: z.string() }), irreversible: "is an undo" },
+  {
+    name: "take-back",
+    input: z.object({ input: z.string(), output: z.string().optional(), idempotencyKey: z.string() }),
+    irreversible: "is an undo",
+  },
   async () => null,
 );
 export const give = effect({ name: "give", input: z.string(), output: z.string(), undo: takeBack }, async (x) => x);
@@ -123,10 +132,13 @@ mailer.from(() => ({ post: async () => "id" }));
 // ── reducers ──
 
 const Moved = z.object({ sku: z.string(), by: z.number() });
-export const stock = reducer({ name: "stock", event: Moved, initial: { left: 0 }, key: (event) => event.sku, undo: ({ sku, by }) => ({ sku, by: -by }) }, (state, event) => {
-  is<{ left: number }>()(state);
-  return { left: state.left + event.by };
-});
+export const stock = reducer(
+  { name: "stock", event: Moved, initial: { left: 0 }, key: (event) => event.sku, undo: ({ sku, by }) => ({ sku, by: -by }) },
+  (state, event) => {
+    is<{ left: number }>()(state);
+    return { left: state.left + event.by };
+  },
+);
 same<typeof stock, Reducer<{ sku: string; by: number }, { left: number }, [key: string]>>();
 export const total = reducer({ name: "total", event: Moved, initial: 0 }, (sum, { by }) => sum + by);
 same<typeof total, Reducer<{ sku: string; by: number }, number, []>>();

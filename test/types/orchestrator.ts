@@ -1,22 +1,35 @@
 /** What the orchestrator and its test double know of the nodes they are given. */
 import { z } from "zod";
-import { createOrchestrator, effect, memory, type Orchestrator, reducer, type Run, signal, workflow } from "../../src/index.ts";
+import { createOrchestrator, effect, memory, type Orchestrator, type Run, reducer, signal, workflow } from "../../src/index.ts";
 import { stub, testOrchestrator } from "../../src/testing/index.ts";
 import { is } from "./kit.ts";
 
-const order = workflow({ name: "order", input: z.object({ id: z.string(), rush: z.boolean().default(false) }), output: z.object({ total: z.number() }) }, function* () {
-  return { total: 1 };
-});
+const order = workflow(
+  { name: "order", input: z.object({ id: z.string(), rush: z.boolean().default(false) }), output: z.object({ total: z.number() }) },
+  function* () {
+    return { total: 1 };
+  },
+);
 const other = workflow({ name: "other", input: z.number() }, function* (n) {
   return n;
 });
-const stock = reducer({ name: "stock", event: z.object({ sku: z.string() }), initial: { left: 0 }, key: (event) => event.sku }, (state) => state);
-const charge = effect({ name: "charge", input: z.object({ amount: z.number() }), output: z.object({ receipt: z.string() }), readonly: true }, async () => ({ receipt: "r" }));
+const stock = reducer(
+  { name: "stock", event: z.object({ sku: z.string() }), initial: { left: 0 }, key: (event) => event.sku },
+  (state) => state,
+);
+const charge = effect(
+  { name: "charge", input: z.object({ amount: z.number() }), output: z.object({ receipt: z.string() }), readonly: true },
+  async () => ({ receipt: "r" }),
+);
 const approval = signal({ name: "approval", payload: z.object({ by: z.string() }) });
 
 export async function use() {
   const orchestrator = createOrchestrator({ store: memory(), nodes: [order, other, stock] });
-  const run = await orchestrator.start(order, { id: "1" }, { runId: "o-1", priority: 1, timeout: "1h", stepInputs: { charge: { amount: 1 } } });
+  const run = await orchestrator.start(
+    order,
+    { id: "1" },
+    { runId: "o-1", priority: 1, timeout: "1h", stepInputs: { charge: { amount: 1 } } },
+  );
   is<Run<{ total: number }>>()(run);
   is<{ total: number }>()(await run.result({ timeout: "5s" }));
   // @ts-expect-error: the input of the workflow
@@ -39,7 +52,14 @@ export async function use() {
   // @ts-expect-error: a choice is needed
   await run.resume({ step: "charge" });
 
-  const out = await orchestrator.process({ workflowType: "order", workflowContext: { id: "1" }, correlationId: "c", idempotencyKey: "k", priority: 5, deadline: new Date() });
+  const out = await orchestrator.process({
+    workflowType: "order",
+    workflowContext: { id: "1" },
+    correlationId: "c",
+    idempotencyKey: "k",
+    priority: 5,
+    deadline: new Date(),
+  });
   is<{ total: number } | null>()(out.workflowResult.finalOutput);
   is<"order">()(out.workflowType);
   is<boolean>()(out.success);
@@ -58,7 +78,11 @@ export async function use() {
 }
 
 export async function testing() {
-  const t = testOrchestrator({ nodes: [order], stubs: [stub(charge, ({ amount }, { attempt }) => ({ receipt: `${amount} ${attempt}` }))], seed: 3 });
+  const t = testOrchestrator({
+    nodes: [order],
+    stubs: [stub(charge, ({ amount }, { attempt }) => ({ receipt: `${amount} ${attempt}` }))],
+    seed: 3,
+  });
   const plain: Orchestrator<readonly [typeof order]> = t;
   is<readonly { readonly input: { amount: number }; readonly idempotencyKey: string }[]>()(t.calls(charge));
   await t.advance("24h");

@@ -1,17 +1,42 @@
 /** What `yield*` gives, and the mistakes of the first hour. */
 import { z } from "zod";
-import { all, attempt, compute, each, effect, type Json, now, type Operation, type Performable, race, random, restart, signal, sleep, type StepError, type Steps, uuid, type Workflow, workflow } from "../../src/index.ts";
+import {
+  all,
+  attempt,
+  compute,
+  each,
+  effect,
+  type Json,
+  now,
+  type Operation,
+  type Performable,
+  race,
+  random,
+  restart,
+  type StepError,
+  type Steps,
+  signal,
+  sleep,
+  uuid,
+  type Workflow,
+  workflow,
+} from "../../src/index.ts";
 import { is, same } from "./kit.ts";
 
 const length = compute({ name: "length", input: z.string(), output: z.number() }, (text) => text.length);
-const charge = effect({ name: "charge", input: z.object({ amount: z.number() }), output: z.object({ receipt: z.string() }), irreversible: "for the test" }, async () => ({ receipt: "r" }));
+const charge = effect(
+  { name: "charge", input: z.object({ amount: z.number() }), output: z.object({ receipt: z.string() }), irreversible: "for the test" },
+  async () => ({ receipt: "r" }),
+);
 const approval = signal({ name: "approval", payload: z.object({ by: z.string() }) });
 
 export const verbs = workflow({ name: "verbs", input: z.string() }, function* (text, { log, runId }) {
   is<string>()(runId);
   log.info("started");
   is<number>()(yield* length(text));
-  is<{ receipt: string }>()(yield* charge({ amount: 1 }, { step: "deposit", timeout: "5s", retry: { maxAttempts: 2 }, priority: 1, keep: true }));
+  is<{ receipt: string }>()(
+    yield* charge({ amount: 1 }, { step: "deposit", timeout: "5s", retry: { maxAttempts: 2 }, priority: 1, keep: true }),
+  );
   is<{ a: number; b: { receipt: string } }>()(yield* all({ a: length(text), b: charge({ amount: 1 }) }));
   is<[number, { receipt: string }]>()(yield* all([length(text), charge({ amount: 1 })]));
   is<number[]>()(yield* all([text].map((one) => length(one))));
@@ -106,7 +131,10 @@ export const called = workflow({ name: "called", input: z.string() }, function* 
 
 // ── declared outputs give the context of `return` ──
 
-const Status = z.discriminatedUnion("status", [z.object({ status: z.literal("paid"), receipt: z.string() }), z.object({ status: z.literal("rejected") })]);
+const Status = z.discriminatedUnion("status", [
+  z.object({ status: z.literal("paid"), receipt: z.string() }),
+  z.object({ status: z.literal("rejected") }),
+]);
 export const declared = workflow({ name: "declared", input: z.boolean(), output: Status }, function* (yes) {
   if (!yes) return { status: "rejected" };
   return { status: "paid", receipt: (yield* charge({ amount: 1 })).receipt };

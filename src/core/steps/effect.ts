@@ -34,6 +34,8 @@ export class EffectStep implements Pending, News {
   #state: "asking" | "open" | "backoff" | "paused" = "asking";
   #attempt = 1;
   #delivery = 0;
+  /** Deliveries of this attempt when a person last had it sent again. */
+  #pardoned = 0;
   #firstAt = 0;
   #unknown = false;
   #resume: Json | undefined;
@@ -57,6 +59,7 @@ export class EffectStep implements Pending, News {
   #ask(): void {
     this.#state = "asking";
     this.#delivery = 0;
+    this.#pardoned = 0;
     this.#desk.wish({
       type: "dispatch",
       key: `d:${this.#step}`,
@@ -178,8 +181,9 @@ export class EffectStep implements Pending, News {
     }
     const { inDoubt, idempotent, readonly } = this.#callee;
     const rule = this.#fiber.undoing ? "retry" : (inDoubt ?? (idempotent || readonly ? "retry" : "pause"));
-    if (this.#delivery >= poisonAfter)
-      return this.#pause("POISON", `${this.#delivery} processes died or closed while this call was under way, so it is not sent again by itself`);
+    const died = this.#delivery - this.#pardoned;
+    if (died >= poisonAfter)
+      return this.#pause("POISON", `${died} processes died or closed while this call was under way, so it is not sent again by itself`);
     if (rule === "retry") return this.#deliver();
     if (rule === "pause")
       return this.#pause("IN_DOUBT", `the process died while ${this.#callee.name} was under way, and it is not idempotent: it may have happened`);
@@ -210,7 +214,8 @@ export class EffectStep implements Pending, News {
       this.#unknown = true;
       return this.#end({ code: "IN_DOUBT", message: "counted as failed by hand" }, this.#attempt);
     }
-    this.#delivery = 0;
+    // It goes on counting: that it was sent before is why an abort of it is in doubt.
+    this.#pardoned = this.#delivery;
     this.#deliver();
   }
 

@@ -1,0 +1,102 @@
+import { describe, expect, test } from "vitest";
+import type { Fact, FactBody } from "./fact.ts";
+import { view } from "./view.ts";
+
+const started: FactBody = {
+  type: "run.started",
+  workflow: "w",
+  version: "1.0.0",
+  input: { n: 1 },
+  correlationId: "c",
+  seed: 1,
+  priority: 100,
+};
+const lease = (epoch: number): FactBody => ({ type: "lease.acquired", leaseId: "l", epoch });
+const dispatched: FactBody = { type: "action.dispatched", step: "a", attempt: 1, node: "n", input: 1, notAfter: 9 };
+const error = { code: "X", message: "x" };
+/** The view of these facts, a second apart. */
+const shown = (...bodies: FactBody[]) =>
+  view(
+    "r",
+    bodies.map((body, i) => ({ ...body, at: i * 1_000 }) as Fact),
+  );
+
+describe("status", () => {
+  test.each<[string, FactBody[]]>([
+    ["pending", [started]],
+    ["waiting", [started, lease(1)]],
+    ["running", [started, lease(1), dispatched]],
+    ["waiting", [started, lease(1), { type: "timer.set", step: "sleep", due: 9, purpose: "sleep" }]],
+    ["waiting", [started, lease(1), { type: "child.started", step: "c", runId: "x", node: "w", input: 1 }]],
+    ["paused", [started, lease(1), dispatched, { type: "run.paused", code: "IN_DOUBT", step: "a", message: "m" }]],
+    ["compensating", [started, lease(1), { type: "run.compensating" }]],
+    ["completed", [started, lease(1), { type: "run.completed", output: 1 }]],
+    ["failed", [started, lease(1), { type: "run.failed", error, notUndone: [] }]],
+    ["cancelled", [started, lease(1), { type: "run.cancelled", notUndone: [] }]],
+  ])("%s", (status, facts) => {
+    expect(shown(...facts).status).toBe(status);
+  });
+  test("an empty log is pending", () => {
+    expect(view("r", [])).toMatchObject({ runId: "r", status: "pending", steps: [] });
+  });
+});
+
+describe("steps", () => {
+  test("a retry waits until it is due", () => {
+    const { steps, retries } = shown(
+      started,
+      dispatched,
+      { type: "action.failed", step: "a", attempt: 1, error, outcome: "unknown" },
+      { type: "timer.set", step: "a@1", due: 99, purpose: "retry" },
+    );
+    expect(steps).toMatchObject([{ step: "a", status: "retrying", due: 99, attempts: 1 }]);
+    expect(retries).toBe(0);
+    expect(shown(started, dispatched, { ...dispatched, attempt: 2 } as FactBody).retries).toBe(1);
+  });
+  test("times, output and what was open at the end", () => {
+    const { steps } = shown(
+      started,
+      dispatched,
+      { type: "signal.awaited", step: "s", name: "go" },
+      { type: "action.completed", step: "a", attempt: 1, output: 7 },
+      { type: "run.cancelled", notUndone: [] },
+    );
+    expect(steps).toMatchObject([
+      { step: "a", status: "completed", startedAt: 1_000, endedAt: 3_000, output: 7 },
+      { step: "s", kind: "signal", status: "aborted", endedAt: 4_000 },
+    ]);
+  });
+  test("a rejected payload leaves its wait waiting", () => {
+    const wait: FactBody = { type: "signal.awaited", step: "s", name: "go" };
+    const came: FactBody = { type: "signal.received", seq: 1, name: "go", payload: "bad" };
+    expect(shown(started, wait, came).steps[0]).toMatchObject({ status: "completed", output: "bad" });
+    const after = shown(started, wait, came, { type: "signal.rejected", seq: 1, name: "go", error }).steps[0];
+    expect(after?.status).toBe("waiting");
+    expect(after).not.toHaveProperty("output");
+  });
+});
+
+describe("pauses", () => {
+  const pause: FactBody = { type: "run.paused", code: "IN_DOUBT", step: "a", message: "m" };
+  test("a step in doubt is settled by name, not by a plain resume", () => {
+    expect(shown(started, dispatched, pause, { type: "run.resumed" }).paused).toMatchObject({ step: "a" });
+    const settled = shown(started, dispatched, pause, { type: "run.resumed", step: "a", as: "output", output: 3 });
+    expect(settled.paused).toBeUndefined();
+    expect(settled.steps[0]).toMatchObject({ status: "completed", output: 3 });
+  });
+  test("an output that did not fit pauses it again, without the output", () => {
+    const again = shown(started, dispatched, pause, { type: "run.resumed", step: "a", as: "output", output: 3 }, pause);
+    expect(again.steps[0]?.status).toBe("paused");
+    expect(again.steps[0]).not.toHaveProperty("output");
+  });
+  test("a paused run goes on with a plain resume; a cancel gives a paused step up", () => {
+    expect(shown(started, lease(1), { type: "run.paused", code: "HISTORY_MISMATCH", message: "m" }, { type: "run.resumed" }).status).toBe(
+      "waiting",
+    );
+    expect(shown(started, lease(1), dispatched, pause, { type: "cancel.requested" }).paused).toBeUndefined();
+  });
+});
+
+test("takeovers and epoch", () => {
+  expect(shown(started, lease(1), lease(2), lease(3))).toMatchObject({ epoch: 3, takeovers: 2 });
+});
