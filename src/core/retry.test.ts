@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { backoffMs, jitter, nextDelayMs, once, retryOf, undoing, usual } from "./retry.ts";
 
 const plain = retryOf({ jitter: "none" });
-const after = (attempt: number, more: { code?: string; elapsedMs?: number; afterMs?: number } = {}) => ({
+const failed = (attempt: number, more: { code?: string; elapsedMs?: number; afterMs?: number } = {}) => ({
   attempt,
   code: "X",
   elapsedMs: 0,
@@ -22,22 +22,22 @@ describe("the wait", () => {
   });
   test("is drawn between nothing and the whole with full jitter", () => {
     const retry = retryOf({ backoff: "fixed", delay: "10s" });
-    expect([0, 0.5, 0.999].map((draw) => nextDelayMs(retry, after(1), draw))).toEqual([0, 5_000, 9_990]);
+    expect([0, 0.5, 0.999].map((draw) => nextDelayMs(retry, failed(1), draw))).toEqual([0, 5_000, 9_990]);
   });
 });
 
 describe("none", () => {
   test("after the last attempt, for an excepted code, past the budget", () => {
-    expect(nextDelayMs(plain, after(3), 0)).toBeUndefined();
-    expect(nextDelayMs(once, after(1), 0)).toBeUndefined();
-    expect(nextDelayMs(retryOf({ except: ["X"] }), after(1), 0)).toBeUndefined();
+    expect(nextDelayMs(plain, failed(3), 0)).toBeUndefined();
+    expect(nextDelayMs(once, failed(1), 0)).toBeUndefined();
+    expect(nextDelayMs(retryOf({ except: ["X"] }), failed(1), 0)).toBeUndefined();
     const budget = retryOf({ jitter: "none", within: "5s" });
-    expect(nextDelayMs(budget, after(1, { elapsedMs: 4_000 }), 0)).toBe(1_000);
-    expect(nextDelayMs(budget, after(1, { elapsedMs: 4_001 }), 0)).toBeUndefined();
-    expect(nextDelayMs(budget, after(1, { afterMs: 6_000 }), 0)).toBeUndefined();
+    expect(nextDelayMs(budget, failed(1, { elapsedMs: 4_000 }), 0)).toBe(1_000);
+    expect(nextDelayMs(budget, failed(1, { elapsedMs: 4_001 }), 0)).toBeUndefined();
+    expect(nextDelayMs(budget, failed(1, { afterMs: 6_000 }), 0)).toBeUndefined();
   });
   test("never for an undo", () => {
-    expect(nextDelayMs(undoing, after(1_000_000, { elapsedMs: 1e12 }), 0.5)).toBe(30_000);
+    expect(nextDelayMs(undoing, failed(1_000_000, { elapsedMs: 1e12 }), 0.5)).toBe(30_000);
   });
 });
 

@@ -21,9 +21,11 @@ export function race<const P extends Readonly<Record<string, Performable<unknown
 /** One branch for each item, at most `concurrency` (default 10) at once; results in the order of the items. */
 export function each<T, R>(
   items: readonly T[],
-  branch: (item: T, index: number) => Performable<R>,
-  options: EachOptions<T> = {},
-): Operation<R[]> {
+  branch: (batch: readonly T[], index: number) => Performable<R>,
+  options: EachOptions<readonly T[]> & { readonly batchSize: number },
+): Operation<R[]>;
+export function each<T, R>(items: readonly T[], branch: (item: T, index: number) => Performable<R>, options?: EachOptions<T>): Operation<R[]>;
+export function each(items: readonly unknown[], branch: (item: never, index: number) => Performable<unknown>, options: EachOptions<never> = {}): Operation<never> {
   return new Op({ kind: "each", items, branch, options });
 }
 

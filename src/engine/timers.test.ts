@@ -39,7 +39,7 @@ test("wakes everyone once, at or after its time, in the order of times and then 
       (dues, steps) => {
         const { clock, timers } = make();
         const woken: { readonly i: number; readonly due: number; readonly at: number }[] = [];
-        dues.forEach((due, i) => timers.at(due, () => woken.push({ i, due, at: clock.time })));
+        for (const [i, due] of dues.entries()) timers.at(due, () => woken.push({ i, due, at: clock.time }));
         for (const step of [...steps, 100]) clock.moveTo(clock.time + step);
         expect(woken).toHaveLength(dues.length);
         for (const { due, at } of woken) expect(at).toBe(due);

@@ -61,6 +61,7 @@ describe("cancel", () => {
         yield* sleep("1h");
       } finally {
         yield* sleep("1s");
+        // biome-ignore lint/correctness/noUnsafeFinally: what a user may write
         if (how === "throws") throw new Error("in finally");
         // biome-ignore lint/correctness/noUnsafeFinally: what a user may write
         return "from finally";

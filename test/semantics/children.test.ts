@@ -1,3 +1,4 @@
+// biome-ignore-all lint/correctness/useYield: a workflow may end at once
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { all, attempt, Fatal, race, StepError, type Steps, sleep, workflow } from "../../src/index.ts";

@@ -21,10 +21,9 @@ same<typeof inferred, Compute<{ text: string; times?: number | undefined }, { te
 export const literal = compute({ name: "literal", input: Text, output: z.object({ kind: z.enum(["short", "long"]) }) }, ({ text }) => ({
   kind: text.length > 9 ? "long" : "short",
 }));
+const Kind = z.object({ kind: z.enum(["short", "long"]) });
 // @ts-expect-error: not a member of the enum
-export const wrongLiteral = compute({ name: "literal", input: Text, output: z.object({ kind: z.enum(["short", "long"]) }) }, () => ({
-  kind: "wide",
-}));
+export const wrongLiteral = compute({ name: "literal", input: Text, output: Kind }, () => ({ kind: "wide" }));
 // @ts-expect-error: a field is missing
 export const missing = compute({ name: "missing", input: Text, output: Size }, () => ({}));
 

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/correctness/useYield: a workflow may end at once
 /** What the orchestrator and its test double know of the nodes they are given. */
 import { z } from "zod";
 import { createOrchestrator, effect, memory, type Orchestrator, type Run, reducer, signal, workflow } from "../../src/index.ts";

@@ -40,7 +40,10 @@ export const verbs = workflow({ name: "verbs", input: z.string() }, function* (t
   is<{ a: number; b: { receipt: string } }>()(yield* all({ a: length(text), b: charge({ amount: 1 }) }));
   is<[number, { receipt: string }]>()(yield* all([length(text), charge({ amount: 1 })]));
   is<number[]>()(yield* all([text].map((one) => length(one))));
-  is<number[]>()(yield* each([text], (one) => length(one), { concurrency: 2, batchSize: 1, key: (one) => one }));
+  is<number[]>()(yield* each([text], (one) => length(one), { concurrency: 2, key: (one) => one }));
+  is<number[]>()(yield* each([text], (some) => length(some.join(" ")), { batchSize: 2, key: (some) => some.join("-") }));
+  // @ts-expect-error: with a batchSize the branch gets lists
+  yield* each([text], (one) => length(one), { batchSize: 2 });
   is<string[]>()(
     yield* each([1, 2], function* (n, i) {
       yield* sleep("1s");
@@ -49,7 +52,6 @@ export const verbs = workflow({ name: "verbs", input: z.string() }, function* (t
   );
   const won = yield* race({ yes: approval.wait(), no: sleep("1h") });
   if (won.winner === "yes") is<string>()(won.value.by);
-  // biome-ignore lint/suspicious/noConfusingVoidType: what a sleep gives
   else is<void>()(won.value);
   const tried = yield* attempt(charge({ amount: 1 }));
   if (tried.ok) is<string>()(tried.value.receipt);
