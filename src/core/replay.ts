@@ -10,21 +10,20 @@
  */
 import type { Command } from "./command.ts";
 import type { Fact, FactBody, FinalBody, Mail, RunStatus, Started } from "./fact.ts";
-import { Fatal, type Failure, failureOf, OnexError, StepError } from "./failure.ts";
-import { Fiber, Names, type Driver, type Pending, type Settled } from "./fiber.ts";
-import { Join, mustPerform, outcomeOf, type Spawn } from "./joins.ts";
-import { durationMs } from "./duration.ts";
-import { type Json, toJson } from "./json.ts";
+import { failureOf, OnexError, StepError } from "./failure.ts";
+import { Fiber, Names, type Settled } from "./fiber.ts";
+import type { Json } from "./json.ts";
 import { mismatch } from "./mismatch.ts";
-import { asMaker, type Callee, type CallOptions, isPerformable, type Op, type OpSpec } from "./operation.ts";
+import { type Callee, isPerformable, type Op, type OpSpec } from "./operation.ts";
+import { type Performing, perform } from "./perform.ts";
 import { placeOf } from "./place.ts";
 import { type Closing, type Owed, Scope } from "./scope.ts";
 import { ChildStep } from "./steps/child.ts";
-import type { Desk, News } from "./steps/desk.ts";
+import type { News } from "./steps/desk.ts";
 import { EffectStep } from "./steps/effect.ts";
-import { ComputeStep, ReadStep, ReduceStep, ValueStep } from "./steps/inline.ts";
-import { LatchStep, SignalStep, TimerStep } from "./steps/waits.ts";
-import { type Undo, UndoJob, undoFailure, undoOf } from "./undo.ts";
+import { TimerStep } from "./steps/waits.ts";
+import { UndoJob, undoFailure, undoOf } from "./undo.ts";
+import { finalFact, judge, statusOf, type Verdict } from "./verdict.ts";
 
 /** What is run: a generator over a recorded input. */
 export interface Program {
@@ -53,13 +52,7 @@ const cleanupMs = 60_000;
 const deadline = "~deadline";
 const cleanup = "~cleanup";
 
-type Verdict =
-  | { readonly how: "cancelled"; readonly reason: string | undefined }
-  | { readonly how: "failed"; readonly error: Failure; readonly step?: string }
-  | { readonly how: "restarted"; readonly input: Json }
-  | { readonly how: "completed"; readonly output: Json };
-
-export class Replay implements Driver, Desk {
+export class Replay implements Performing {
   readonly runId: string;
   readonly tracing: boolean;
   readonly #program: Program;
@@ -128,7 +121,7 @@ export class Replay implements Driver, Desk {
       case "signal.received":
         return this.#received(fact);
       case "cancel.requested":
-        return this.#stop({ how: "cancelled", reason: fact.reason });
+        return this.stop({ how: "cancelled", reason: fact.reason });
       case "run.resumed":
         return this.#resumed(fact);
       case "timer.fired":
@@ -205,7 +198,7 @@ export class Replay implements Driver, Desk {
     if (!this.#armed.has(step)) throw mismatch(fact, `has no timer "${step}" set; ${this.#wants()}`);
     this.withdraw(`t:${step}`);
     if (step === deadline)
-      return this.#stop({ how: "failed", error: { code: "RUN_TIMEOUT", message: "the run did not end within its time" } });
+      return this.stop({ how: "failed", error: { code: "RUN_TIMEOUT", message: "the run did not end within its time" } });
     this.#news.get(step)?.on(fact);
   }
 
@@ -347,6 +340,7 @@ export class Replay implements Driver, Desk {
   }
   forget(step: string): void {
     this.#news.delete(step);
+    if (this.#heldBack.size > 0) this.#heldBack.delete(step);
   }
   wish(command: Command): void {
     this.#open.set(command.key, command);
@@ -441,7 +435,7 @@ export class Replay implements Driver, Desk {
     new UndoJob(
       this,
       owed.map((entry) => undoOf(entry, (step) => this.keyOf(step))),
-      (step, error) => this.#undoFailed(step, error),
+      (step, error) => this.undoFailed(step, error),
       () => {
         this.#undoing--;
         done();
@@ -449,15 +443,19 @@ export class Replay implements Driver, Desk {
       },
     );
   }
-  #undoFailed(step: string, error: unknown): void {
+  undoFailed(step: string, error: unknown): void {
     this.#notUndone.push(step);
     this.record({ type: "undo.failed", step, error: undoFailure(error) });
+  }
+
+  met(callee: Callee): void {
+    this.#options.met?.(callee);
   }
 
   begin(fiber: Fiber, op: Op): void {
     const spec = op.begin();
     try {
-      fiber.waiting = this.#perform(fiber, spec);
+      fiber.waiting = perform(this, fiber, spec);
     } catch (error) {
       fiber.fail(error instanceof OnexError ? new StepError(failureOf(error, error.code), { step: fiber.names.prefix, node: nodeOf(spec), attempts: 0 }) : error);
       return;
@@ -467,210 +465,9 @@ export class Replay implements Driver, Desk {
     else if (fiber.cancelled && !fiber.returning) fiber.waiting?.cancel();
   }
 
-  #perform(fiber: Fiber, spec: OpSpec): Pending | undefined {
-    switch (spec.kind) {
-      case "call":
-        return this.#call(fiber, spec);
-      case "read":
-        return new ReadStep(this, fiber, fiber.names.next(spec.step ?? `${spec.callee.name}.read`), spec.callee, spec.key);
-      case "value":
-        return new ValueStep(this, fiber, fiber.names.next(spec.of), spec.of);
-      case "sleep":
-      case "sleepUntil": {
-        const step = fiber.names.next(spec.step ?? "sleep");
-        return new TimerStep(this, step, spec.kind === "sleep" ? this.now + spec.ms : spec.due, "sleep", () => fiber.resume(undefined));
-      }
-      case "wait":
-        return new SignalStep(this, fiber, fiber.names.next(spec.step ?? spec.name), spec.name, spec.check);
-      case "latch":
-        return new LatchStep(fiber, spec.latch);
-      case "all":
-        return this.#all(fiber, spec);
-      case "race":
-        return this.#race(fiber, spec);
-      case "each":
-        return this.#each(fiber, spec);
-      case "attempt":
-        return this.#attempt(fiber, spec.work);
-      case "group":
-        return this.#group(fiber, spec);
-      case "compensate":
-        return this.#compensate(fiber, spec.work);
-      case "undo":
-        return this.#undoThese(fiber, spec.undos);
-      case "restart":
-        return this.#restart(fiber, spec.input);
-    }
-  }
-
-  #call(fiber: Fiber, spec: OpSpec & { readonly kind: "call" }): Pending {
-    const { callee } = spec;
-    const options: CallOptions = spec.options;
-    const step = fiber.names.next(options.step ?? callee.name);
-    const input = toJson(spec.input, `step ${step}: input of ${callee.kind} ${callee.name}`);
-    switch (callee.kind) {
-      case "effect":
-        return new EffectStep(this, fiber, step, callee, input, options);
-      case "compute":
-        return new ComputeStep(this, fiber, step, callee, input);
-      case "reducer":
-        return new ReduceStep(this, fiber, step, callee, input, options);
-      case "workflow":
-        this.#options.met?.(callee);
-        return new ChildStep(this, fiber, step, callee, input, options);
-    }
-  }
-
-  /** Makes branches of `parent`: a path of their own and, if scoped, an undo scope of their own. */
-  #spawner(parent: Fiber, names: Names, scoped: boolean): Spawn {
-    // What `finally` does is cleanup in its branches as well: nothing of it is undone.
-    const around = parent.returning ? undefined : parent.scope;
-    return (work, onSettled) =>
-      new Fiber(this, work, {
-        names,
-        scope: scoped && around ? new Scope(around) : around,
-        ownsScope: scoped && around !== undefined,
-        undoing: parent.undoing,
-        onSettled,
-      });
-  }
-  #branch(parent: Fiber, key: string): Spawn {
-    return this.#spawner(parent, new Names(`${parent.names.next(key)}/`), true);
-  }
-
-  #all(fiber: Fiber, spec: OpSpec & { readonly kind: "all" }): Pending {
-    const list = Array.isArray(spec.branches);
-    const results: unknown = list ? new Array(spec.branches.length) : {};
-    const join = new Join(fiber, () => results);
-    for (const work of Object.values(spec.branches)) mustPerform(work);
-    for (const [key, work] of Object.entries(spec.branches))
-      join.add(spec.bare ? this.#spawner(fiber, fiber.names, false) : this.#branch(fiber, key), work, (value) => {
-        (results as Record<string, unknown>)[key] = value;
-      });
-    join.sealed();
-    return join;
-  }
-
-  #race(fiber: Fiber, spec: OpSpec & { readonly kind: "race" }): Pending {
-    let winner: { readonly winner: string; readonly value: unknown } | undefined;
-    const entries = Object.entries(spec.branches);
-    if (entries.length === 0) throw new OnexError("BRANCH_INVALID", "a race needs at least one branch");
-    for (const [, work] of entries) mustPerform(work);
-    const join = new Join(fiber, () => winner, "loser");
-    for (const [key, work] of entries)
-      join.add(this.#branch(fiber, key), work, (value) => {
-        winner = { winner: key, value };
-        join.stop();
-      });
-    join.sealed();
-    return join;
-  }
-
-  #each(fiber: Fiber, spec: OpSpec & { readonly kind: "each" }): Pending {
-    const { concurrency = 10, batchSize, key } = spec.options;
-    if (!(concurrency >= 1) || (batchSize !== undefined && !(batchSize >= 1)))
-      throw new OnexError("BRANCH_INVALID", "each: concurrency and batchSize are whole numbers of at least 1");
-    const items: readonly unknown[] = batchSize === undefined ? spec.items : batches(spec.items, batchSize);
-    const results: unknown[] = new Array(items.length);
-    const join = new Join(fiber, () => results);
-    let at = 0;
-    const next = (): void => {
-      if (at >= items.length || join.over) return;
-      const index = at++;
-      const item = items[index] as never;
-      const spawn = this.#branch(fiber, key ? key(item, index) : String(index));
-      let work: unknown;
-      try {
-        work = asMaker(fiber, () => this.guard(() => spec.branch(item, index)));
-        mustPerform(work);
-      } catch (error) {
-        return join.fail(error);
-      }
-      join.add(spawn, work, (value) => {
-        results[index] = value;
-        next();
-      });
-    };
-    for (let i = 0; i < concurrency && i < items.length; i++) next();
-    join.sealed();
-    return join;
-  }
-
-  #attempt(fiber: Fiber, work: unknown): Pending {
-    let outcome: unknown;
-    const join = new Join(fiber, () => outcome);
-    const spawn: Spawn = (inner, onSettled) =>
-      this.#spawner(fiber, fiber.names, true)(inner, (settled) => {
-        outcome = outcomeOf(settled);
-        onSettled(outcome ? { how: "ok", value: outcome } : settled);
-      });
-    join.add(spawn, work, () => {});
-    join.sealed();
-    return join;
-  }
-
-  #group(fiber: Fiber, spec: OpSpec & { readonly kind: "group" }): Pending {
-    let value: unknown;
-    const prefix = fiber.names.next(spec.key);
-    let timer: TimerStep | undefined;
-    const join = new Join(fiber, () => {
-      timer?.stop();
-      return value;
-    });
-    const spawn = this.#spawner(fiber, new Names(`${prefix}/`), spec.scoped);
-    join.add(
-      (inner, onSettled) =>
-        spawn(inner, (settled) => {
-          timer?.stop();
-          onSettled(settled);
-        }),
-      spec.work,
-      (result) => {
-        value = result;
-      },
-    );
-    if (spec.timeout !== undefined) {
-      const message = `${prefix} did not end within ${spec.timeout}`;
-      timer = new TimerStep(this, `${prefix}~timeout`, this.now + durationMs(spec.timeout), "timeout", () =>
-        join.fail(new StepError({ code: "STEP_TIMEOUT", message }, { step: prefix, node: "", attempts: 1 })),
-      );
-    }
-    join.sealed();
-    return join;
-  }
-
-  #compensate(fiber: Fiber, work: readonly unknown[]): Pending {
-    const step = fiber.names.next("compensate");
-    const undos =
-      work.length > 0
-        ? [...work].reverse().map((inner, i) => ({ step: `${step}/${work.length - 1 - i}`, make: () => inner }))
-        : (fiber.scope?.takeAll() ?? []).map((entry) => undoOf(entry, (id) => this.keyOf(id)));
-    for (const inner of work) if (typeof inner === "object" && inner !== null && "begin" in inner) (inner as Op).begin();
-    return this.#undoThese(fiber, undos);
-  }
-
-  #undoThese(fiber: Fiber, undos: readonly Undo[]): Pending {
-    new UndoJob(
-      this,
-      undos,
-      (step, error) => this.#undoFailed(step, error),
-      () => fiber.resume(undefined),
-    );
-    // Once begun, it ends also when its fiber is cancelled: a half-done undo helps nobody.
-    return { cancel: () => {} };
-  }
-
-  #restart(fiber: Fiber, input: unknown): Pending {
-    const next = toJson(input, "restart: input");
-    const pending: Pending = { cancel: () => fiber.resume(undefined) };
-    fiber.waiting = pending;
-    this.#stop({ how: "restarted", input: next });
-    return pending;
-  }
-
   // ── the end ──
 
-  #stop(verdict: Verdict): void {
+  stop(verdict: Verdict): void {
     if (this.#verdict || this.#rootSettled) return;
     this.#verdict = verdict;
     this.#root?.cancel(verdict.how === "restarted" ? "success" : "failure");
@@ -678,7 +475,7 @@ export class Replay implements Driver, Desk {
 
   #endTooLong(): void {
     this.#tooLong = true;
-    this.#stop({
+    this.stop({
       how: "failed",
       error: { code: "HISTORY_TOO_LONG", message: `the run has ${maxFacts} facts: a loop without end goes on by \`restart(input)\`` },
     });
@@ -688,25 +485,11 @@ export class Replay implements Driver, Desk {
     this.#rootSettled = true;
     this.withdraw(`t:${deadline}`);
     this.#cut?.stop();
-    this.#verdict ??= this.#judge(settled);
+    this.#verdict ??=
+      settled.how === "ok" && this.#forgotten > 0
+        ? { how: "failed", error: { code: "OPERATION_NOT_PERFORMED", message: this.#forgottenMessage() } }
+        : judge(settled, (returned) => this.#program.finish(returned));
     this.#settleRun();
-  }
-
-  #judge(settled: Settled): Verdict {
-    if (settled.how === "ok") {
-      if (this.#forgotten > 0) return { how: "failed", error: { code: "OPERATION_NOT_PERFORMED", message: this.#forgottenMessage() } };
-      try {
-        return { how: "completed", output: this.#program.finish(settled.value) };
-      } catch (error) {
-        return { how: "failed", error: failureOf(error, "WORKFLOW_THREW") };
-      }
-    }
-    const error = settled.how === "failed" ? settled.error : undefined;
-    if (error instanceof StepError) return { how: "failed", error: failureOf(error, error.code), ...(error.step === "" ? {} : { step: error.step }) };
-    if (error instanceof Fatal || error instanceof OnexError) return { how: "failed", error: failureOf(error, error.code) };
-    const thrown = failureOf(error, "WORKFLOW_THREW");
-    const place = error instanceof Error ? placeOf(error.stack ?? "") : "";
-    return { how: "failed", error: { code: "WORKFLOW_THREW", message: place === "" ? thrown.message : `${thrown.message} (${place})` } };
   }
 
   #forgottenMessage(): string {
@@ -737,39 +520,12 @@ export class Replay implements Driver, Desk {
         }
       }
     }
-    this.wish({ type: "finish", key: "finish", fact: this.#finalFact(verdict) });
+    this.wish({ type: "finish", key: "finish", fact: finalFact(verdict, this.#notUndone) });
   }
   #closed = false;
-
-  #finalFact(verdict: Verdict): FinalBody {
-    const notUndone = this.#notUndone;
-    switch (verdict.how) {
-      case "completed":
-        return { type: "run.completed", output: verdict.output, ...(notUndone.length > 0 ? { notUndone } : {}) };
-      case "restarted":
-        return { type: "run.restarted", input: verdict.input };
-      case "cancelled":
-        return { type: "run.cancelled", notUndone, ...(verdict.reason === undefined ? {} : { reason: verdict.reason }) };
-      case "failed":
-        return { type: "run.failed", error: verdict.error, notUndone, ...(verdict.step === undefined ? {} : { step: verdict.step }) };
-    }
-  }
 }
 
 const none: Command[] = [];
-
-function statusOf(final: FinalBody): RunStatus {
-  switch (final.type) {
-    case "run.completed":
-      return "completed";
-    case "run.failed":
-      return "failed";
-    case "run.cancelled":
-      return "cancelled";
-    case "run.restarted":
-      return "running";
-  }
-}
 
 /** The key under which the wish to record a fact stands open. */
 function recordKey(fact: FactBody): string {
@@ -779,10 +535,4 @@ function recordKey(fact: FactBody): string {
 
 function nodeOf(spec: OpSpec): string {
   return spec.kind === "call" || spec.kind === "read" ? spec.callee.name : spec.kind;
-}
-
-function batches(items: readonly unknown[], size: number): unknown[][] {
-  const out: unknown[][] = [];
-  for (let i = 0; i < items.length; i += size) out.push(items.slice(i, i + size));
-  return out;
 }

@@ -225,7 +225,12 @@ export class Engine implements Runtime {
     // The run is folded again with every operation's place kept: too slow to do always, and the same by I1.
     const traced = fresh(this, run.id, contract, undefined, true).replay;
     const before = run.runNo === undefined ? [] : this.factsNow(run.id);
-    for (const fact of [...before, ...turn]) traced.apply(fact);
+    try {
+      for (const fact of [...before, ...turn]) traced.apply(fact);
+    } catch {
+      // It does not replay as it ran, so its places are not known; that it forgot something is.
+      return final;
+    }
     const places = traced.forgottenPlaces.join(", ");
     return places === "" ? final : { ...final, error: { ...final.error, message: `${final.error.message}: ${places}` } };
   }

@@ -44,7 +44,7 @@ test("`batchSize` hands out lists", async () => {
     return yield* each(
       [1, 2, 3, 4, 5],
       function* (batch) {
-        return yield* double((batch as unknown as number[]).length);
+        return yield* double(batch.length);
       },
       { batchSize: 2 },
     );

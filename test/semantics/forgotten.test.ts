@@ -147,3 +147,13 @@ test("a workflow that is no generator says so", async () => {
   const { view } = await playOut((() => ({ no: "generator" })) as never);
   expect((await view()).error).toMatchObject({ code: "WORKFLOW_THREW", message: expect.stringContaining("function*") });
 });
+
+test("a workflow that does not replay as it ran is still told that it forgot something", async () => {
+  let runs = 0;
+  const { view } = await playOut(function* () {
+    runs++;
+    pure(1);
+    yield* runs === 1 ? pure(2) : pure(3);
+  });
+  expect(await view()).toMatchObject({ status: "failed", error: { code: "OPERATION_NOT_PERFORMED" } });
+});

@@ -1,8 +1,8 @@
 /** Services reach effects and nothing else (API rule 9). */
 import { expect, test } from "vitest";
-import { createOrchestrator, effect, memory, service, workflow } from "../../src/index.ts";
+import { all, createOrchestrator, effect, memory, service, workflow } from "../../src/index.ts";
 import { stub, testOrchestrator } from "../../src/testing/index.ts";
-import { anything, quiet } from "./kit.ts";
+import { anything, Gate, Ledger, quiet } from "./kit.ts";
 
 interface Bank {
   charge(): Promise<string>;
@@ -106,9 +106,28 @@ test("missing at dispatch it pauses the run before an intent is written; provide
   expect(await run.status()).toMatchObject({ status: "completed", output: "charged" });
 });
 
+test("a step that waits for its service is given up by a cancel", async () => {
+  const ledger = new Ledger();
+  const slow = new Gate();
+  ledger.manners["undo a"] = slow;
+  const acting = workflow({ name: "acting", input: anything }, function* () {
+    yield* ledger.act("a");
+    yield* charge(1);
+  });
+  const t = testOrchestrator({ nodes: [acting], log: quiet });
+  const run = await t.start(acting, null);
+  await t.advance("1s");
+  expect((await t.list())[0]?.status).toBe("paused");
+  await run.cancel();
+  await t.advance("1s");
+  expect((await t.list())[0]?.status).toBe("compensating");
+  slow.open();
+  await t.advance("1s");
+  expect((await run.status()).status).toBe("cancelled");
+});
+
 test("a paused step is not tried by a takeover that another branch brings about", async () => {
   const slow = effect({ name: "slow", input: anything, idempotent: true }, () => new Promise(() => {}));
-  const { all } = await import("../../src/index.ts");
   const both = workflow({ name: "both", input: anything }, function* () {
     return yield* all({ charge: charge(1), slow: slow(1) });
   });
