@@ -18,7 +18,8 @@ export function goals(results: Results): Goal[] {
     const met = bound === "at least" ? value >= goal : value <= goal;
     found.push({ what, value: `${Number(value.toPrecision(3))}${unit}`, wanted: `${bound} ${goal}${unit}`, met });
   };
-  const over = (a: number | undefined, b: number | undefined): number | undefined => (a === undefined || b === undefined ? undefined : a / b);
+  const over = (a: number | undefined, b: number | undefined): number | undefined =>
+    a === undefined || b === undefined ? undefined : a / b;
   const rows = of("limit", "stepsPerSecond");
   ask("limit: rows a second with 100 chains", rows, "at least", 40_000);
   ask("throughput / limit", over(of("throughput", "stepsPerSecond"), rows), "at least", 0.25);

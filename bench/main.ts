@@ -26,7 +26,11 @@ const { values, positionals } = parseArgs({
 const unknown = positionals.filter((name) => !Object.hasOwn(cases, name));
 const rounds = Number(values.rounds);
 if (unknown.length > 0 || !(Number.isInteger(rounds) && rounds > 0)) {
-  console.error(unknown.length > 0 ? `there is no bench "${unknown.join('", "')}": choose of ${Object.keys(cases).join(", ")}` : "--rounds is a whole number of at least 1");
+  console.error(
+    unknown.length > 0
+      ? `there is no bench "${unknown.join('", "')}": choose of ${Object.keys(cases).join(", ")}`
+      : "--rounds is a whole number of at least 1",
+  );
   process.exit(2);
 }
 const names = positionals.length === 0 ? Object.keys(cases) : Object.keys(cases).filter((name) => positionals.includes(name));

@@ -24,7 +24,11 @@ export const tenComputes = workflow({ name: "ten-computes", input: Count }, func
 });
 
 /** Opens an orchestrator on `file`, uses it, closes it. */
-export async function withOrchestrator<T>(file: string, nodes: Parameters<typeof createOrchestrator>[0]["nodes"], use: (orchestrator: Orchestrator) => Promise<T>): Promise<T> {
+export async function withOrchestrator<T>(
+  file: string,
+  nodes: Parameters<typeof createOrchestrator>[0]["nodes"],
+  use: (orchestrator: Orchestrator) => Promise<T>,
+): Promise<T> {
   const orchestrator = createOrchestrator({ store: sqlite(file), nodes });
   try {
     return await use(orchestrator);

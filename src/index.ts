@@ -1,12 +1,23 @@
 export { type Duration, duration } from "./core/duration.ts";
 export type { Fact, RunStatus } from "./core/fact.ts";
-export { type Failure, type FailOptions, Fatal, OnexError, RetryLater, RunCancelled, RunFailed, StepError } from "./core/failure.ts";
+export { type FailOptions, type Failure, Fatal, OnexError, RetryLater, RunCancelled, RunFailed, StepError } from "./core/failure.ts";
 export type { Json } from "./core/json.ts";
-export type { ChildOptions, EachOptions, NodeKind, Operation, Outcome, Performable, Result, StepOptions, Steps, Undoing } from "./core/operation.ts";
+export type {
+  ChildOptions,
+  EachOptions,
+  NodeKind,
+  Operation,
+  Outcome,
+  Performable,
+  Result,
+  StepOptions,
+  Steps,
+  Undoing,
+} from "./core/operation.ts";
 export type { RetryPolicy } from "./core/retry.ts";
 export { all, attempt, compensate, each, now, race, random, restart, sleep, sleepUntil, uuid } from "./core/verbs.ts";
 export type { RunView, StepView } from "./core/view.ts";
-export type { OrchestratorOptions, Orchestrator, ProcessInput, ProcessOutput, Run, StartOptions } from "./engine/api.ts";
+export type { Orchestrator, OrchestratorOptions, ProcessInput, ProcessOutput, Run, StartOptions } from "./engine/api.ts";
 export { createOrchestrator } from "./engine/orchestrator.ts";
 export { type Compute, compute } from "./node/compute.ts";
 export type { AnyNode, Contract, EffectContext, Log, Node, RunContext } from "./node/contract.ts";

@@ -8,6 +8,8 @@ const root = resolve(import.meta.dirname, "..");
 
 test("the tests compile, and what is refused is refused", async () => {
   const tsc = join(root, "node_modules/typescript/bin/tsc");
-  const { stdout } = await promisify(execFile)(process.execPath, [tsc, "-p", join(root, "test")]).catch((error: { stdout: string }) => error);
+  const { stdout } = await promisify(execFile)(process.execPath, [tsc, "-p", join(root, "test")]).catch(
+    (error: { stdout: string }) => error,
+  );
   expect(stdout).toBe("");
 });

@@ -14,7 +14,10 @@ interface Database {
   prepare(sql: string): Statement;
   close(): void;
 }
-const facts = JSON.stringify([{ type: "action.completed", step: "noop#2", attempt: 1, output: { n: 3 }, at: 1_700_000_000_000 }]).padEnd(131, " ");
+const facts = JSON.stringify([{ type: "action.completed", step: "noop#2", attempt: 1, output: { n: 3 }, at: 1_700_000_000_000 }]).padEnd(
+  131,
+  " ",
+);
 
 export function limit(): Promise<Figures> {
   return inFolder(async (file) => {

@@ -24,7 +24,8 @@ export function sleepers(): Promise<Figures> {
       const base = Date.now() + 45_000;
       let next = 0;
       const starter = async (): Promise<void> => {
-        for (let i = next++; i < count; i = next++) await orchestrator.start(nap, { due: Math.round(base + (i / count) * spreadMs) }, { runId: `nap-${i}` });
+        for (let i = next++; i < count; i = next++)
+          await orchestrator.start(nap, { due: Math.round(base + (i / count) * spreadMs) }, { runId: `nap-${i}` });
       };
       await Promise.all(Array.from({ length: 200 }, starter));
       if (Date.now() > base - 1_000) throw new Error("the machine is too slow: the first sleepers were due before the last fell asleep");

@@ -32,7 +32,14 @@ export type Command =
     }
   /** Abort a call in flight; its answer (or `action.failed` when it ignores the abort) still comes as a fact. */
   | { readonly type: "abort"; readonly key: string; readonly step: string; readonly attempt: number }
-  | { readonly type: "compute"; readonly key: string; readonly step: string; readonly callee: Callee; readonly input: Json; readonly digest: string }
+  | {
+      readonly type: "compute";
+      readonly key: string;
+      readonly step: string;
+      readonly callee: Callee;
+      readonly input: Json;
+      readonly digest: string;
+    }
   | { readonly type: "reduce"; readonly key: string; readonly step: string; readonly callee: Callee; readonly input: Json }
   | { readonly type: "read"; readonly key: string; readonly step: string; readonly callee: Callee; readonly stateKey: string }
   | { readonly type: "value"; readonly key: string; readonly step: string; readonly of: "now" | "random" | "uuid" }

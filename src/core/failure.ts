@@ -51,7 +51,9 @@ export class RunFailed extends OnexError {
   readonly error: Json;
   readonly notUndone: readonly string[];
   constructor(runId: string, failure: Failure, step: string | undefined, notUndone: readonly string[]) {
-    super(failure.code, `run ${runId} failed${step === undefined ? "" : ` at step ${step}`}: ${sentenceOf(failure)}`, { details: failure.details });
+    super(failure.code, `run ${runId} failed${step === undefined ? "" : ` at step ${step}`}: ${sentenceOf(failure)}`, {
+      details: failure.details,
+    });
     this.name = "RunFailed";
     this.runId = runId;
     this.step = step;

@@ -6,9 +6,10 @@
  * F3 A fiber settles exactly once, after all that it began has settled; nothing runs on behind its back.
  * F4 The outcome of a cancelled fiber is "cancelled", whatever its `finally` returns or throws.
  */
-import { asMaker, type Maker, Op } from "./operation.ts";
-import { OnexError } from "./failure.ts";
+
 import type { Fact } from "./fact.ts";
+import { OnexError } from "./failure.ts";
+import { asMaker, type Maker, Op } from "./operation.ts";
 import type { Closing, Scope } from "./scope.ts";
 import { rememberReturns, unwound } from "./unwind.ts";
 
@@ -191,7 +192,13 @@ export class Fiber implements Maker {
       return this.#settle(this.cancelled ? { how: "cancelled" } : { how: "ok", value: result.value });
     }
     if (!(result.value instanceof Op)) {
-      this.#next = { mode: "throw", value: new OnexError("WORKFLOW_THREW", "a workflow yielded something that is no operation: write `yield*` before calls of nodes and verbs") };
+      this.#next = {
+        mode: "throw",
+        value: new OnexError(
+          "WORKFLOW_THREW",
+          "a workflow yielded something that is no operation: write `yield*` before calls of nodes and verbs",
+        ),
+      };
       return this.#enqueue();
     }
     if (this.returning) {
@@ -207,7 +214,8 @@ export class Fiber implements Maker {
     if (this.returning) this.driver.cleaned(this);
     if (settled.how === "ok") this.driver.forgotten(this.unbegun, this.places);
     this.#counted = settled.how === "ok";
-    if (this.scope && this.#ownsScope) this.driver.closeScope(this.scope, this.cancelled ? this.#closing : settled.how === "ok" ? "success" : "failure");
+    if (this.scope && this.#ownsScope)
+      this.driver.closeScope(this.scope, this.cancelled ? this.#closing : settled.how === "ok" ? "success" : "failure");
     this.#onSettled(settled);
   }
 

@@ -26,7 +26,8 @@ export function toJson(value: unknown, where: string): Json {
 
 function copy(value: unknown, where: string, path: string, depth: number): Json {
   parts += typeof value === "string" ? value.length + 1 : 1;
-  if (parts > maxParts) throw new OnexError("VALUE_TOO_LARGE", `${where} has more than ${maxParts} characters: store it elsewhere and pass a reference`);
+  if (parts > maxParts)
+    throw new OnexError("VALUE_TOO_LARGE", `${where} has more than ${maxParts} characters: store it elsewhere and pass a reference`);
   switch (typeof value) {
     case "string":
     case "boolean":
@@ -69,7 +70,8 @@ function strange(value: object, where: string, path: string): OnexError {
   if (typeof (value as { then?: unknown }).then === "function")
     return notJson(where, path, "a promise or an operation cannot be stored", "write `await` in an effect, `yield*` in a workflow");
   if (value instanceof Date) return notJson(where, path, "a Date becomes a string when stored", "return date.toISOString()");
-  if (value instanceof Map || value instanceof Set) return notJson(where, path, "a Map or Set is lost when stored", "return an array or object");
+  if (value instanceof Map || value instanceof Set)
+    return notJson(where, path, "a Map or Set is lost when stored", "return an array or object");
   const name = (value.constructor as { name?: string } | undefined)?.name ?? "object";
   return notJson(where, path, `an instance of ${name} loses its class when stored`, "return a plain object");
 }

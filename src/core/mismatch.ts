@@ -1,5 +1,5 @@
-import { OnexError } from "./failure.ts";
 import type { Fact } from "./fact.ts";
+import { OnexError } from "./failure.ts";
 
 /** The facts of a run do not fit what its workflow does now (API rule 18): a step is missing, new, or changed. */
 export function mismatch(fact: Fact, expected: string): OnexError {

@@ -11,6 +11,7 @@ import { OnexError, type StepError } from "./failure.ts";
 import type { Json } from "./json.ts";
 import type { RetryPolicy } from "./retry.ts";
 
+/** @public the brand of `Instruction`, named in declarations. */
 export const instruction: unique symbol = Symbol("onex.instruction");
 export interface Instruction {
   readonly [instruction]: true;
@@ -107,7 +108,13 @@ export type OpSpec =
       readonly options: EachOptions<never>;
     }
   | { readonly kind: "attempt"; readonly work: Branch }
-  | { readonly kind: "group"; readonly key: string; readonly work: Branch; readonly timeout: Duration | undefined; readonly scoped: boolean }
+  | {
+      readonly kind: "group";
+      readonly key: string;
+      readonly work: Branch;
+      readonly timeout: Duration | undefined;
+      readonly scoped: boolean;
+    }
   | { readonly kind: "sleep"; readonly ms: number; readonly step: string | undefined }
   | { readonly kind: "sleepUntil"; readonly due: number; readonly step: string | undefined }
   | { readonly kind: "wait"; readonly name: string; readonly check: Check; readonly step: string | undefined }
@@ -173,7 +180,10 @@ export class Op<out T = unknown> implements Operation<T>, Instruction, Iterator<
   }
   /** O3: refuses an `await`. */
   then(...callbacks: unknown[]): never {
-    const error = new OnexError("OPERATION_AWAITED", "an operation was awaited: inside a workflow write `yield*`, not `await`; outside one use orchestrator.start");
+    const error = new OnexError(
+      "OPERATION_AWAITED",
+      "an operation was awaited: inside a workflow write `yield*`, not `await`; outside one use orchestrator.start",
+    );
     const reject = callbacks[1];
     if (typeof reject !== "function") throw error;
     return reject(error) as never;

@@ -158,7 +158,12 @@ function attempt(run: Performing, fiber: Fiber, work: unknown): Pending {
   let outcome: unknown;
   const join = new Join(fiber, () => outcome);
   const spawn: Spawn = (inner, onSettled) =>
-    spawner(run, fiber, fiber.names, true)(inner, (settled) => {
+    spawner(
+      run,
+      fiber,
+      fiber.names,
+      true,
+    )(inner, (settled) => {
       outcome = outcomeOf(settled);
       onSettled(outcome ? { how: "ok", value: outcome } : settled);
     });

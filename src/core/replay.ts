@@ -221,7 +221,8 @@ export class Replay implements Performing {
 
   #finished(fact: Fact & FinalBody): void {
     const command = this.#open.get("finish");
-    if (command?.type !== "finish" || command.fact.type !== fact.type) throw mismatch(fact, `does not end like that there; ${this.#wants()}`);
+    if (command?.type !== "finish" || command.fact.type !== fact.type)
+      throw mismatch(fact, `does not end like that there; ${this.#wants()}`);
     this.#final = fact;
     this.#open.clear();
     this.#armed.clear();
@@ -247,7 +248,9 @@ export class Replay implements Performing {
     const fresh = this.#fresh;
     this.#fresh = [];
     // A step that the engine holds back is wished again when it is resumed, and not by folding the history anew.
-    return fresh.filter((command) => this.#open.get(command.key) === command && !(command.type === "dispatch" && this.#heldBack.has(command.step)));
+    return fresh.filter(
+      (command) => this.#open.get(command.key) === command && !(command.type === "dispatch" && this.#heldBack.has(command.step)),
+    );
   }
   /** Whether `take` would answer anything. */
   get wishes(): boolean {
@@ -457,7 +460,11 @@ export class Replay implements Performing {
     try {
       fiber.waiting = perform(this, fiber, spec);
     } catch (error) {
-      fiber.fail(error instanceof OnexError ? new StepError(failureOf(error, error.code), { step: fiber.names.prefix, node: nodeOf(spec), attempts: 0 }) : error);
+      fiber.fail(
+        error instanceof OnexError
+          ? new StepError(failureOf(error, error.code), { step: fiber.names.prefix, node: nodeOf(spec), attempts: 0 })
+          : error,
+      );
       return;
     }
     // What has settled already while it was begun waits no more.

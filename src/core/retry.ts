@@ -55,7 +55,11 @@ export const undoing: Retry = retryOf({ maxAttempts: Number.POSITIVE_INFINITY })
 /** The wait before attempt `attempt + 1`, before jitter, in ms. */
 export function backoffMs(retry: Retry, attempt: number): number {
   const grown =
-    retry.backoff === "fixed" ? retry.delayMs : retry.backoff === "linear" ? retry.delayMs * attempt : retry.delayMs * retry.factor ** (attempt - 1);
+    retry.backoff === "fixed"
+      ? retry.delayMs
+      : retry.backoff === "linear"
+        ? retry.delayMs * attempt
+        : retry.delayMs * retry.factor ** (attempt - 1);
   return Math.min(grown, retry.maxDelayMs);
 }
 

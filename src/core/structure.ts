@@ -13,7 +13,11 @@ export function gather(branches: readonly Performable<unknown>[]): Operation<unk
  * `work` under the path `key/`. `scoped` gives it an undo scope of its own (API rule 22). Past `timeout` the work is
  * cancelled and settled, then it fails with `STEP_TIMEOUT`.
  */
-export function group<T>(key: string, work: Performable<T>, options: { readonly timeout?: Duration | undefined; readonly scoped: boolean }): Operation<T> {
+export function group<T>(
+  key: string,
+  work: Performable<T>,
+  options: { readonly timeout?: Duration | undefined; readonly scoped: boolean },
+): Operation<T> {
   return new Op({ kind: "group", key, work, timeout: options.timeout, scoped: options.scoped });
 }
 

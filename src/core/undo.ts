@@ -1,6 +1,6 @@
 /** Performs what is owed, newest first, one after the other; what cannot be undone is named and passed over (API rule 22). */
 import { failureOf, OnexError } from "./failure.ts";
-import { Fiber, Names, type Driver, type Settled } from "./fiber.ts";
+import { type Driver, Fiber, Names, type Settled } from "./fiber.ts";
 import type { Json } from "./json.ts";
 import { type Callee, isPerformable, Op } from "./operation.ts";
 import type { Owed } from "./scope.ts";
@@ -27,7 +27,12 @@ export function undoOf(owed: Owed, keyOf: (step: string) => string): Undo {
 function performable(owed: Owed, keyOf: (step: string) => string): unknown {
   const { callee, input, output } = owed;
   if (owed.childId !== undefined)
-    return new Op({ kind: "call", callee: undoWorkflow, input: { runId: owed.childId }, options: { runId: `${owed.childId}~undo`, step: "child" } });
+    return new Op({
+      kind: "call",
+      callee: undoWorkflow,
+      input: { runId: owed.childId },
+      options: { runId: `${owed.childId}~undo`, step: "child" },
+    });
   if (callee.undoEvent) {
     const event = (callee.undoEvent as (event: unknown) => unknown)(callee.decodeInput(input));
     return new Op({ kind: "call", callee, input: event, options: {} });

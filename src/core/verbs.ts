@@ -24,8 +24,16 @@ export function each<T, R>(
   branch: (batch: readonly T[], index: number) => Performable<R>,
   options: EachOptions<readonly T[]> & { readonly batchSize: number },
 ): Operation<R[]>;
-export function each<T, R>(items: readonly T[], branch: (item: T, index: number) => Performable<R>, options?: EachOptions<T>): Operation<R[]>;
-export function each(items: readonly unknown[], branch: (item: never, index: number) => Performable<unknown>, options: EachOptions<never> = {}): Operation<never> {
+export function each<T, R>(
+  items: readonly T[],
+  branch: (item: T, index: number) => Performable<R>,
+  options?: EachOptions<T>,
+): Operation<R[]>;
+export function each(
+  items: readonly unknown[],
+  branch: (item: never, index: number) => Performable<unknown>,
+  options: EachOptions<never> = {},
+): Operation<never> {
   return new Op({ kind: "each", items, branch, options });
 }
 
@@ -42,7 +50,8 @@ export function sleep(duration: Duration): Operation<void> {
 /** Waits until a moment (a Date, or ms since 1970). Throws OnexError INVALID_DURATION when it is none. */
 export function sleepUntil(time: Date | number): Operation<void> {
   const due = Number(time);
-  if (!Number.isFinite(due)) throw new OnexError("INVALID_DURATION", `sleepUntil: ${String(time)} is not a time: give a Date, or ms since 1970`);
+  if (!Number.isFinite(due))
+    throw new OnexError("INVALID_DURATION", `sleepUntil: ${String(time)} is not a time: give a Date, or ms since 1970`);
   return new Op({ kind: "sleepUntil", due, step: undefined });
 }
 

@@ -1,6 +1,6 @@
 /** How a run ends. */
 import type { FinalBody, RunStatus } from "./fact.ts";
-import { Fatal, type Failure, failureOf, OnexError, StepError } from "./failure.ts";
+import { type Failure, Fatal, failureOf, OnexError, StepError } from "./failure.ts";
 import type { Settled } from "./fiber.ts";
 import type { Json } from "./json.ts";
 import { placeOf } from "./place.ts";
@@ -21,7 +21,8 @@ export function judge(settled: Settled, finish: (returned: unknown) => Json): Ve
     }
   }
   const error = settled.how === "failed" ? settled.error : undefined;
-  if (error instanceof StepError) return { how: "failed", error: failureOf(error, error.code), ...(error.step === "" ? {} : { step: error.step }) };
+  if (error instanceof StepError)
+    return { how: "failed", error: failureOf(error, error.code), ...(error.step === "" ? {} : { step: error.step }) };
   if (error instanceof Fatal || error instanceof OnexError) return { how: "failed", error: failureOf(error, error.code) };
   const thrown = failureOf(error, "WORKFLOW_THREW");
   const place = error instanceof Error ? placeOf(error.stack ?? "") : "";

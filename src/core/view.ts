@@ -203,7 +203,12 @@ export function view(runId: string, facts: readonly Fact[]): RunView {
         break;
       case "run.failed":
         status = "failed";
-        end = { error: fact.error, endedAt: fact.at, notUndone: fact.notUndone, ...(fact.step === undefined ? {} : { failedStep: fact.step }) };
+        end = {
+          error: fact.error,
+          endedAt: fact.at,
+          notUndone: fact.notUndone,
+          ...(fact.step === undefined ? {} : { failedStep: fact.step }),
+        };
         break;
       case "run.cancelled":
         status = "cancelled";

@@ -76,7 +76,13 @@ export class ActiveRun implements Writing {
   #gone = false;
   readonly #host: CallHost;
 
-  constructor(runtime: Runtime, run: NewRun, folded: Folded, at: Position, more: { readonly taking: boolean; readonly status: RunStatus; readonly children?: Map<string, string> }) {
+  constructor(
+    runtime: Runtime,
+    run: NewRun,
+    folded: Folded,
+    at: Position,
+    more: { readonly taking: boolean; readonly status: RunStatus; readonly children?: Map<string, string> },
+  ) {
     this.#runtime = runtime;
     this.id = run.id;
     this.row = run;
@@ -247,7 +253,13 @@ export class ActiveRun implements Writing {
         return apply(fact);
       }
       case "read":
-        return apply({ type: "state.read", step: wish.step, node: wish.callee.name, key: wish.stateKey, state: runtime.states.read(wish.callee, wish.stateKey) });
+        return apply({
+          type: "state.read",
+          step: wish.step,
+          node: wish.callee.name,
+          key: wish.stateKey,
+          state: runtime.states.read(wish.callee, wish.stateKey),
+        });
       case "dispatch":
         return this.#dispatch(wish, apply, now);
       case "deliver":
@@ -260,7 +272,12 @@ export class ActiveRun implements Writing {
       case "start-child":
         return this.#startChild(wish, apply, out, now);
       case "cancel-child":
-        out.messages.push({ runId: wish.runId, messageId: `${this.id}/${wish.step}/cancel`, kind: "cancel", body: `{"reason":"its parent ${this.id.replaceAll('"', "'")} gave it up"}` });
+        out.messages.push({
+          runId: wish.runId,
+          messageId: `${this.id}/${wish.step}/cancel`,
+          kind: "cancel",
+          body: `{"reason":"its parent ${this.id.replaceAll('"', "'")} gave it up"}`,
+        });
         return;
       case "arm":
         out.armed = true;
@@ -282,7 +299,14 @@ export class ActiveRun implements Writing {
     if (refused?.error)
       return apply({ type: "step.failed", step: wish.step, node: wish.callee.name, attempts: wish.attempt - 1, error: refused.error });
     if (refused?.decoded) this.#decoded.set(wish.step, refused.decoded);
-    apply({ type: "action.dispatched", step: wish.step, attempt: wish.attempt, node: wish.callee.name, input: wish.input, notAfter: now + wish.timeoutMs });
+    apply({
+      type: "action.dispatched",
+      step: wish.step,
+      attempt: wish.attempt,
+      node: wish.callee.name,
+      input: wish.input,
+      notAfter: now + wish.timeoutMs,
+    });
   }
 
   #startChild(wish: CommandOf<"start-child">, apply: (body: FactBody) => void, out: Outbox, now: number): void {
@@ -294,7 +318,8 @@ export class ActiveRun implements Writing {
   }
 
   #finish(fact: FinalBody, apply: (body: FactBody) => void, out: Outbox, now: number, facts: readonly Fact[]): void {
-    const final = fact.type === "run.failed" && fact.error.code === "OPERATION_NOT_PERFORMED" ? this.#runtime.placed(this, fact, facts) : fact;
+    const final =
+      fact.type === "run.failed" && fact.error.code === "OPERATION_NOT_PERFORMED" ? this.#runtime.placed(this, fact, facts) : fact;
     const started = this.replay.started;
     if (final.type === "run.restarted") out.successor = this.#runtime.successor(this, final.input, now);
     else if (started?.parent)
@@ -393,7 +418,13 @@ export class ActiveRun implements Writing {
       if (!this.replay.isOpen(command.key)) continue;
       if (command.delivery === 1 && out.abort.some(({ step, attempt }) => step === command.step && attempt === command.attempt)) {
         // Its branch was given up in the turn of its intent: it is not sent, so it did not happen.
-        this.arrive({ type: "action.failed", step: command.step, attempt: command.attempt, error: { code: "CANCELLED", message: "cancelled before it was sent" }, outcome: "none" });
+        this.arrive({
+          type: "action.failed",
+          step: command.step,
+          attempt: command.attempt,
+          error: { code: "CANCELLED", message: "cancelled before it was sent" },
+          outcome: "none",
+        });
         continue;
       }
       const call = new Call(this.#host, command, runtime.store.now() + command.timeoutMs);
@@ -403,7 +434,14 @@ export class ActiveRun implements Writing {
     for (const { step, attempt } of out.abort) {
       const call = this.#calls.get(step);
       if (call) call.abort({ code: "CANCELLED", message: "the step was cancelled" });
-      else this.arrive({ type: "action.failed", step, attempt, error: { code: "CANCELLED", message: "cancelled before it was sent" }, outcome: "unknown" });
+      else
+        this.arrive({
+          type: "action.failed",
+          step,
+          attempt,
+          error: { code: "CANCELLED", message: "cancelled before it was sent" },
+          outcome: "unknown",
+        });
     }
     for (const message of out.messages) runtime.posted(message.runId);
   }

@@ -106,7 +106,12 @@ export interface Orchestrator<N extends readonly AnyNode[] = readonly AnyNode[]>
   ): Promise<ProcessOutput<T, OutputOf<Named<N>[T]>>>;
   read<S, K extends readonly unknown[]>(reducer: Reducer<never, S, K>, ...key: K): Promise<S>;
   /** Runs in the store, newest first. */
-  list(filter?: { readonly status?: RunStatus; readonly workflow?: string; readonly limit?: number; readonly before?: number }): Promise<readonly RunRow[]>;
+  list(filter?: {
+    readonly status?: RunStatus;
+    readonly workflow?: string;
+    readonly limit?: number;
+    readonly before?: number;
+  }): Promise<readonly RunRow[]>;
   /** Whether this process owns the store, or is a client of the one that does. Without a workflow in `nodes` it stays a client. */
   readonly role: "owner" | "client";
   /** Resolves when nothing that this process can drive is due, in flight or asleep for less than `parkAfterMs`. */
@@ -114,7 +119,13 @@ export interface Orchestrator<N extends readonly AnyNode[] = readonly AnyNode[]>
   /** Rejects with the error that stopped the engine (`STORE_FAILED`, `OWNERSHIP_LOST`); resolves at `close()`. */
   readonly stopped: Promise<void>;
   /** Figures of this process since it was made. */
-  stats(): { readonly commits: number; readonly steps: number; readonly redelivered: number; readonly takenOver: number; readonly callsInFlight: number };
+  stats(): {
+    readonly commits: number;
+    readonly steps: number;
+    readonly redelivered: number;
+    readonly takenOver: number;
+    readonly callsInFlight: number;
+  };
   /** Starts nothing new, waits for calls in flight, aborts the rest, puts all runs down. Default grace 10 s. */
   close(options?: { readonly graceMs?: number }): Promise<void>;
 }

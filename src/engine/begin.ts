@@ -1,4 +1,6 @@
 /** How runs come to be: programs of workflows, first turns, children and successors. */
+
+import type { CommandOf } from "../core/command.ts";
 import { durationMs } from "../core/duration.ts";
 import { type Fact, type FactBody, type FactOf, isFinal, type Started } from "../core/fact.ts";
 import { type Failure, failureOf, OnexError } from "../core/failure.ts";
@@ -6,7 +8,6 @@ import type { Json } from "../core/json.ts";
 import type { Callee } from "../core/operation.ts";
 import { type Program, Replay } from "../core/replay.ts";
 import { undoProgram, undoWorkflow } from "../core/undo.ts";
-import type { CommandOf } from "../core/command.ts";
 import { type Contract, type Log, recordedOutput, type WorkflowContract } from "../node/contract.ts";
 import { encodeFacts } from "../store/codec.ts";
 import type { FirstTurn, NewRun } from "../store/store.ts";
@@ -74,7 +75,8 @@ function undoing(runtime: Runtime, childId: string | undefined): Program {
       const started = facts[0] as Started;
       if (!isFinal(facts.at(-1) as Fact) || (facts.at(-1) as Fact).type !== "run.completed") return null;
       const contract = runtime.workflowOf(started);
-      if (!contract) throw new OnexError("VERSION_MISSING", `the workflow ${started.workflow}@${started.version} of ${childId} is not held here`);
+      if (!contract)
+        throw new OnexError("VERSION_MISSING", `the workflow ${started.workflow}@${started.version} of ${childId} is not held here`);
       const child = fresh(runtime, childId ?? "", contract, (started.input as { runId?: string } | null)?.runId).replay;
       for (const fact of facts) child.apply(fact);
       return yield* undoProgram(child.owed(), (step) => child.keyOf(step));
@@ -145,7 +147,12 @@ function first(runtime: Runtime, started: Started, folded: Folded): FirstTurn {
 }
 
 /** The child run that a workflow wishes for, or why there is none. */
-export function child(runtime: Runtime, parent: ActiveRun, wish: CommandOf<"start-child">, now: number): Begun | { readonly error: Failure } {
+export function child(
+  runtime: Runtime,
+  parent: ActiveRun,
+  wish: CommandOf<"start-child">,
+  now: number,
+): Begun | { readonly error: Failure } {
   const contract = wish.callee as WorkflowContract;
   try {
     const existing = runtime.store.run(wish.runId);

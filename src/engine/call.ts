@@ -9,7 +9,7 @@
 import type { CommandOf } from "../core/command.ts";
 import { durationMs } from "../core/duration.ts";
 import type { FactBody } from "../core/fact.ts";
-import { Fatal, type Failure, failureOf, OnexError, RetryLater } from "../core/failure.ts";
+import { type Failure, Fatal, failureOf, OnexError, RetryLater } from "../core/failure.ts";
 import { type Json, toJson } from "../core/json.ts";
 import { placeOf } from "../core/place.ts";
 import { type EffectContext, type EffectContract, type Log, recordedOutput } from "../node/contract.ts";

@@ -60,7 +60,9 @@ export class Definitions {
 
   /** The newest workflow of that name, or exactly `version`. Throws OnexError `WORKFLOW_UNKNOWN`. */
   get(name: string, version?: string): WorkflowContract {
-    const found = this.#registry.find("workflow", version === undefined ? name : `${name}@${version}`)?.contract as WorkflowContract | undefined;
+    const found = this.#registry.find("workflow", version === undefined ? name : `${name}@${version}`)?.contract as
+      | WorkflowContract
+      | undefined;
     if (found) return found;
     const names = this.#registry.names("workflow");
     throw new OnexError(

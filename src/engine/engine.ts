@@ -248,7 +248,8 @@ export class Engine implements Runtime {
       this.#active.set(run.runNo as number, run);
       starting.accepted();
     }
-    for (const fact of facts) if (fact.type === "action.completed" || fact.type === "compute.completed" || fact.type === "reducer.applied") this.counts.steps++;
+    for (const fact of facts)
+      if (fact.type === "action.completed" || fact.type === "compute.completed" || fact.type === "reducer.applied") this.counts.steps++;
     run.folded.log.flush();
     this.watchers.publish(run.id, facts);
   }
@@ -331,7 +332,9 @@ export class Engine implements Runtime {
 
   /** Nothing is due, on its way, or in flight. */
   get quiet(): boolean {
-    return this.writer.idle && this.#inFlight === 0 && this.#intake.quiet && [...this.#byId.values()].every((run) => run.quiet && run.restful);
+    return (
+      this.writer.idle && this.#inFlight === 0 && this.#intake.quiet && [...this.#byId.values()].every((run) => run.quiet && run.restful)
+    );
   }
   idle(): Promise<void> {
     return new Promise((resolve) => {
@@ -387,9 +390,13 @@ export class Engine implements Runtime {
     this.#intake.stop();
     await this.#drain(graceMs);
     if (this.error) return;
-    this.#shutDown(new OnexError("ORCHESTRATOR_CLOSED", "the orchestrator was closed; the run goes on when a process opens the store again"));
+    this.#shutDown(
+      new OnexError("ORCHESTRATOR_CLOSED", "the orchestrator was closed; the run goes on when a process opens the store again"),
+    );
     for (const { service, error } of await this.services.close())
-      this.world.log.warn(`the service "${service}" could not be closed: ${failureOf(error, "").message}`, { code: "SERVICE_CLOSE_FAILED" });
+      this.world.log.warn(`the service "${service}" could not be closed: ${failureOf(error, "").message}`, {
+        code: "SERVICE_CLOSE_FAILED",
+      });
     await this.store.close();
     this.#stopped?.resolve();
   }

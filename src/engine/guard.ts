@@ -16,14 +16,18 @@ function refuse(name: string, instead: string) {
   return (): never => {
     const place = placeOf(new Error().stack ?? "");
     const where = place === "" ? "" : ` (${place})`;
-    throw new OnexError("NONDETERMINISTIC", `${name} gives another answer on replay, so workflows and computes must not use it: ${instead}${where}`);
+    throw new OnexError(
+      "NONDETERMINISTIC",
+      `${name} gives another answer on replay, so workflows and computes must not use it: ${instead}${where}`,
+    );
   };
 }
 
 const realDate = globalThis.Date;
 const now = refuse("Date.now()", "write `yield* now()` in a workflow, or pass the time as input");
 const guardedDate = new Proxy(realDate, {
-  construct: (target, args, newTarget) => (args.length === 0 ? refuse("new Date()", "write `new Date(yield* now())`")() : Reflect.construct(target, args, newTarget)),
+  construct: (target, args, newTarget) =>
+    args.length === 0 ? refuse("new Date()", "write `new Date(yield* now())`")() : Reflect.construct(target, args, newTarget),
   apply: refuse("Date()", "write `yield* now()`"),
   get: (target, key) => (key === "now" ? now : Reflect.get(target, key)),
 });

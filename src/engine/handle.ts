@@ -178,7 +178,10 @@ export class RunHandle<Output> implements Run<Output> {
     } else {
       const step = run.steps.find((one) => one.step === options.step);
       if (step?.status !== "paused")
-        throw new OnexError("STEP_NOT_PAUSED", `step "${options.step}" of run ${this.runId} is ${step?.status ?? "unknown"}: only a paused step can be settled`);
+        throw new OnexError(
+          "STEP_NOT_PAUSED",
+          `step "${options.step}" of run ${this.runId} is ${step?.status ?? "unknown"}: only a paused step can be settled`,
+        );
     }
     const body =
       options === undefined

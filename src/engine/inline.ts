@@ -58,7 +58,8 @@ export function tryInput(
     const checked = checkMaybe(contract.input, wish.input);
     // An asynchronous schema is asked again when the call is made.
     if (checked instanceof Promise) return undefined;
-    if (checked.problem !== undefined) return { error: { code: "INPUT_INVALID", message: `effect ${contract.name}: input: ${checked.problem}` } };
+    if (checked.problem !== undefined)
+      return { error: { code: "INPUT_INVALID", message: `effect ${contract.name}: input: ${checked.problem}` } };
     return { decoded: checked };
   } catch (error) {
     return { error: failureOf(error, "INPUT_INVALID") };

@@ -141,7 +141,15 @@ export class Intake {
     folded.log.live = true;
     const run = new ActiveRun(
       engine,
-      { id: row.id, workflow: row.workflow, version: row.version, digest: row.digest, priority: row.priority, at: row.createdAt, ...(row.parent === undefined ? {} : { parent: row.parent }) },
+      {
+        id: row.id,
+        workflow: row.workflow,
+        version: row.version,
+        digest: row.digest,
+        priority: row.priority,
+        at: row.createdAt,
+        ...(row.parent === undefined ? {} : { parent: row.parent }),
+      },
       folded,
       { runNo: row.runNo, turn: tail.turn + 1, after: tail.epoch, epoch: tail.epoch + 1, pos: tail.next, mailGot: row.mailGot },
       { taking: true, status: row.status, children: openChildren(facts) },

@@ -2,8 +2,7 @@
 import { durationMs } from "../core/duration.ts";
 import { OnexError } from "../core/failure.ts";
 import type { Json } from "../core/json.ts";
-import type { AnyNode, WorkflowContract } from "../node/contract.ts";
-import type { ReducerContract } from "../node/contract.ts";
+import type { AnyNode, ReducerContract, WorkflowContract } from "../node/contract.ts";
 import type { Reducer } from "../node/reducer.ts";
 import { Registry } from "../node/registry.ts";
 import type { Workflow } from "../node/workflow.ts";
@@ -11,7 +10,7 @@ import { encodeFacts } from "../store/codec.ts";
 import type { RunRow } from "../store/store.ts";
 import { ActiveRun } from "./active-run.ts";
 import type { Orchestrator, OrchestratorOptions, ProcessInput, ProcessOutput, Run, StartOptions } from "./api.ts";
-import { acquired, fresh, newRun, questionDigest, startedFact, type StartSpec } from "./begin.ts";
+import { acquired, fresh, newRun, questionDigest, type StartSpec, startedFact } from "./begin.ts";
 import { Engine } from "./engine.ts";
 import { RunHandle } from "./handle.ts";
 import { startInput } from "./inline.ts";
@@ -58,14 +57,18 @@ function checkOptions(world: World, options: OrchestratorOptions<readonly AnyNod
     throw new OnexError("OPTION_INVALID", `maxValueBytes is ${max}: give whole bytes from 1024 to ${16 * mib} (16 MiB)`);
   for (const name of ["parkAfterMs", "abortGraceMs"] as const) {
     const ms = options[name];
-    if (ms !== undefined && !(ms >= 0 && ms <= 3_600_000)) throw new OnexError("OPTION_INVALID", `${name} is ${ms}: give ms from 0 to 3600000`);
+    if (ms !== undefined && !(ms >= 0 && ms <= 3_600_000))
+      throw new OnexError("OPTION_INVALID", `${name} is ${ms}: give ms from 0 to 3600000`);
   }
   const registry = new Registry(options.nodes);
   const services = new Services(options.provide ?? [], (node) => world.stage?.isStubbed(node) ?? false);
   for (const contract of registry.contracts()) {
     const missing = services.missing(contract);
     if (missing !== undefined)
-      throw new OnexError("SERVICE_MISSING", `${contract.kind} ${contract.name} uses the service "${missing}", which nobody provides: add ${missing}.from(…) to \`provide\``);
+      throw new OnexError(
+        "SERVICE_MISSING",
+        `${contract.kind} ${contract.name} uses the service "${missing}", which nobody provides: add ${missing}.from(…) to \`provide\``,
+      );
     (contract as Partial<WorkflowContract>).plan?.bind(registry);
   }
 }
@@ -110,7 +113,12 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
     const run = newRun(engine, spec, started);
     if (!engine.owner) {
       const encoded = encodeFacts([started]);
-      const stored = await engine.store.start(run, { epoch: 0, next: 1, facts: encoded.text, ...(encoded.blobs ? { blobs: encoded.blobs } : {}) });
+      const stored = await engine.store.start(run, {
+        epoch: 0,
+        next: 1,
+        facts: encoded.text,
+        ...(encoded.blobs ? { blobs: encoded.blobs } : {}),
+      });
       return stored.created ? handle : this.#same(handle, stored.row, spec);
     }
     // Another start of the same id may have come while the store was read.
@@ -118,7 +126,13 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
     if (twin) return this.#same(handle, twin.row, spec);
     const folded = fresh(engine, id, contract);
     folded.log.live = true;
-    const active = new ActiveRun(engine, run, folded, { runNo: undefined, turn: 0, after: 0, epoch: 1, pos: 0, mailGot: 0 }, { taking: false, status: "pending" });
+    const active = new ActiveRun(
+      engine,
+      run,
+      folded,
+      { runNo: undefined, turn: 0, after: 0, epoch: 1, pos: 0, mailGot: 0 },
+      { taking: false, status: "pending" },
+    );
     active.arrive(started);
     active.arrive(acquired(engine, 1));
     const taken = await engine.begin(active);
@@ -128,7 +142,10 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
   #same<O>(handle: RunHandle<O>, existing: Pick<RunRow, "digest" | "workflow">, spec: StartSpec): RunHandle<O> {
     if (existing.digest === questionDigest(this.engine, spec.contract, spec.input)) return handle;
     const what = existing.workflow === spec.contract.name ? "with another input" : `of the workflow ${existing.workflow}`;
-    throw new OnexError("RUN_ID_CONFLICT", `the run id "${spec.id}" is taken by a run ${what}: use another runId, or start it with the same input`);
+    throw new OnexError(
+      "RUN_ID_CONFLICT",
+      `the run id "${spec.id}" is taken by a run ${what}: use another runId, or start it with the same input`,
+    );
   }
 
   run<O = unknown>(runId: string, workflow?: Workflow<never, O>): Run<O> {
@@ -180,5 +197,8 @@ function checkStart(options: StartOptions): void {
     throw new OnexError("OPTION_INVALID", `priority is ${priority}: give a whole number from 1 (first) to 1000`);
   // Control characters and lone surrogates do not survive in every store, and nobody can type them.
   if (runId !== undefined && (runId === "" || runId.length > 512 || /\p{Cc}|\p{Cs}/u.test(runId)))
-    throw new OnexError("OPTION_INVALID", `runId ${JSON.stringify(runId)} is empty, longer than 512 characters, or holds control characters`);
+    throw new OnexError(
+      "OPTION_INVALID",
+      `runId ${JSON.stringify(runId)} is empty, longer than 512 characters, or holds control characters`,
+    );
 }

@@ -32,7 +32,10 @@ export class Durations {
 export function startOptions(input: ProcessInput, now: number): StartOptions {
   const deadline = input.deadline === undefined ? undefined : Number(input.deadline);
   if (deadline !== undefined && !(deadline > now))
-    throw new OnexError("DEADLINE_PASSED", `the deadline ${Number.isNaN(deadline) ? "is no time" : new Date(deadline).toISOString()} has passed`);
+    throw new OnexError(
+      "DEADLINE_PASSED",
+      `the deadline ${Number.isNaN(deadline) ? "is no time" : new Date(deadline).toISOString()} has passed`,
+    );
   return {
     ...(input.idempotencyKey === undefined ? {} : { runId: input.idempotencyKey }),
     ...(input.correlationId === undefined ? {} : { correlationId: input.correlationId }),

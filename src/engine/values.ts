@@ -8,7 +8,10 @@ export function checkSize(value: Json, maxBytes: number, where: string): void {
   if (roughLength(value, maxBytes / 6) < maxBytes / 6) return;
   const bytes = Buffer.byteLength(JSON.stringify(value));
   if (bytes > maxBytes)
-    throw new OnexError("VALUE_TOO_LARGE", `${where} has ${bytes} bytes of JSON, more than ${maxBytes}: store it elsewhere and pass a reference, or raise maxValueBytes`);
+    throw new OnexError(
+      "VALUE_TOO_LARGE",
+      `${where} has ${bytes} bytes of JSON, more than ${maxBytes}: store it elsewhere and pass a reference, or raise maxValueBytes`,
+    );
 }
 
 /** Whether the value is small enough to be kept beside its record. */

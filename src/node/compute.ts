@@ -1,5 +1,5 @@
-import { type CallOptions, Op } from "../core/operation.ts";
 import type { Duration } from "../core/duration.ts";
+import { type CallOptions, Op } from "../core/operation.ts";
 import { type ComputeContract, checkSpec, decoders, type Node, type Spec } from "./contract.ts";
 import type { Complaint, In, Out, Schema } from "./schema.ts";
 

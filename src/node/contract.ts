@@ -112,11 +112,16 @@ const semver = /^\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?$/;
 /** Checks what every definer takes. Throws OnexError `NODE_INVALID`, `INVALID_DURATION`, `NOT_BUILT`. */
 export function checkSpec(
   kind: NodeKind,
-  spec: { readonly name: string; readonly version?: string; readonly timeout?: string; readonly heartbeat?: string; readonly retry?: RetryPolicy | false },
+  spec: {
+    readonly name: string;
+    readonly version?: string;
+    readonly timeout?: string;
+    readonly heartbeat?: string;
+    readonly retry?: RetryPolicy | false;
+  },
   notBuilt: readonly string[] = [],
 ): void {
-  if (!nodeName.test(spec.name))
-    throw new OnexError("NODE_INVALID", `${kind} "${spec.name}": a name is kebab-case, such as "charge-card"`);
+  if (!nodeName.test(spec.name)) throw new OnexError("NODE_INVALID", `${kind} "${spec.name}": a name is kebab-case, such as "charge-card"`);
   if (spec.version !== undefined && !semver.test(spec.version))
     throw new OnexError("NODE_INVALID", `${kind} ${spec.name}: version "${spec.version}" is not semver, such as "1.0.0"`);
   for (const field of notBuilt)

@@ -1,8 +1,8 @@
-import { type CallOptions, Op, type Operation, type Undoing } from "../core/operation.ts";
 import type { Duration } from "../core/duration.ts";
+import { type CallOptions, Op, type Operation, type Undoing } from "../core/operation.ts";
 import type { RetryPolicy } from "../core/retry.ts";
-import { checkSpec, decoders, type EffectContext, type EffectContract, type Node, type Spec } from "./contract.ts";
 import type { Declared, Gives } from "./compute.ts";
+import { checkSpec, decoders, type EffectContext, type EffectContract, type Node, type Spec } from "./contract.ts";
 import type { Complaint, In, Out, Schema } from "./schema.ts";
 import type { Service } from "./service.ts";
 

@@ -42,6 +42,7 @@ export function reducer<E extends Schema, T, S extends Schema | undefined = unde
     ...decoders("reducer", spec.name, spec.event, spec.state),
   };
   const call = (event: In<E>, options: CallOptions = {}) => new Op<State<S, T>>({ kind: "call", callee: contract, input: event, options });
-  const read = (key?: unknown) => new Op<State<S, T>>({ kind: "read", callee: contract, key: key === undefined ? "" : String(key), step: undefined });
+  const read = (key?: unknown) =>
+    new Op<State<S, T>>({ kind: "read", callee: contract, key: key === undefined ? "" : String(key), step: undefined });
   return Object.assign(call, { contract, run, read });
 }

@@ -16,7 +16,10 @@ export class Registry implements NodeSource {
     const twin = versions.find((other) => other.contract.version === version);
     if (twin === node) return;
     if (twin)
-      throw new OnexError("NODE_DUPLICATE", `two nodes are named ${name}@${version} (a ${twin.contract.kind} and a ${kind}): give one another name or version`);
+      throw new OnexError(
+        "NODE_DUPLICATE",
+        `two nodes are named ${name}@${version} (a ${twin.contract.kind} and a ${kind}): give one another name or version`,
+      );
     versions.push(node);
     versions.sort((a, b) => compareVersions(b.contract.version, a.contract.version));
     this.#nodes.set(name, versions);

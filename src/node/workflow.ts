@@ -1,5 +1,5 @@
-import { type CallOptions, Op, type Steps } from "../core/operation.ts";
 import type { Duration } from "../core/duration.ts";
+import { type CallOptions, Op, type Steps } from "../core/operation.ts";
 import type { Declared, Gives } from "./compute.ts";
 import { checkSpec, decoders, type Node, type RunContext, type Spec, type WorkflowContract } from "./contract.ts";
 import type { Complaint, In, Out, Schema } from "./schema.ts";

@@ -30,7 +30,6 @@ export const nothing: Type = { kind: "null" };
 export const never: Type = { kind: "never" };
 export const timestamp: Type = { kind: "timestamp" };
 export const span: Type = { kind: "duration" };
-export const anyMap: Type = { kind: "map", fields: new Map(), rest: any, closed: false };
 
 export function listOf(item: Type): Type {
   return { kind: "list", item };

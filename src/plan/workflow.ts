@@ -8,7 +8,7 @@ import { check, type Schema } from "../node/schema.ts";
 import type { Workflow } from "../node/workflow.ts";
 import { checkFlow } from "./check.ts";
 import { fence, type Places } from "./fence.ts";
-import { contractInvalid, type Finding, Findings } from "./finding.ts";
+import { contractInvalid, Findings } from "./finding.ts";
 import type { Flow } from "./flow.ts";
 import { interpret } from "./interpret.ts";
 import { anything, type JsonSchemaOf, Schemas } from "./json-schema.ts";
@@ -165,5 +165,3 @@ function hashOf(text: string, texts: ReadonlyMap<string, string>, config: Json |
   if (config !== undefined) hash.update(`\0config\0${JSON.stringify(config)}`);
   return hash.digest("hex");
 }
-
-export type { Finding };

@@ -11,7 +11,10 @@ function decode(encoded: Encoded): Fact[] {
 const long = "x".repeat(blobMin);
 
 /** Values with all that has ever been lost on the way: NUL, lone surrogates, odd keys, sizes on both sides of the limit. */
-const text = fc.oneof(fc.string({ unit: "binary" }), fc.constantFrom("\0", "a\0b", "\ud800", "\udfff x", long, long.slice(2), long.slice(3)));
+const text = fc.oneof(
+  fc.string({ unit: "binary" }),
+  fc.constantFrom("\0", "a\0b", "\ud800", "\udfff x", long, long.slice(2), long.slice(3)),
+);
 const key = fc.oneof(fc.string(), fc.constantFrom("__proto__", "constructor", "blobs", "error", "toJSON", "\0"));
 const { value } = fc.letrec<{ value: Json }>((tie) => ({
   value: fc.oneof(
@@ -28,14 +31,31 @@ const { value } = fc.letrec<{ value: Json }>((tie) => ({
 /** With `__proto__` as a plain key, as JSON has it. */
 function objectOf(entries: readonly (readonly [string, Json])[]): Json {
   const object = {};
-  for (const [name, item] of entries) Object.defineProperty(object, name, { value: item, enumerable: true, writable: true, configurable: true });
+  for (const [name, item] of entries)
+    Object.defineProperty(object, name, { value: item, enumerable: true, writable: true, configurable: true });
   return object as Json;
 }
 
 const fact: fc.Arbitrary<Fact> = fc.oneof(
   fc.record({ type: fc.constant("action.completed" as const), step: fc.string(), attempt: fc.nat(), output: value, at: fc.nat() }),
-  fc.record({ type: fc.constant("action.dispatched" as const), step: fc.string(), attempt: fc.nat(), node: fc.string(), input: value, notAfter: fc.nat(), at: fc.nat() }),
-  fc.record({ type: fc.constant("reducer.applied" as const), step: fc.string(), node: fc.string(), key: fc.string(), input: value, state: value, at: fc.nat() }),
+  fc.record({
+    type: fc.constant("action.dispatched" as const),
+    step: fc.string(),
+    attempt: fc.nat(),
+    node: fc.string(),
+    input: value,
+    notAfter: fc.nat(),
+    at: fc.nat(),
+  }),
+  fc.record({
+    type: fc.constant("reducer.applied" as const),
+    step: fc.string(),
+    node: fc.string(),
+    key: fc.string(),
+    input: value,
+    state: value,
+    at: fc.nat(),
+  }),
   fc.record({ type: fc.constant("signal.received" as const), seq: fc.nat(), name: fc.string(), payload: value, at: fc.nat() }),
   fc.record({ type: fc.constant("action.progressed" as const), step: fc.string(), attempt: fc.nat(), note: value, at: fc.nat() }),
   fc.record({ type: fc.constant("value.recorded" as const), step: fc.string(), value, at: fc.nat() }),

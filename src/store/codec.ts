@@ -78,7 +78,8 @@ function apart(value: unknown, blobs: Map<string, string>): string | undefined {
 function restore(fact: Wire, blob: (hash: string) => string | undefined): void {
   for (const [field, hash] of Object.entries(fact.blobs ?? {})) {
     const text = blob(hash);
-    if (text === undefined) throw new OnexError("STORE_FAILED", `the store has lost the value ${hash} (${field} of ${fact.type}); restore it from a backup`);
+    if (text === undefined)
+      throw new OnexError("STORE_FAILED", `the store has lost the value ${hash} (${field} of ${fact.type}); restore it from a backup`);
     const value: unknown = JSON.parse(text);
     const error = fact.error;
     if (field === details && isObject(error)) error.details = value;

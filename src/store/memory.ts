@@ -7,7 +7,20 @@
 import { OnexError } from "../core/failure.ts";
 import { admits, opens } from "./fence.ts";
 import { keep, type Lease, MemoryData, type Run, rowOf } from "./memory-data.ts";
-import type { Appended, FirstTurn, MailRow, Message, NewRun, OpenStore, Posted, RunRow, Store, StoreHost, TurnRow, TurnWrite } from "./store.ts";
+import type {
+  Appended,
+  FirstTurn,
+  MailRow,
+  Message,
+  NewRun,
+  OpenStore,
+  Posted,
+  RunRow,
+  Store,
+  StoreHost,
+  TurnRow,
+  TurnWrite,
+} from "./store.ts";
 
 /** The memory store, with a way to play the death of its owner. */
 export interface MemoryStore extends Store {
@@ -126,7 +139,11 @@ class Connection implements OpenStore {
   list(filter: Parameters<OpenStore["list"]>[0]): readonly RunRow[] {
     const rows: RunRow[] = [];
     const limit = filter.limit ?? Number.POSITIVE_INFINITY;
-    for (let runNo = Math.min(this.#data.runs.length, (filter.before ?? Number.POSITIVE_INFINITY) - 1); runNo > 0 && rows.length < limit; runNo--) {
+    for (
+      let runNo = Math.min(this.#data.runs.length, (filter.before ?? Number.POSITIVE_INFINITY) - 1);
+      runNo > 0 && rows.length < limit;
+      runNo--
+    ) {
       const run = this.#data.byNo(runNo) as Run;
       if (filter.status !== undefined && run.status !== filter.status) continue;
       if (filter.workflow !== undefined && run.workflow !== filter.workflow) continue;
@@ -257,7 +274,8 @@ class Connection implements OpenStore {
   #others(run: Run, write: TurnWrite, leaseNo: number): Appended {
     const children = write.children?.map((child) => this.#data.add(child.run, child.first, "running", leaseNo)?.runNo);
     for (const { reducer, key, state } of write.states ?? []) this.#data.setState(reducer, key, state);
-    const successor = write.successor === undefined ? undefined : this.#data.succeed(run, write.successor.run, write.successor.first, leaseNo);
+    const successor =
+      write.successor === undefined ? undefined : this.#data.succeed(run, write.successor.run, write.successor.first, leaseNo);
     for (const message of write.messages ?? []) this.#data.post(message);
     return {
       accepted: true,

@@ -74,7 +74,12 @@ export interface OpenStore {
   // ── reads ──
   run(id: string): Awaitable<RunRow | undefined>;
   /** Newest first. `before` is a `runNo` to page on from. */
-  list(filter: { readonly status?: RunStatus; readonly workflow?: string; readonly limit?: number; readonly before?: number }): Awaitable<readonly RunRow[]>;
+  list(filter: {
+    readonly status?: RunStatus;
+    readonly workflow?: string;
+    readonly limit?: number;
+    readonly before?: number;
+  }): Awaitable<readonly RunRow[]>;
   /** Turns of a run from `from` on, in order. */
   turns(runNo: number, from?: number, limit?: number): Awaitable<readonly TurnRow[]>;
   /** The last turn of a run. */

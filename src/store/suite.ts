@@ -29,7 +29,8 @@ export function storeSuite(runner: SuiteRunner, name: string, options: SuiteOpti
   const declined = new Map<string, string>();
   for (const { reason, tests } of options.skip ?? []) for (const test of tests) declined.set(test, reason);
   const known = new Set(Object.values(parts).flatMap((scenarios) => scenarios.map((scenario) => scenario.name)));
-  for (const test of declined.keys()) if (!known.has(test)) throw new Error(`${name} declines "${test}", which is no scenario of the suite`);
+  for (const test of declined.keys())
+    if (!known.has(test)) throw new Error(`${name} declines "${test}", which is no scenario of the suite`);
 
   runner.describe(`store: ${name}`, () => {
     for (const [part, scenarios] of Object.entries(parts)) {

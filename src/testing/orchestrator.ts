@@ -1,12 +1,12 @@
 /** An orchestrator for tests: the same engine as in production, in virtual time, on a store in memory. */
 import { type Duration, durationMs } from "../core/duration.ts";
 import { OnexError } from "../core/failure.ts";
+import type { NodeKind } from "../core/operation.ts";
 import type { Orchestrator, Run } from "../engine/api.ts";
 import { type OrchestratorFace, orchestratorIn } from "../engine/orchestrator.ts";
 import { sha256, stderrLog, uuidV7 } from "../engine/system.ts";
 import type { Entropy, World } from "../engine/world.ts";
 import type { AnyNode, Log, Node } from "../node/contract.ts";
-import type { NodeKind } from "../core/operation.ts";
 import type { Provided } from "../node/service.ts";
 import { type MemoryStore, memory } from "../store/memory.ts";
 import { VirtualClock } from "./clock.ts";
@@ -184,7 +184,11 @@ function seeded(seed: number, now: () => number): Entropy {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
   };
   return {
-    uuid: () => uuidV7(now(), Uint8Array.from({ length: 10 }, () => Math.floor(next() * 256))),
+    uuid: () =>
+      uuidV7(
+        now(),
+        Uint8Array.from({ length: 10 }, () => Math.floor(next() * 256)),
+      ),
     random: next,
     seed: () => (next() * 4_294_967_296) | 0,
   };

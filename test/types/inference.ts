@@ -1,5 +1,22 @@
 /** What is inferred, from end to end: this file is right when it compiles. */
-import { all, attempt, compute, createOrchestrator, each, effect, type Json, memory, now, race, reducer, service, signal, sleep, uuid, workflow } from "onex";
+import {
+  all,
+  attempt,
+  compute,
+  createOrchestrator,
+  each,
+  effect,
+  type Json,
+  memory,
+  now,
+  race,
+  reducer,
+  service,
+  signal,
+  sleep,
+  uuid,
+  workflow,
+} from "onex";
 import { stub, testOrchestrator } from "onex/testing";
 import { z } from "zod";
 import { holds, type Same } from "./kit.ts";
@@ -40,7 +57,10 @@ const mail = effect(
     return { id: await context.mailer.send(name) };
   },
 );
-const votes = reducer({ name: "votes", event: z.object({ who: z.string() }), initial: { count: 0 }, key: (event) => event.who }, ({ count }) => ({ count: count + 1 }));
+const votes = reducer(
+  { name: "votes", event: z.object({ who: z.string() }), initial: { count: 0 }, key: (event) => event.who },
+  ({ count }) => ({ count: count + 1 }),
+);
 const total = reducer({ name: "total", event: z.object({ by: z.number() }), initial: 0 }, (sum, { by }) => sum + by);
 const answer = signal({ name: "answer", payload: z.object({ yes: z.boolean() }) });
 
@@ -75,11 +95,14 @@ const whole = workflow({ name: "whole", input: Person }, function* (person, cont
   holds<Same<typeof id, string>>();
   return { text, id };
 });
-const outer = workflow({ name: "outer", input: z.object({ person: Person }), output: z.object({ text: z.string() }) }, function* ({ person }) {
-  const done = yield* whole(person, { runId: "inner" });
-  holds<Same<typeof done, { text: string; id: string }>>();
-  return { text: done.text };
-});
+const outer = workflow(
+  { name: "outer", input: z.object({ person: Person }), output: z.object({ text: z.string() }) },
+  function* ({ person }) {
+    const done = yield* whole(person, { runId: "inner" });
+    holds<Same<typeof done, { text: string; id: string }>>();
+    return { text: done.text };
+  },
+);
 
 export async function use(): Promise<void> {
   const orchestrator = createOrchestrator({ store: memory(), nodes: [whole, outer], provide: [mailer.from({ send: async (to) => to })] });

@@ -1,5 +1,5 @@
 /** What is a compile error, each beside the same thing done right. */
-import { all, compute, createOrchestrator, effect, memory, race, reducer, signal, type Steps, workflow } from "onex";
+import { all, compute, createOrchestrator, effect, memory, race, reducer, type Steps, signal, workflow } from "onex";
 import { stub } from "onex/testing";
 import { z } from "zod";
 
@@ -22,7 +22,7 @@ effect({ name: "a", input: Count }, async () => 1n);
 // @ts-expect-error a function cannot be stored
 effect({ name: "a", input: Count }, async () => ({ f: () => 1 }));
 // @ts-expect-error an operation that was never performed
-workflow({ name: "a", input: Count }, function* () { return { pending: add({ n: 1 }) }; });
+workflow({ name: "a", input: Count }, function* () { yield* add({ n: 1 }); return { pending: add({ n: 1 }) }; });
 workflow({ name: "a", input: Count }, function* () { return { done: yield* add({ n: 1 }) }; });
 
 // The declared output is held.

@@ -1,7 +1,7 @@
 /** A child run: started with the turn of its parent, answered by a message with the child's last turn. */
 import { durationMs } from "../duration.ts";
-import { type Failure, StepError } from "../failure.ts";
 import type { Fact, FactOf } from "../fact.ts";
+import { type Failure, StepError } from "../failure.ts";
 import type { Fiber, Pending } from "../fiber.ts";
 import { type Json, sameJson } from "../json.ts";
 import { mismatch } from "../mismatch.ts";

@@ -10,8 +10,8 @@
  * E3 Cancelled, it settles when its call has: aborted and answered, given up after a grace period, or lost in a crash.
  */
 import { durationMs } from "../duration.ts";
-import { type Failure, failureOf, StepError } from "../failure.ts";
 import type { Fact, FactOf } from "../fact.ts";
+import { type Failure, failureOf, StepError } from "../failure.ts";
 import type { Fiber, Pending } from "../fiber.ts";
 import { type Json, sameJson } from "../json.ts";
 import { mismatch } from "../mismatch.ts";
@@ -186,9 +186,15 @@ export class EffectStep implements Pending, News {
       return this.#pause("POISON", `${died} processes died or closed while this call was under way, so it is not sent again by itself`);
     if (rule === "retry") return this.#deliver();
     if (rule === "pause")
-      return this.#pause("IN_DOUBT", `the process died while ${this.#callee.name} was under way, and it is not idempotent: it may have happened`);
+      return this.#pause(
+        "IN_DOUBT",
+        `the process died while ${this.#callee.name} was under way, and it is not idempotent: it may have happened`,
+      );
     this.#unknown = true;
-    this.#end({ code: "IN_DOUBT", message: `the process died while ${this.#callee.name} was under way: it may have happened` }, this.#attempt);
+    this.#end(
+      { code: "IN_DOUBT", message: `the process died while ${this.#callee.name} was under way: it may have happened` },
+      this.#attempt,
+    );
   }
 
   #pause(code: "IN_DOUBT" | "POISON", message: string): void {
@@ -226,7 +232,12 @@ export class EffectStep implements Pending, News {
       return true;
     } catch (error) {
       const { message } = failureOf(error, "OUTPUT_INVALID");
-      this.#desk.record({ type: "run.paused", code: this.#pausedFor ?? "IN_DOUBT", step: this.#step, message: `the output that was given does not fit: ${message}` });
+      this.#desk.record({
+        type: "run.paused",
+        code: this.#pausedFor ?? "IN_DOUBT",
+        step: this.#step,
+        message: `the output that was given does not fit: ${message}`,
+      });
       return false;
     }
   }
@@ -235,7 +246,8 @@ export class EffectStep implements Pending, News {
   #end(error: Failure, attempts: number, recorded = false): void {
     if (this.#unknown) this.#owe(undefined);
     this.#close();
-    if (!this.#cancelled && !recorded) this.#desk.record({ type: "step.failed", step: this.#step, node: this.#callee.name, attempts, error });
+    if (!this.#cancelled && !recorded)
+      this.#desk.record({ type: "step.failed", step: this.#step, node: this.#callee.name, attempts, error });
     this.#fiber.fail(new StepError(error, { step: this.#step, node: this.#callee.name, attempts }));
   }
 

@@ -1,7 +1,7 @@
 /** Steps that are answered inside the turn: COMPUTE, REDUCER, a read of its state, and recorded values. */
 import { digest } from "../digest.ts";
-import { StepError } from "../failure.ts";
 import type { Fact } from "../fact.ts";
+import { StepError } from "../failure.ts";
 import type { Fiber, Pending } from "../fiber.ts";
 import { type Json, sameJson } from "../json.ts";
 import { mismatch } from "../mismatch.ts";
@@ -84,7 +84,8 @@ export class ReduceStep extends InlineStep {
       this.close();
       return this.fiber.fail(new StepError(fact.error, { step: this.step, node: this.#callee.name, attempts: 1 }));
     }
-    if (fact.type !== "reducer.applied" || fact.node !== this.#callee.name) throw mismatch(fact, `applies an event to ${this.#callee.name} there`);
+    if (fact.type !== "reducer.applied" || fact.node !== this.#callee.name)
+      throw mismatch(fact, `applies an event to ${this.#callee.name} there`);
     if (!sameJson(fact.input, this.#event)) throw mismatch(fact, `applies another event to ${this.#callee.name} there`);
     const { scope, undoing, returning } = this.fiber;
     if (scope && !undoing && !returning && this.#callee.undoEvent)

@@ -57,7 +57,8 @@ function rest(writes: Writes, runNo: number, write: TurnWrite, leaseNo: number):
   if (write.blobs !== undefined) writes.keep(runNo, write.blobs);
   if (write.states !== undefined) for (const { reducer, key, state } of write.states) writes.setState(reducer, key, state);
   const children = write.children?.map((child) => writes.begin(child.run, child.first, "running", leaseNo));
-  const successorNo = write.successor === undefined ? undefined : writes.succeed(runNo, write.successor.run, write.successor.first, leaseNo);
+  const successorNo =
+    write.successor === undefined ? undefined : writes.succeed(runNo, write.successor.run, write.successor.first, leaseNo);
   if (write.messages !== undefined) for (const message of write.messages) writes.post(message);
   if (children === undefined && successorNo === undefined) return { accepted: true, runNo };
   return { accepted: true, runNo, ...(children === undefined ? {} : { children }), ...(successorNo === undefined ? {} : { successorNo }) };

@@ -1,7 +1,7 @@
 /** One connection with every setting made explicit, and read back: a default that differs between builds loses runs. */
 import { OnexError } from "../../core/failure.ts";
 import type { Database, Driver } from "./driver.ts";
-import { numberOf, schemaVersion, migrate } from "./schema.ts";
+import { migrate, numberOf, schemaVersion } from "./schema.ts";
 
 /** Pages of 4 KiB that the log may hold before it is copied into the file: 4 MiB. */
 const checkpointFrames = 1024;
@@ -14,7 +14,12 @@ const settings: readonly (readonly [pragma: string, value: number])[] = [
   ["trusted_schema", 0],
   ["wal_autocheckpoint", 0], // between flushes instead, not within somebody's commit
   ["cache_size", -16_000],
-  ...(process.platform === "darwin" ? ([["fullfsync", 1], ["checkpoint_fullfsync", 1]] as const) : []),
+  ...(process.platform === "darwin"
+    ? ([
+        ["fullfsync", 1],
+        ["checkpoint_fullfsync", 1],
+      ] as const)
+    : []),
 ];
 
 export function connect(driver: Driver, path: string, name: string, busyMs: number): Database {
@@ -22,11 +27,16 @@ export function connect(driver: Driver, path: string, name: string, busyMs: numb
   try {
     setBusy(db, busyMs);
     const mode = db.prepare("PRAGMA journal_mode = WAL").get()?.journal_mode;
-    if (mode !== "wal") throw new OnexError("STORE_FAILED", `${name}: SQLite refuses its write-ahead log here (journal_mode is ${mode}); is it on a network drive? Use a local disk`);
+    if (mode !== "wal")
+      throw new OnexError(
+        "STORE_FAILED",
+        `${name}: SQLite refuses its write-ahead log here (journal_mode is ${mode}); is it on a network drive? Use a local disk`,
+      );
     for (const [pragma, value] of settings) {
       db.exec(`PRAGMA ${pragma} = ${value}`);
       const got = numberOf(db, pragma);
-      if (got !== value) throw new OnexError("STORE_FAILED", `${name}: PRAGMA ${pragma} stays at ${got}, but must be ${value}; use another build of SQLite`);
+      if (got !== value)
+        throw new OnexError("STORE_FAILED", `${name}: PRAGMA ${pragma} stays at ${got}, but must be ${value}; use another build of SQLite`);
     }
     if (numberOf(db, "user_version") < schemaVersion) migrate(db);
     return db;

@@ -4,7 +4,12 @@ import { atLeast, loadDriver, readOnce } from "./driver.ts";
 describe("the driver", () => {
   test("is missing with a sentence that names both remedies", () => {
     const none = (): undefined => undefined;
-    expect(() => loadDriver(none, none)).toThrow(expect.objectContaining({ code: "STORE_DRIVER_MISSING", message: expect.stringMatching(/npm install @photostructure\/sqlite.*node:sqlite/) }));
+    expect(() => loadDriver(none, none)).toThrow(
+      expect.objectContaining({
+        code: "STORE_DRIVER_MISSING",
+        message: expect.stringMatching(/npm install @photostructure\/sqlite.*node:sqlite/),
+      }),
+    );
   });
 
   test("versions are compared by their numbers", () => {

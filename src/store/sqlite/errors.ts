@@ -40,10 +40,16 @@ export function isDamaged(error: unknown): boolean {
 export function failed(name: string, error: unknown): OnexError {
   if (error instanceof OnexError) return error;
   const what = error instanceof Error ? error.message : String(error);
-  const advice = (codeOf(error) & 0xff) === full ? "; make room on the disk, then start again" : "; what was acknowledged is safe: mend the cause, then start again";
+  const advice =
+    (codeOf(error) & 0xff) === full
+      ? "; make room on the disk, then start again"
+      : "; what was acknowledged is safe: mend the cause, then start again";
   return new OnexError("STORE_FAILED", `${name} cannot be used any more: ${what}${advice}`, { cause: error });
 }
 
 export function busyError(name: string, ms: number): OnexError {
-  return new OnexError("STORE_BUSY", `${name} has been locked by another process for ${ms} ms; close what holds it (a database browser, a backup, a stopped process), then try again`);
+  return new OnexError(
+    "STORE_BUSY",
+    `${name} has been locked by another process for ${ms} ms; close what holds it (a database browser, a backup, a stopped process), then try again`,
+  );
 }

@@ -147,7 +147,10 @@ describe("a full disk", () => {
     await log.write(store);
     used.exec("PRAGMA max_page_count = 1");
     const facts = JSON.stringify(["x".repeat(1_000_000)]);
-    await expect(async () => store.append([log.next({ facts })])).rejects.toMatchObject({ code: "STORE_FAILED", message: expect.stringMatching(/full; make room/) });
+    await expect(async () => store.append([log.next({ facts })])).rejects.toMatchObject({
+      code: "STORE_FAILED",
+      message: expect.stringMatching(/full; make room/),
+    });
     await expect(async () => store.append([log.next()])).rejects.toMatchObject({ code: "STORE_FAILED" });
     expect((await another().turns(log.runNo)).length).toBe(2);
   });

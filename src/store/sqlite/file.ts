@@ -17,10 +17,16 @@ const openBusyMs = 1000;
 export function ensureFile(driver: Driver, path: string, name: string): void {
   if (statSync(path, { throwIfNoEntry: false }) === undefined) create(driver, path, name);
   const found = statSync(path, { throwIfNoEntry: false });
-  if (found === undefined) throw new OnexError("STORE_MISSING", `${name}: the link points to a file that does not exist; make it point to one, or remove it`);
-  if (!found.isFile()) throw foreign(name, `there is a ${found.isDirectory() ? "folder" : "device"} of this name`, "give the path of a file");
+  if (found === undefined)
+    throw new OnexError("STORE_MISSING", `${name}: the link points to a file that does not exist; make it point to one, or remove it`);
+  if (!found.isFile())
+    throw foreign(name, `there is a ${found.isDirectory() ? "folder" : "device"} of this name`, "give the path of a file");
   if (found.size === 0) {
-    throw foreign(name, "the file is empty (0 bytes), which a store never is", "put the lost file back from a backup; if there were no runs in it, remove it and start again");
+    throw foreign(
+      name,
+      "the file is empty (0 bytes), which a store never is",
+      "put the lost file back from a backup; if there were no runs in it, remove it and start again",
+    );
   }
   identify(driver, path, name);
 }
@@ -33,28 +39,46 @@ function identify(driver: Driver, path: string, name: string): void {
     const db = driver(path, { readOnly: true });
     try {
       db.exec(`PRAGMA busy_timeout = ${openBusyMs}`);
-      [application, version] = readOnce(db, "(SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version)");
+      [application, version] = readOnce(
+        db,
+        "(SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version)",
+      );
     } finally {
       db.close();
     }
   } catch (error) {
     if (isBusy(error)) throw busyError(name, openBusyMs);
-    if (isDamaged(error)) throw foreign(name, "the file is not a whole SQLite database (cut short, overwritten, or of another program)", "put it back from a backup, or give another path");
+    if (isDamaged(error))
+      throw foreign(
+        name,
+        "the file is not a whole SQLite database (cut short, overwritten, or of another program)",
+        "put it back from a backup, or give another path",
+      );
     throw failed(name, error);
   }
-  if (application !== applicationId) throw foreign(name, `the file is a SQLite database of another program (application_id ${application})`, "give another path");
+  if (application !== applicationId)
+    throw foreign(name, `the file is a SQLite database of another program (application_id ${application})`, "give another path");
   if (Number(version) > schemaVersion) {
-    throw foreign(name, `a newer onex wrote it (schema ${version}; this one knows up to ${schemaVersion})`, "use that version or a later one");
+    throw foreign(
+      name,
+      `a newer onex wrote it (schema ${version}; this one knows up to ${schemaVersion})`,
+      "use that version or a later one",
+    );
   }
 }
 
 /** Builds the file under another name and links it into place: nobody ever sees half of it, and nothing is overwritten. */
 function create(driver: Driver, path: string, name: string): void {
   const folder = dirname(path);
-  if (!existsSync(folder)) throw new OnexError("STORE_MISSING", `${name}: the folder ${folder} does not exist; create it, or give another path`);
+  if (!existsSync(folder))
+    throw new OnexError("STORE_MISSING", `${name}: the folder ${folder} does not exist; create it, or give another path`);
   if (existsSync(`${path}-wal`) && !existsSync(path)) {
     // SQLite would play the old log into the new file.
-    throw foreign(name, `the file is gone, but its log ${path}-wal is still there`, "put the file back beside it; or, if its runs may be lost, remove the log");
+    throw foreign(
+      name,
+      `the file is gone, but its log ${path}-wal is still there`,
+      "put the file back beside it; or, if its runs may be lost, remove the log",
+    );
   }
   const draft = `${path}-new-${randomUUID()}`;
   try {

@@ -12,7 +12,21 @@
 import { realpathSync } from "node:fs";
 import { resolve } from "node:path";
 import { OnexError } from "../../core/failure.ts";
-import type { Appended, Awaitable, FirstTurn, MailRow, Message, NewRun, OpenStore, Posted, RunRow, Store, StoreHost, TurnRow, TurnWrite } from "../store.ts";
+import type {
+  Appended,
+  Awaitable,
+  FirstTurn,
+  MailRow,
+  Message,
+  NewRun,
+  OpenStore,
+  Posted,
+  RunRow,
+  Store,
+  StoreHost,
+  TurnRow,
+  TurnWrite,
+} from "../store.ts";
 import { appendAll, ownershipLost } from "./append.ts";
 import { type Driver, loadDriver } from "./driver.ts";
 import { busyError, failed, isBusy } from "./errors.ts";
@@ -20,7 +34,7 @@ import { ensureFile } from "./file.ts";
 import { OwnerLock } from "./owner.ts";
 import type { Reads } from "./reads.ts";
 import { settle } from "./settle.ts";
-import { pollNews, poke, watchPokes } from "./wake.ts";
+import { poke, pollNews, watchPokes } from "./wake.ts";
 import { Writer } from "./writer.ts";
 
 export interface SqliteOptions {
@@ -38,7 +52,8 @@ export function sqliteWith(load: () => Driver, path: string, options: SqliteOpti
   return {
     kind: "sqlite",
     open(host) {
-      if (path === "" || path.startsWith(":")) throw new OnexError("STORE_MISSING", `sqlite(${JSON.stringify(path)}): give the path of a file; to keep nothing, use memory()`);
+      if (path === "" || path.startsWith(":"))
+        throw new OnexError("STORE_MISSING", `sqlite(${JSON.stringify(path)}): give the path of a file; to keep nothing, use memory()`);
       const driver = load();
       const name = `sqlite:${path}`;
       const absolute = resolve(path);
@@ -267,7 +282,10 @@ class SqliteStore implements OpenStore {
       this.release();
       owned = this.owner() !== undefined;
     } catch (error) {
-      this.#host.warn("STORE_BUSY", `${this.name} could not be released in order (${error instanceof Error ? error.message : error}); the next owner takes it over`);
+      this.#host.warn(
+        "STORE_BUSY",
+        `${this.name} could not be released in order (${error instanceof Error ? error.message : error}); the next owner takes it over`,
+      );
     } finally {
       // The last to leave makes the file whole; while there is an owner, that is not us.
       this.#writer.close(!owned);

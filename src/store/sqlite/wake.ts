@@ -46,7 +46,10 @@ export function watchPokes(path: string, host: StoreHost, look: () => void): () 
       look();
       // A busy machine may answer late; only one that stays silent is named.
       if (!heard && ++deafLooks === deafAfterLooks)
-        host.warn("STORE_NOT_WATCHED", `changes of ${path} are not reported here (a network drive?), so the file is looked at every ${deafMs} ms`);
+        host.warn(
+          "STORE_NOT_WATCHED",
+          `changes of ${path} are not reported here (a network drive?), so the file is looked at every ${deafMs} ms`,
+        );
       if (!stopped) again();
     });
   };

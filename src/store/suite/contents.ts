@@ -12,7 +12,10 @@ export const contents: readonly Scenario[] = [
       const store = await t.owner();
       const parent = await begin(store, "p");
       await store.start(newRun("p/2"), first);
-      const children = ["p/1", "p/2", "p/3"].map((id) => ({ run: newRun(id, { parent: "p" }), first: { ...firstOwned, blobs: [{ hash: "h", text: id }] } }));
+      const children = ["p/1", "p/2", "p/3"].map((id) => ({
+        run: newRun(id, { parent: "p" }),
+        first: { ...firstOwned, blobs: [{ hash: "h", text: id }] },
+      }));
       const answer = await parent.write(store, { children });
       const [one, two, three] = [await store.run("p/1"), await store.run("p/2"), await store.run("p/3")];
       t.equal(answer, { accepted: true, runNo: parent.runNo, children: [one?.runNo, undefined, three?.runNo] });
@@ -39,7 +42,10 @@ export const contents: readonly Scenario[] = [
       t.equal([next?.owned, next?.digest, next?.mailPut, next?.mailGot], [true, "second", 3, 1]);
       const runNo = next?.runNo ?? 0;
       t.equal(await store.mailed(), [runNo]);
-      t.equal((await store.inbox(runNo, 0)).map((mail) => mail.messageId), ["m2", "m3"]);
+      t.equal(
+        (await store.inbox(runNo, 0)).map((mail) => mail.messageId),
+        ["m2", "m3"],
+      );
       t.equal(await store.post(signal("a", "m3")), { status: "duplicate", seq: 3 });
       t.equal(await store.post(signal("a", "m4")), { status: "posted", seq: 4 });
       t.equal(await store.post(signal(`a~${log.runNo}`, "m5")), { status: "ended" });
@@ -54,7 +60,12 @@ export const contents: readonly Scenario[] = [
       const log = await begin(store, "a");
       const keys = ["k", "", "__proto__", "a\0b", "a\0c", "\ud800", "\udfff"];
       await log.write(store, { states: keys.map((key) => ({ reducer: "r", key, state: JSON.stringify(key) })) });
-      await log.write(store, { states: [{ reducer: "r", key: "k", state: "2" }, { reducer: "s", key: "k", state: odd }] });
+      await log.write(store, {
+        states: [
+          { reducer: "r", key: "k", state: "2" },
+          { reducer: "s", key: "k", state: odd },
+        ],
+      });
       for (const key of keys.slice(1)) t.equal(await store.state("r", key), JSON.stringify(key));
       t.equal([await store.state("r", "k"), await t.open().state("s", "k"), await store.state("s", "x")], ["2", odd, undefined]);
     },
@@ -64,14 +75,23 @@ export const contents: readonly Scenario[] = [
     async play(t) {
       const store = await t.owner();
       const log = await begin(store, "a");
-      await log.write(store, { facts: `[${odd}]`, blobs: [{ hash: "h", text: odd }, { hash: "i", text: "2" }] });
+      await log.write(store, {
+        facts: `[${odd}]`,
+        blobs: [
+          { hash: "h", text: odd },
+          { hash: "i", text: "2" },
+        ],
+      });
       await log.write(store, { blobs: [{ hash: "h", text: odd }] });
       await store.post({ ...signal("a", "m"), body: odd });
       await store.define("d", "text: ü\n");
       await store.define("d", "text: ü\n");
       const client = t.open();
       t.equal((await client.turns(log.runNo, 1, 1))[0]?.facts, `[${odd}]`);
-      t.equal([await client.blob(log.runNo, "h"), await client.blob(log.runNo, "x"), await client.blob(99, "h")], [odd, undefined, undefined]);
+      t.equal(
+        [await client.blob(log.runNo, "h"), await client.blob(log.runNo, "x"), await client.blob(99, "h")],
+        [odd, undefined, undefined],
+      );
       t.equal((await client.inbox(log.runNo, 0))[0]?.body, odd);
       t.equal([await client.definition("d"), await client.definition("x")], ["text: ü\n", undefined]);
     },
@@ -82,7 +102,8 @@ export const contents: readonly Scenario[] = [
       const store = await t.owner();
       const log = await begin(store, "a");
       for (let i = 1; i < 5; i++) await log.write(store);
-      const numbers = async (from?: number, limit?: number): Promise<readonly number[]> => (await store.turns(log.runNo, from, limit)).map((turn) => turn.turn);
+      const numbers = async (from?: number, limit?: number): Promise<readonly number[]> =>
+        (await store.turns(log.runNo, from, limit)).map((turn) => turn.turn);
       t.equal(await numbers(), [0, 1, 2, 3, 4]);
       t.equal([await numbers(3), await numbers(1, 2), await numbers(5)], [[3, 4], [1, 2], []]);
       t.equal([(await store.tail(log.runNo))?.turn, await store.tail(99), await store.turns(99)], [4, undefined, []]);
@@ -111,9 +132,15 @@ export const contents: readonly Scenario[] = [
       for (const wakeAt of [300, 100, 200, null]) logs.push(await parked(store, `at ${wakeAt}`, wakeAt));
       await store.start(newRun("new"), first);
       const [at300, at100, at200] = logs;
-      t.equal(await store.sleepers(100, 300, 10), [{ runNo: at200?.runNo, wakeAt: 200 }, { runNo: at300?.runNo, wakeAt: 300 }]);
+      t.equal(await store.sleepers(100, 300, 10), [
+        { runNo: at200?.runNo, wakeAt: 200 },
+        { runNo: at300?.runNo, wakeAt: 300 },
+      ]);
       t.equal(await store.sleepers(0, 300, 1), [{ runNo: at100?.runNo, wakeAt: 100 }]);
-      t.equal([await store.nextWake(-1), await store.nextWake(0), await store.nextWake(100), await store.nextWake(300)], [0, 100, 200, undefined]);
+      t.equal(
+        [await store.nextWake(-1), await store.nextWake(0), await store.nextWake(100), await store.nextWake(300)],
+        [0, 100, 200, undefined],
+      );
       await at100?.write(store, { take: true });
       t.equal(await store.nextWake(0), 200);
     },
@@ -134,9 +161,16 @@ export const contents: readonly Scenario[] = [
       for (let i = 0; i < 6; i++) logs.push(await begin(store, `r${i}`, { workflow: i % 2 === 0 ? "even" : "odd" }));
       await logs[0]?.write(store, end);
       await logs[3]?.write(store, { final: true, row: { status: "failed", mailGot: 0 } });
-      const ids = async (filter: Parameters<OpenStore["list"]>[0]): Promise<readonly string[]> => (await store.list(filter)).map((row) => row.id);
+      const ids = async (filter: Parameters<OpenStore["list"]>[0]): Promise<readonly string[]> =>
+        (await store.list(filter)).map((row) => row.id);
       t.equal(await ids({}), ["r5", "r4", "r3", "r2", "r1", "r0"]);
-      t.equal([await ids({ limit: 2 }), await ids({ limit: 2, before: logs[4]?.runNo ?? 0 })], [["r5", "r4"], ["r3", "r2"]]);
+      t.equal(
+        [await ids({ limit: 2 }), await ids({ limit: 2, before: logs[4]?.runNo ?? 0 })],
+        [
+          ["r5", "r4"],
+          ["r3", "r2"],
+        ],
+      );
       t.equal([await ids({ status: "failed" }), await ids({ status: "completed" }), await ids({ status: "paused" })], [["r3"], ["r0"], []]);
       t.equal([await ids({ workflow: "odd" }), await ids({ workflow: "odd", status: "running", limit: 1 })], [["r5", "r3", "r1"], ["r5"]]);
     },

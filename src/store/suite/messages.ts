@@ -54,7 +54,10 @@ export const messages: readonly Scenario[] = [
       await parked(owner, "for ever", null);
       await begin(owner, "awake");
       for (const id of ["asleep", "for ever", "awake"]) await t.open().post(signal(id, "m"));
-      t.equal((await owner.due(0, 10)).map((row) => row.id), ["asleep", "for ever"]);
+      t.equal(
+        (await owner.due(0, 10)).map((row) => row.id),
+        ["asleep", "for ever"],
+      );
       t.equal((await owner.run("awake"))?.wakeAt, undefined);
     },
   },
@@ -62,7 +65,13 @@ export const messages: readonly Scenario[] = [
     name: "the owner finds its runs that have unread mail",
     async play(t) {
       const owner = await t.owner();
-      const logs = [await begin(owner, "a"), await begin(owner, "b"), await begin(owner, "c"), await parked(owner, "d", null), await begin(owner, "e")];
+      const logs = [
+        await begin(owner, "a"),
+        await begin(owner, "b"),
+        await begin(owner, "c"),
+        await parked(owner, "d", null),
+        await begin(owner, "e"),
+      ];
       for (const id of ["e", "d", "c", "b"]) await t.open().post(signal(id, "m"));
       const numbers = (...indexes: number[]): unknown => indexes.map((i) => logs[i]?.runNo);
       t.equal(await owner.mailed(), numbers(1, 2, 4));
@@ -126,9 +135,22 @@ export const messages: readonly Scenario[] = [
     name: "a run that is put down in the same batch as a message for it is due, in either order",
     async play(t) {
       const owner = await t.owner();
-      const [a, b, sender, other] = [await begin(owner, "a"), await begin(owner, "b"), await begin(owner, "sender"), await begin(owner, "other")];
-      await owner.append([sender.next({ messages: [signal("a", "m")] }), a.next(park(9000)), b.next(park(9000)), other.next({ messages: [signal("b", "m")] })]);
-      t.equal((await owner.due(0, 10)).map((row) => row.id), ["a", "b"]);
+      const [a, b, sender, other] = [
+        await begin(owner, "a"),
+        await begin(owner, "b"),
+        await begin(owner, "sender"),
+        await begin(owner, "other"),
+      ];
+      await owner.append([
+        sender.next({ messages: [signal("a", "m")] }),
+        a.next(park(9000)),
+        b.next(park(9000)),
+        other.next({ messages: [signal("b", "m")] }),
+      ]);
+      t.equal(
+        (await owner.due(0, 10)).map((row) => row.id),
+        ["a", "b"],
+      );
     },
   },
 ];

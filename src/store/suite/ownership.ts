@@ -52,11 +52,14 @@ export const ownership: readonly Scenario[] = [
       const log = await begin(store, "a");
       t.equal(await log.write(store), { accepted: true, runNo: log.runNo });
       t.equal(await log.write(store, { row: { status: "paused", mailGot: 0 } }), { accepted: true, runNo: log.runNo });
-      t.equal((await store.turns(log.runNo)).map((turn) => [turn.turn, turn.epoch, turn.pos, turn.next, turn.facts]), [
-        [0, 1, 0, 1, '["0"]'],
-        [1, 1, 1, 2, '["1"]'],
-        [2, 1, 2, 3, '["2"]'],
-      ]);
+      t.equal(
+        (await store.turns(log.runNo)).map((turn) => [turn.turn, turn.epoch, turn.pos, turn.next, turn.facts]),
+        [
+          [0, 1, 0, 1, '["0"]'],
+          [1, 1, 1, 2, '["1"]'],
+          [2, 1, 2, 3, '["2"]'],
+        ],
+      );
       t.equal((await store.run("a"))?.status, "paused");
     },
   },
