@@ -54,7 +54,7 @@ test("`batchSize` hands out lists", async () => {
 
 test("`key` names the branches, else they are numbered", async () => {
   const { view } = await playOut(function* () {
-    yield* each(["x", "y", "x"], (name) => double(1, { step: "s" }), { key: (name) => name });
+    yield* each(["x", "y", "x"], () => double(1, { step: "s" }), { key: (name) => name });
     yield* each(["z"], () => double(1, { step: "s" }));
   });
   expect((await view()).steps.map(({ step }) => step)).toEqual(["x/s", "y/s", "x#2/s", "0/s"]);
