@@ -96,3 +96,19 @@ test("the run's own timeout does not cut its undo short", async () => {
   await t.advance("1s");
   expect(await view()).toMatchObject({ status: "failed", error: { code: "BROKEN" }, notUndone: [] });
 });
+
+test("an undo in doubt is sent again, whatever its effect says of itself", async () => {
+  let calls = 0;
+  const back = effect({ name: "back", input: anything, irreversible: "is an undo", inDoubt: "pause" }, async () => {
+    if (++calls === 1) await new Promise(() => {});
+    return null;
+  });
+  const act = undoneBy(() => back(1));
+  const { t, view } = await play(function* () {
+    yield* act("a");
+    throw new Fatal("BROKEN");
+  });
+  await t.crash();
+  expect(calls).toBe(2);
+  expect(await view()).toMatchObject({ status: "failed", notUndone: [] });
+});
