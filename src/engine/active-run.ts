@@ -128,6 +128,10 @@ export class ActiveRun implements Writing {
   get epoch(): number {
     return this.#at.epoch;
   }
+  /** The last turn that was accepted. */
+  get lastTurn(): number {
+    return this.#at.turn - 1;
+  }
   /** Number of the last message that accepted turns have read. */
   get mailSaved(): number {
     return this.#mailSaved;

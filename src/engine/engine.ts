@@ -22,6 +22,7 @@ import type { Call } from "./call.ts";
 import { Definitions } from "./definitions.ts";
 import { guarded, unguarded } from "./guard.ts";
 import { Intake } from "./intake.ts";
+import { ParkedFolds } from "./parked.ts";
 import type { Runtime, Settings } from "./runtime.ts";
 import { Services } from "./services.ts";
 import { States } from "./states.ts";
@@ -53,6 +54,7 @@ export class Engine implements Runtime {
   readonly leaseId: string;
   readonly watchers: Watchers;
   readonly definitions: Definitions;
+  readonly parkedFolds = new ParkedFolds();
   readonly guard: <T>(advance: () => T) => T;
   closing = false;
   owner = false;
@@ -272,6 +274,7 @@ export class Engine implements Runtime {
 
   parked(run: ActiveRun, wakeAt: number | null): void {
     this.#forget(run);
+    this.parkedFolds.keep(run.runNo as number, run.lastTurn, run.folded);
     this.#intake.wakeAt(wakeAt);
   }
 

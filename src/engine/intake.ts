@@ -10,7 +10,7 @@ import { type Failure, failureOf } from "../core/failure.ts";
 import { encodeFacts } from "../store/codec.ts";
 import type { RunRow, TurnRow } from "../store/store.ts";
 import { ActiveRun } from "./active-run.ts";
-import { acquired, fresh } from "./begin.ts";
+import { acquired, type Folded, fresh } from "./begin.ts";
 import type { Engine } from "./engine.ts";
 import { mailFact } from "./mail.ts";
 
@@ -122,22 +122,30 @@ export class Intake {
 
   async #take(row: RunRow): Promise<void> {
     const engine = this.#engine;
-    const turns = await engine.store.turns(row.runNo);
-    const tail = turns.at(-1);
+    const tail = await engine.store.tail(row.runNo);
     if (!tail || tail.final || this.#stopped) return;
+    const kept = engine.parkedFolds.take(row.runNo, tail.turn);
+    if (kept) return this.#drive(row, tail, kept, new Map());
+    const turns = await engine.store.turns(row.runNo);
     const facts = turns.flatMap((turn) => engine.decode(row.runNo, turn.facts));
     const started = facts[0] as Started;
     await engine.definitions.load(engine.store, started);
     if (!engine.workflowOf(started)) await this.#learnFrom(row.parent);
     const contract = engine.workflowOf(started);
     if (!contract) return this.#block(row);
-    const mail = await engine.store.inbox(row.runNo, row.mailGot);
     const folded = fresh(engine, row.id, contract, (started.input as { readonly runId?: string } | null)?.runId);
     try {
       for (const fact of facts) folded.replay.apply(fact);
     } catch (error) {
       return this.#pause(row, tail, failureOf(error, "ENGINE_FAILED"));
     }
+    return this.#drive(row, tail, folded, openChildren(facts));
+  }
+
+  /** Takes a folded run: its first turn holds the new epoch, the mail that came and the timers that are due. */
+  async #drive(row: RunRow, tail: TurnRow, folded: Folded, children: Map<string, string>): Promise<void> {
+    const engine = this.#engine;
+    const mail = await engine.store.inbox(row.runNo, row.mailGot);
     folded.log.live = true;
     const run = new ActiveRun(
       engine,
@@ -152,7 +160,7 @@ export class Intake {
       },
       folded,
       { runNo: row.runNo, turn: tail.turn + 1, after: tail.epoch, epoch: tail.epoch + 1, pos: tail.next, mailGot: row.mailGot },
-      { taking: true, status: row.status, children: openChildren(facts) },
+      { taking: true, status: row.status, children },
     );
     engine.counts.takenOver++;
     run.arrive(acquired(engine, tail.epoch + 1));
