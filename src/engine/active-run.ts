@@ -5,11 +5,12 @@
  *
  * A1 At most one turn is on its way; what arrives meanwhile makes the next.
  * A2 Nothing derived from a turn leaves before it is accepted: calls, children, events and answers wait in `Outbox`.
- * A3 A turn closes at 256 facts or 8 ms; the rest of its wishes make the next turn.
+ * A3 A turn closes at 256 facts, 1 MiB or 8 ms; the rest of its wishes make the next turn.
  * A4 While the process closes, answers are still written and nothing new is begun.
  */
 import type { Command, CommandOf } from "../core/command.ts";
 import { type Fact, type FactBody, type FinalBody, isFinal, type RunStatus } from "../core/fact.ts";
+import type { Json } from "../core/json.ts";
 import type { Replay } from "../core/replay.ts";
 import type { Checked } from "../node/schema.ts";
 import { encodeFacts } from "../store/codec.ts";
@@ -18,9 +19,11 @@ import type { Begun, Folded } from "./begin.ts";
 import { Call, type CallHost } from "./call.ts";
 import { runCompute, runReducer, tryInput } from "./inline.ts";
 import type { Runtime } from "./runtime.ts";
+import { roughLength } from "./values.ts";
 import type { Prepared, Writing } from "./writer.ts";
 
 const maxTurnFacts = 256;
+const maxTurnLength = 1024 * 1024;
 const maxTurnMs = 8;
 /** A timer that is further away is put into the engine's heap by its sweep, so that ended runs leave nothing behind. */
 export const nearMs = 60_000;
@@ -207,7 +210,10 @@ export class ActiveRun implements Writing {
     const until = world.clock.elapsed() + maxTurnMs;
     const facts: Fact[] = [];
     const out: Outbox = { deliver: [], abort: [], children: [], messages: [], states: [], successor: undefined, armed: false };
+    let length = 0;
+    const full = () => facts.length >= maxTurnFacts || length >= maxTurnLength;
     const apply = (body: FactBody): void => {
+      length += factLength(body);
       const fact = Object.assign(body, { at: now });
       this.replay.apply(fact);
       facts.push(fact);
@@ -215,7 +221,7 @@ export class ActiveRun implements Writing {
     let mailGot = this.#mailSaved;
     let steps = 0;
     for (;;) {
-      while (this.#arrived.length > 0 && facts.length < maxTurnFacts) {
+      while (this.#arrived.length > 0 && !full()) {
         const { body, seq } = this.#arrived.shift() as Arrival;
         if (seq !== undefined) mailGot = seq;
         if (body.type === "child.ended") this.children.delete(body.step);
@@ -226,14 +232,14 @@ export class ActiveRun implements Writing {
       this.#backlog = [];
       if (wishes.length === 0 && this.#arrived.length === 0) break;
       for (let i = 0; i < wishes.length; i++) {
-        if (facts.length >= maxTurnFacts || ((++steps & 15) === 0 && world.clock.elapsed() > until)) {
+        if (full() || ((++steps & 15) === 0 && world.clock.elapsed() > until)) {
           this.#backlog = wishes.slice(i);
           break;
         }
         const wish = wishes[i] as Command;
         if (this.replay.isOpen(wish.key)) this.#perform(wish, apply, out, now, facts);
       }
-      if (this.#backlog.length > 0 || facts.length >= maxTurnFacts) break;
+      if (this.#backlog.length > 0 || full()) break;
     }
     if (facts.length === 0) {
       this.#afterAccept(out);
@@ -459,6 +465,14 @@ export class ActiveRun implements Writing {
       error: { code: "RUN_ID_CONFLICT", message: `the run id "${runId}" is taken by another run: give the child another runId` },
     });
   }
+}
+
+/** About the length of the values in a fact; the rest of it is short. */
+function factLength(fact: FactBody): number {
+  const { input, output, state, payload, note } = fact as { readonly [field in "input" | "output" | "state" | "payload" | "note"]?: Json };
+  let length = 0;
+  for (const value of [input, output, state, payload, note]) if (value !== undefined) length += roughLength(value, maxTurnLength);
+  return length;
 }
 
 function childEnded(step: string, runId: string, final: FinalBody, workflow: string): FactBody {

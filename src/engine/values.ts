@@ -19,7 +19,8 @@ export function isSmall(value: Json): boolean {
   return roughLength(value, 4096) < 4096;
 }
 
-function roughLength(value: Json, enough: number): number {
+/** About as many characters as its JSON has; it stops counting at `enough`. */
+export function roughLength(value: Json, enough: number): number {
   if (typeof value === "string") return value.length + 3;
   if (typeof value !== "object" || value === null) return 24;
   let length = 2;
