@@ -10,7 +10,7 @@
 import type { Fact } from "./fact.ts";
 import { OnexError } from "./failure.ts";
 import { asMaker, type Maker, Op } from "./operation.ts";
-import type { Closing, Scope } from "./scope.ts";
+import type { Closing, Owed, Scope } from "./scope.ts";
 import { rememberReturns, unwound } from "./unwind.ts";
 
 /** What a fiber waits for: something of the outside (a step) or other fibers (a join). */
@@ -130,6 +130,11 @@ export class Fiber implements Maker {
   #enqueue(): void {
     this.queued = true;
     this.driver.ready(this);
+  }
+
+  /** What it did is undone with its scope, unless it is an undo or a cleanup itself. */
+  owe(entry: Owed): void {
+    if (this.scope && !this.undoing && !this.returning) this.scope.owed.push(entry);
   }
 
   /** F2. A loser of a race closes its scope as one; everything else as failed. */

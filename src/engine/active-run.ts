@@ -286,7 +286,7 @@ export class ActiveRun implements Writing {
           runId: wish.runId,
           messageId: `${this.id}/${wish.step}/cancel`,
           kind: "cancel",
-          body: `{"reason":"its parent ${this.id.replaceAll('"', "'")} gave it up"}`,
+          body: JSON.stringify({ reason: `its parent ${this.id} gave it up` }),
         });
         return;
       case "arm":

@@ -15,7 +15,7 @@ import type { ActiveRun } from "./active-run.ts";
 import type { StartOptions } from "./api.ts";
 import { startInput } from "./inline.ts";
 import type { Runtime } from "./runtime.ts";
-import { canonical, checkSize } from "./values.ts";
+import { canonical, checkId, checkSize } from "./values.ts";
 
 /** A run's fold, and the log that its workflow writes: silent while replaying, and let out when a turn is accepted. */
 export interface Folded {
@@ -155,6 +155,7 @@ export function child(
 ): Begun | { readonly error: Failure } {
   const contract = wish.callee as WorkflowContract;
   try {
+    checkId("the runId of the child", wish.runId);
     const existing = runtime.store.run(wish.runId);
     if (existing !== undefined && !(existing instanceof Promise))
       throw new OnexError("RUN_ID_CONFLICT", `the run id "${wish.runId}" is taken by another run: give the child another runId`);

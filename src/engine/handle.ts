@@ -10,7 +10,7 @@ import type { Signal } from "../node/signal.ts";
 import type { Message, Posted, RunRow } from "../store/store.ts";
 import type { Run } from "./api.ts";
 import type { Engine } from "./engine.ts";
-import { checkSize } from "./values.ts";
+import { checkId, checkSize } from "./values.ts";
 import { finalOf } from "./watchers.ts";
 
 export class RunHandle<Output> implements Run<Output> {
@@ -139,6 +139,7 @@ export class RunHandle<Output> implements Run<Output> {
 
   async signal(signal: string | Signal<Schema>, payload: unknown, options: { readonly messageId?: string } = {}): Promise<void> {
     const name = typeof signal === "string" ? signal : signal.name;
+    if (options.messageId !== undefined) checkId("messageId", options.messageId);
     const json = toJson(payload, `signal ${name}: payload`);
     checkSize(json, this.#engine.settings.maxValueBytes, `signal ${name}: payload`);
     const problem = typeof signal === "string" ? undefined : check(signal.payload, json, `signal ${name}`).problem;

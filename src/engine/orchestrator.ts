@@ -17,6 +17,7 @@ import { startInput } from "./inline.ts";
 import { Durations, processed, startOptions } from "./process.ts";
 import { Services } from "./services.ts";
 import { systemWorld } from "./system.ts";
+import { checkId } from "./values.ts";
 import type { World } from "./world.ts";
 
 const mib = 1024 * 1024;
@@ -195,10 +196,5 @@ function checkStart(options: StartOptions): void {
   const { priority, runId } = options;
   if (priority !== undefined && !(Number.isInteger(priority) && priority >= 1 && priority <= 1000))
     throw new OnexError("OPTION_INVALID", `priority is ${priority}: give a whole number from 1 (first) to 1000`);
-  // Control characters and lone surrogates do not survive in every store, and nobody can type them.
-  if (runId !== undefined && (runId === "" || runId.length > 512 || /\p{Cc}|\p{Cs}/u.test(runId)))
-    throw new OnexError(
-      "OPTION_INVALID",
-      `runId ${JSON.stringify(runId)} is empty, longer than 512 characters, or holds control characters`,
-    );
+  if (runId !== undefined) checkId("runId", runId);
 }

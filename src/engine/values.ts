@@ -41,3 +41,15 @@ export function canonical(value: Json): string {
     .map((key) => `${JSON.stringify(key)}:${canonical(object[key] as Json)}`)
     .join(",")}}`;
 }
+
+/**
+ * An id that every store keeps as it is: control characters and lone surrogates do not survive in all of them, and nobody
+ * can type them. Throws OnexError `OPTION_INVALID`.
+ */
+export function checkId(what: string, id: string): void {
+  if (id === "" || id.length > 512 || /\p{Cc}|\p{Cs}/u.test(id))
+    throw new OnexError(
+      "OPTION_INVALID",
+      `${what} ${JSON.stringify(id)} is empty, longer than 512 characters, or holds control characters`,
+    );
+}

@@ -125,19 +125,17 @@ export class ChildStep implements Pending, News {
   }
 
   #completed(fact: FactOf<"child.ended">): void {
-    const { scope, undoing, returning } = this.#fiber;
     const output = fact.output ?? null;
-    if (scope && !undoing && !returning)
-      scope.owed.push({
-        step: this.#step,
-        order: this.#desk.nextOrder(),
-        callee: this.#callee,
-        input: this.#input,
-        output,
-        keep: this.#options.keep ?? false,
-        undo: this.#options.undo,
-        childId: fact.runId,
-      });
+    this.#fiber.owe({
+      step: this.#step,
+      order: this.#desk.nextOrder(),
+      callee: this.#callee,
+      input: this.#input,
+      output,
+      keep: this.#options.keep ?? false,
+      undo: this.#options.undo,
+      childId: fact.runId,
+    });
     this.#close();
     try {
       this.#fiber.resume(this.#callee.decode(output));

@@ -252,9 +252,8 @@ export class EffectStep implements Pending, News {
   }
 
   #owe(output: Json | undefined): void {
-    const { scope, undoing, returning } = this.#fiber;
-    if (!scope || undoing || returning || this.#callee.readonly || this.#callee.irreversible !== undefined) return;
-    scope.owed.push({
+    if (this.#callee.readonly || this.#callee.irreversible !== undefined) return;
+    this.#fiber.owe({
       step: this.#step,
       order: this.#desk.nextOrder(),
       callee: this.#callee,

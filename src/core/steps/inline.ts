@@ -87,9 +87,8 @@ export class ReduceStep extends InlineStep {
     if (fact.type !== "reducer.applied" || fact.node !== this.#callee.name)
       throw mismatch(fact, `applies an event to ${this.#callee.name} there`);
     if (!sameJson(fact.input, this.#event)) throw mismatch(fact, `applies another event to ${this.#callee.name} there`);
-    const { scope, undoing, returning } = this.fiber;
-    if (scope && !undoing && !returning && this.#callee.undoEvent)
-      scope.owed.push({
+    if (this.#callee.undoEvent)
+      this.fiber.owe({
         step: this.step,
         order: this.desk.nextOrder(),
         callee: this.#callee,
