@@ -27,6 +27,7 @@ import type { Runtime, Settings } from "./runtime.ts";
 import { Services } from "./services.ts";
 import { States } from "./states.ts";
 import { Timers } from "./timers.ts";
+import type { Parts } from "./views.ts";
 import { Watchers } from "./watchers.ts";
 import type { World } from "./world.ts";
 import { Writer } from "./writer.ts";
@@ -55,6 +56,12 @@ export class Engine implements Runtime {
   readonly watchers: Watchers;
   readonly definitions: Definitions;
   readonly parkedFolds = new ParkedFolds();
+  /** What metrics and health show. */
+  readonly parts: Parts = {
+    breakers: () => [],
+    nodes: () => [],
+    admission: () => ({ active: this.activeCount, queued: 0, max: undefined }),
+  };
   readonly guard: <T>(advance: () => T) => T;
   closing = false;
   owner = false;
