@@ -458,7 +458,7 @@ export class Replay implements Performing {
   acting(): void {
     const { maxActions } = this.defaults;
     if (maxActions === undefined || ++this.#actions <= maxActions) return;
-    const message = `the run has made ${maxActions} calls of nodes, as many as maxActionsPerWorkflow allows: raise it, or go on by \`restart(input)\``;
+    const message = `the run wants more calls of nodes than maxActionsPerWorkflow = ${maxActions}: raise it, or go on by \`restart(input)\``;
     this.stop({ how: "failed", error: { code: "ACTIONS_EXHAUSTED", message } });
   }
   #actions = 0;

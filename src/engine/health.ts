@@ -45,6 +45,8 @@ export interface HealthOptions {
   readonly timeoutMs?: number;
 }
 
+/** How long a part may take to say how it is. */
+export const probeMs = 2_000;
 /** Fewer runs in the window say nothing about how well runs do. */
 const enoughRuns = 10;
 const poorSuccessRate = 50;
@@ -58,7 +60,7 @@ const bad = (health: ComponentHealth, reason: string): Finding => ({ health, rea
 
 export async function checkHealth(engine: Engine, thresholdMs: number, options: HealthOptions): Promise<HealthReport> {
   const { clock } = engine.world;
-  const timeoutMs = options.timeoutMs ?? 2_000;
+  const timeoutMs = options.timeoutMs ?? probeMs;
   const asks = <T>(name: string, ask: () => T | Promise<T>) => probe(clock, timeoutMs, name, ask);
   const [registry, breakers, nodes, store, drives, admission] = await Promise.all([
     asks("workflowRegistry", () => engine.registry.names("workflow").length),

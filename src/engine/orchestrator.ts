@@ -16,7 +16,7 @@ import { acquired, fresh, newRun, questionDigest, type StartSpec, startedFact } 
 import { settingsOf } from "./config-settings.ts";
 import { Engine } from "./engine.ts";
 import { RunHandle } from "./handle.ts";
-import { checkHealth, circuitState, type HealthOptions, type HealthReport } from "./health.ts";
+import { checkHealth, circuitState, type HealthOptions, type HealthReport, probe, probeMs } from "./health.ts";
 import { startInput } from "./inline.ts";
 import { performanceTier } from "./metrics/tier.ts";
 import { asked, processed } from "./process.ts";
@@ -193,13 +193,14 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
   async getPerformanceMetrics(): Promise<PerformanceMetrics> {
     const { engine } = this;
     const circuitBreakers = engine.parts.breakers();
+    const admission = await probe(engine.world.clock, probeMs, "admission", () => engine.parts.admission());
     const { commits, redelivered, takenOver, callsInFlight } = this.stats();
     return {
       ...engine.metrics.report(),
       activeWorkflows: engine.activeCount,
       circuitBreakerStatus: circuitState(circuitBreakers),
       circuitBreakers,
-      admission: await engine.parts.admission(),
+      admission: "value" in admission ? admission.value : { active: engine.activeCount, queued: 0, max: undefined },
       performanceThresholdMs: engine.settings.performanceThresholdMs,
       commits,
       redelivered,
