@@ -1,9 +1,12 @@
 /** Health: every probe for itself, the same shape always, and never a throw. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { orchestratorIn } from "../../src/engine/orchestrator.ts";
 import { sha256 } from "../../src/engine/system.ts";
 import type { World } from "../../src/engine/world.ts";
-import { effect, Fatal, memory, type Store, sleep, workflow } from "../../src/index.ts";
+import { createOrchestrator, effect, Fatal, memory, type Store, sleep, sqlite, workflow } from "../../src/index.ts";
 import type { OpenStore } from "../../src/store/store.ts";
 import { VirtualClock } from "../../src/testing/clock.ts";
 import { testOrchestrator } from "../../src/testing/index.ts";
@@ -140,6 +143,22 @@ test("a client is healthy while somebody drives the store", async () => {
   expect(await client.o.healthCheck()).toMatchObject({ status: "healthy" });
   await owner.o.close();
   expect(await client.o.healthCheck()).toMatchObject({ status: "degraded", components: { scheduler: "degraded" } });
+});
+
+test("over a file, in the process that owns it and in one that does not", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "onex-health-"));
+  const store = sqlite(join(folder, "runs.db"));
+  const owner = createOrchestrator({ store, nodes: [flow], log: quiet });
+  const client = createOrchestrator({ store, nodes: [], log: quiet });
+  try {
+    for (const one of [owner, client]) expect(await one.healthCheck()).toMatchObject({ status: "healthy", reasons: [] });
+    await owner.close();
+    expect(await client.healthCheck()).toMatchObject({ status: "degraded", reasons: [expect.stringMatching(/no process owns/)] });
+    expect(await owner.healthCheck()).toMatchObject({ status: "unhealthy" });
+  } finally {
+    await client.close();
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test("D15, D19: capacity is what admission says, and no limit is no division", async () => {
