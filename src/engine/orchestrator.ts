@@ -171,14 +171,16 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
 
   async process(input: ProcessInput<string, unknown>): Promise<ProcessOutput<never, never>> {
     this.#mustBeOpen();
-    const { type, version, context, options, deadline } = asked(input as ProcessInput, this.engine.store.now());
+    // Read before the first wait: the caller may change the object meanwhile.
+    const given = asked(input as ProcessInput, this.engine.store.now());
+    const { type, version, context, options, deadline } = given;
     const contract = this.engine.definitions.get(type, version);
     const handle = await this.#start<Json>(contract, context, options, deadline);
     const { metrics, settings } = this.engine;
     // A client drives no runs, so it knows of this one alone.
     const tierOf = (ms: number, success: boolean) =>
       this.engine.owner || !success ? metrics.tierOf(type) : performanceTier(ms, settings.performanceThresholdMs);
-    return (await processed(handle, input as ProcessInput, tierOf)) as ProcessOutput<never, never>;
+    return (await processed(handle, given, tierOf)) as ProcessOutput<never, never>;
   }
 
   async getWorkflowStatus(workflowId: string): Promise<RunView | undefined> {

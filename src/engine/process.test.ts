@@ -5,7 +5,14 @@ import { asked } from "./process.ts";
 const refused = (code: string, message: RegExp) => expect.objectContaining({ code, message: expect.stringMatching(message) });
 
 test("what is asked of a process becomes what is asked of a start", () => {
-  expect(asked({ workflowType: "w" }, 0)).toEqual({ type: "w", version: undefined, context: null, deadline: undefined, options: {} });
+  expect(asked({ workflowType: "w" }, 0)).toEqual({
+    type: "w",
+    version: undefined,
+    context: null,
+    stepNames: [],
+    deadline: undefined,
+    options: {},
+  });
   const full: ProcessInput = {
     workflowType: "w",
     workflowVersion: "1.2",
@@ -20,6 +27,7 @@ test("what is asked of a process becomes what is asked of a start", () => {
     type: "w",
     version: "1.2",
     context: { x: 1 },
+    stepNames: ["a"],
     deadline: 5,
     options: { runId: "k", correlationId: "c", priority: 3, stepInputs: { a: { b: 1 } } },
   });

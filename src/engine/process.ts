@@ -24,6 +24,8 @@ export interface Asked {
   readonly version: string | undefined;
   readonly context: unknown;
   readonly options: StartOptions;
+  /** Names in `stepInputs`. */
+  readonly stepNames: readonly string[];
   /** Ms since 1970. */
   readonly deadline: number | undefined;
 }
@@ -49,6 +51,7 @@ export function asked(input: ProcessInput, now: number): Asked {
     type: input.workflowType,
     version: workflowVersion ?? undefined,
     context: input.workflowContext ?? null,
+    stepNames: Object.keys(stepInputs ?? {}),
     deadline,
     options: {
       ...(idempotencyKey == null ? {} : { runId: idempotencyKey }),
@@ -62,7 +65,7 @@ export function asked(input: ProcessInput, now: number): Asked {
 /** Waits for the run and says how it went, in every field of the template (features 88 to 99). */
 export async function processed(
   handle: RunHandle<Json>,
-  input: ProcessInput,
+  { type, stepNames }: Asked,
   tierOf: (durationMs: number, success: boolean) => Tier,
 ): Promise<ProcessOutput> {
   await handle.final();
@@ -72,7 +75,7 @@ export async function processed(
   const executed = run.steps.filter(ran);
   const nodes = executed.filter((step) => step.kind !== "sleep" && step.kind !== "signal" && step.kind !== "value");
   return {
-    workflowType: input.workflowType,
+    workflowType: type,
     workflowId: run.runId,
     correlationId: run.correlationId,
     timestamp: run.endedAt ?? run.startedAt,
@@ -89,7 +92,7 @@ export async function processed(
       retryCount: run.retries,
       compensationApplied: run.compensated,
       performanceTier: tierOf(processingTimeMs, success),
-      unusedStepInputs: Object.keys(input.stepInputs ?? {}).filter((name) => !run.steps.some((step) => nameOf(step) === name)),
+      unusedStepInputs: stepNames.filter((name) => !run.steps.some((step) => nameOf(step) === name)),
     },
   };
 }
