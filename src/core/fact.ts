@@ -3,6 +3,7 @@
  * A fact is either news from outside (an answer, a timer, a message) or the record of a wish of the core
  * (`action.dispatched`, `timer.set`, …): then it must match an open wish, on replay too.
  */
+import type { RunDefaults } from "./defaults.ts";
 import type { Failure } from "./failure.ts";
 import type { Json } from "./json.ts";
 
@@ -27,6 +28,8 @@ export type FactBody =
       readonly deadline?: number;
       readonly stepInputs?: Readonly<Record<string, Readonly<Record<string, Json>>>>;
       readonly parent?: { readonly runId: string; readonly step: string };
+      /** As configured when the run began; a log without them has the built-in ones. */
+      readonly defaults?: RunDefaults;
       /** Hash of the YAML definition that the run is pinned to. */
       readonly definition?: string;
       /** How many logs this id has had before: 1 after the first `restart`. */

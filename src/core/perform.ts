@@ -16,6 +16,8 @@ import type { Verdict } from "./verdict.ts";
 
 /** The run, as operations see it that are begun. */
 export interface Performing extends Driver, Desk {
+  /** The workflow calls a node: past the run's limit it ends. */
+  acting(): void;
   /** The workflow calls this child workflow. */
   met(callee: Callee): void;
   undoFailed(step: string, error: unknown): void;
@@ -65,6 +67,7 @@ function call(run: Performing, fiber: Fiber, spec: OpSpec & { readonly kind: "ca
   const options: CallOptions = spec.options;
   const step = fiber.names.next(options.step ?? callee.name);
   const input = toJson(spec.input, `step ${step}: input of ${callee.kind} ${callee.name}`);
+  if (!fiber.undoing && !fiber.returning) run.acting();
   switch (callee.kind) {
     case "effect":
       return new EffectStep(run, fiber, step, callee, input, options);
@@ -124,7 +127,7 @@ function race(run: Performing, fiber: Fiber, spec: OpSpec & { readonly kind: "ra
 }
 
 function each(run: Performing, fiber: Fiber, spec: OpSpec & { readonly kind: "each" }): Pending {
-  const { concurrency = 10, batchSize, key } = spec.options;
+  const { concurrency = run.defaults.concurrency ?? 10, batchSize, key } = spec.options;
   if (!(concurrency >= 1) || (batchSize !== undefined && !(batchSize >= 1)))
     throw new OnexError("BRANCH_INVALID", "each: concurrency and batchSize are whole numbers of at least 1");
   const items: readonly unknown[] = batchSize === undefined ? spec.items : batches(spec.items, batchSize);

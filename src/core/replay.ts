@@ -9,6 +9,7 @@
  * R5 The last wish is `finish`, and it comes when every fiber has settled and every undo has ended.
  */
 import type { Command } from "./command.ts";
+import { builtIn, type RunDefaults } from "./defaults.ts";
 import type { Fact, FactBody, FinalBody, Mail, RunStatus, Started } from "./fact.ts";
 import { failureOf, OnexError, StepError } from "./failure.ts";
 import { Fiber, Names, type Settled } from "./fiber.ts";
@@ -27,7 +28,8 @@ import { finalFact, judge, statusOf, type Verdict } from "./verdict.ts";
 
 /** What is run: a generator over a recorded input. */
 export interface Program {
-  readonly onFailure: "compensate" | "stop";
+  /** Undefined: as the defaults of the run say. */
+  readonly onFailure: "compensate" | "stop" | undefined;
   begin(started: Started): Generator<unknown, unknown, unknown>;
   /** The returned value as it is recorded. Throws OnexError when it cannot be. */
   finish(returned: unknown): Json;
@@ -61,6 +63,7 @@ export class Replay implements Performing {
   now = 0;
   seed = 0;
   priority = 100;
+  defaults: RunDefaults = builtIn;
   /** Facts folded so far. */
   length = 0;
   #started: Started | undefined;
@@ -155,6 +158,7 @@ export class Replay implements Performing {
     this.#started = fact;
     this.seed = fact.seed;
     this.priority = fact.priority;
+    this.defaults = fact.defaults ?? builtIn;
     for (const mail of fact.mail ?? []) this.#deliverMail(mail);
     if (fact.deadline !== undefined) this.wish({ type: "arm", key: `t:${deadline}`, step: deadline, due: fact.deadline });
     this.#root = new Fiber(this, this.#begin(fact), {
@@ -451,6 +455,14 @@ export class Replay implements Performing {
     this.record({ type: "undo.failed", step, error: undoFailure(error) });
   }
 
+  acting(): void {
+    const { maxActions } = this.defaults;
+    if (maxActions === undefined || ++this.#actions <= maxActions) return;
+    const message = `the run wants more calls of nodes than maxActionsPerWorkflow = ${maxActions}: raise it, or go on by \`restart(input)\``;
+    this.stop({ how: "failed", error: { code: "ACTIONS_EXHAUSTED", message } });
+  }
+  #actions = 0;
+
   met(callee: Callee): void {
     this.#options.met?.(callee);
   }
@@ -511,7 +523,7 @@ export class Replay implements Performing {
     const well = verdict.how === "completed" || verdict.how === "restarted";
     if (this.#rootScope.owed.length > 0 && !this.#closed) {
       this.#closed = true;
-      if (!well && this.#program.onFailure === "stop") {
+      if (!well && (this.#program.onFailure ?? this.defaults.onFailure) === "stop") {
         for (const entry of this.#rootScope.takeAll()) this.#notUndone.push(entry.step);
       } else {
         const kept = well ? this.#rootScope.owed.filter((entry) => entry.output !== undefined || entry.keep) : [];

@@ -10,6 +10,12 @@ import type { Provided } from "../node/service.ts";
 import type { Signal } from "../node/signal.ts";
 import type { Workflow } from "../node/workflow.ts";
 import type { RunRow, Store } from "../store/store.ts";
+import type { OrchestratorConfig } from "./config.ts";
+import type { CircuitState, HealthOptions, HealthReport } from "./health.ts";
+import type { RunMetrics } from "./metrics/metrics.ts";
+import type { Tier } from "./metrics/tier.ts";
+import type { AdmissionView, BreakerView } from "./views.ts";
+import type { WorkflowRegistry } from "./workflow-registry.ts";
 
 export interface StartOptions {
   /** The same id is the same run; with another input it is `RUN_ID_CONFLICT`. Default a UUIDv7. */
@@ -41,15 +47,28 @@ export interface Run<Output = unknown> {
   resume(options?: { readonly step: string } & ({ readonly as: "retry" | "fail" } | { readonly output: Json })): Promise<void>;
 }
 
+/** What may be left out may be `null` as well. */
 export interface ProcessInput<Type extends string = string, Context = Json> {
   readonly workflowType: Type;
-  readonly workflowContext?: Context;
-  readonly stepInputs?: StartOptions["stepInputs"];
-  readonly correlationId?: string;
-  readonly idempotencyKey?: string;
-  readonly priority?: number;
+  /** The newest that fits "1", "1.2" or "1.2.0"; default the newest of all. */
+  readonly workflowVersion?: string | null;
+  /** The input of the workflow. */
+  readonly workflowContext?: Context | null;
+  readonly stepInputs?: StartOptions["stepInputs"] | null;
+  readonly correlationId?: string | null;
+  /** The run's id: the same key is the same run. */
+  readonly idempotencyKey?: string | null;
+  readonly priority?: number | null;
   /** Absolute. */
-  readonly deadline?: Date | number;
+  readonly deadline?: Date | number | null;
+}
+/** A step, with the template's names beside ours. */
+export interface ProcessStep extends StepView {
+  /** The same as `step`: its path, which no other step of the run has. */
+  readonly stepName: string;
+  readonly result: Json;
+  readonly success: boolean;
+  readonly errorMessage: string | null;
 }
 export interface ProcessOutput<Type extends string = string, Output = Json> {
   readonly workflowType: Type;
@@ -58,7 +77,7 @@ export interface ProcessOutput<Type extends string = string, Output = Json> {
   readonly timestamp: number;
   readonly success: boolean;
   readonly finalState: RunStatus;
-  readonly workflowResult: { readonly steps: readonly StepView[]; readonly finalOutput: Output | null };
+  readonly workflowResult: { readonly steps: readonly ProcessStep[]; readonly finalOutput: Output | null };
   readonly errorMessage: string | null;
   readonly errorCode: string | null;
   readonly processingTimeMs: number;
@@ -68,7 +87,8 @@ export interface ProcessOutput<Type extends string = string, Output = Json> {
     readonly workflowVersion: string;
     readonly retryCount: number;
     readonly compensationApplied: boolean;
-    readonly performanceTier: "optimal" | "good" | "degraded" | "poor";
+    /** Of the last ten runs of this type that completed, this one among them. */
+    readonly performanceTier: Tier;
     /** Names in `stepInputs` that no step had. */
     readonly unusedStepInputs: readonly string[];
   };
@@ -81,6 +101,8 @@ export interface OrchestratorOptions<N extends readonly AnyNode[]> {
   readonly provide?: readonly Provided[];
   /** Where nodes live that are not in this process: node name → URL, from configuration. Not built yet: `NOT_BUILT`. */
   readonly endpoints?: Readonly<Record<string, string>>;
+  /** The settings of the ONEX templates; `preset("production")` and the like are a start. */
+  readonly config?: OrchestratorConfig;
   /** Default: warnings and errors to stderr. */
   readonly log?: Log;
   /** Runs whose next wake is further away than this are put down, ms; default 1000. */
@@ -89,6 +111,22 @@ export interface OrchestratorOptions<N extends readonly AnyNode[]> {
   readonly abortGraceMs?: number;
   /** Largest value that is recorded, bytes of JSON; default 1 MiB, at most 16 MiB. */
   readonly maxValueBytes?: number;
+}
+/** Of the runs that ended in this process since it was made; those under way are counted in `activeWorkflows` alone. */
+export interface PerformanceMetrics extends RunMetrics {
+  /** Runs that are driven now; those that were put down are not. */
+  readonly activeWorkflows: number;
+  /** The worst of `circuitBreakers`. */
+  readonly circuitBreakerStatus: CircuitState;
+  readonly circuitBreakers: readonly BreakerView[];
+  readonly admission: AdmissionView;
+  readonly performanceThresholdMs: number;
+  readonly commits: number;
+  /** Calls sent again after a process died with them unanswered. */
+  readonly redelivered: number;
+  /** Runs taken over from a process that died. */
+  readonly takenOver: number;
+  readonly callsInFlight: number;
 }
 export type Named<N extends readonly AnyNode[]> = {
   readonly [W in N[number] as W extends Workflow<infer _I, infer _O, infer Name> ? Name : never]: W;
@@ -104,6 +142,14 @@ export interface Orchestrator<N extends readonly AnyNode[] = readonly AnyNode[]>
   process<T extends keyof Named<N> & string>(
     input: ProcessInput<T, InputOf<Named<N>[T]>>,
   ): Promise<ProcessOutput<T, OutputOf<Named<N>[T]>>>;
+  /** How the run stands, as a copy; undefined when there is no such run. */
+  getWorkflowStatus(workflowId: string): Promise<RunView | undefined>;
+  /** Figures of the runs that this process drove. */
+  getPerformanceMetrics(): Promise<PerformanceMetrics>;
+  /** Never throws; a part that fails or hangs is reported, and hides nothing of the others. */
+  healthCheck(options?: HealthOptions): Promise<HealthReport>;
+  /** The workflows that can be started by type. */
+  readonly registry: WorkflowRegistry;
   read<S, K extends readonly unknown[]>(reducer: Reducer<never, S, K>, ...key: K): Promise<S>;
   /** Runs in the store, newest first. */
   list(filter?: {
@@ -126,6 +172,6 @@ export interface Orchestrator<N extends readonly AnyNode[] = readonly AnyNode[]>
     readonly takenOver: number;
     readonly callsInFlight: number;
   };
-  /** Starts nothing new, waits for calls in flight, aborts the rest, puts all runs down. Default grace 10 s. */
+  /** Starts nothing new, waits for calls in flight, aborts the rest, puts all runs down. Default grace `config.timeouts.shutdownMs`, else 10 s. */
   close(options?: { readonly graceMs?: number }): Promise<void>;
 }

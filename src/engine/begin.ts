@@ -57,7 +57,8 @@ export function fresh(runtime: Runtime, runId: string, contract: WorkflowContrac
 function programOf(runtime: Runtime, runId: string, contract: WorkflowContract, log: RunLog): Program {
   return {
     onFailure: contract.onFailure,
-    begin: (started) => contract.begin(started.input, { runId, correlationId: started.correlationId, log: log.log }, runtime.registry),
+    begin: ({ input, correlationId, defaults }) =>
+      contract.begin(input, { runId, correlationId, log: log.log }, runtime.registry, defaults),
     finish: (returned) => {
       const output = recordedOutput(contract, returned);
       checkSize(output, runtime.settings.maxValueBytes, `workflow ${contract.name}: output`);
@@ -98,6 +99,8 @@ export function startedFact(runtime: Runtime, spec: StartSpec, now: number): Sta
   const { contract, options } = spec;
   const timeout = options.timeout ?? contract.timeout;
   const deadlines = [spec.deadline, timeout === undefined ? undefined : now + durationMs(timeout)].filter((due) => due !== undefined);
+  const { runDefaults, runTimeoutMs } = runtime.settings;
+  if (deadlines.length === 0 && runTimeoutMs !== undefined && !spec.parent) deadlines.push(now + runTimeoutMs);
   const plan = (contract as WorkflowContract).plan;
   return {
     type: "run.started",
@@ -110,6 +113,7 @@ export function startedFact(runtime: Runtime, spec: StartSpec, now: number): Sta
     ...(deadlines.length > 0 ? { deadline: Math.min(...deadlines) } : {}),
     ...(options.stepInputs ? { stepInputs: options.stepInputs } : {}),
     ...(spec.parent ? { parent: spec.parent } : {}),
+    ...(runDefaults ? { defaults: runDefaults } : {}),
     ...(plan ? { definition: plan.hash } : {}),
     at: now,
   };
@@ -182,7 +186,9 @@ export function child(
 export function successor(runtime: Runtime, ended: ActiveRun, contract: WorkflowContract, input: Json, now: number): Begun {
   const before = ended.replay.started as Started;
   const mail = ended.replay.mailbox;
-  const { deadline: _past, mail: _read, ...kept } = before;
+  const { deadline: _past, mail: _read, defaults: _then, ...kept } = before;
+  const { runDefaults, runTimeoutMs } = runtime.settings;
+  const timeoutMs = contract.timeout === undefined ? (before.parent ? undefined : runTimeoutMs) : durationMs(contract.timeout);
   const started: Started = {
     ...kept,
     input,
@@ -190,7 +196,8 @@ export function successor(runtime: Runtime, ended: ActiveRun, contract: Workflow
     seed: runtime.world.entropy.seed(),
     at: now,
     ...(mail.length > 0 ? { mail } : {}),
-    ...(contract.timeout === undefined ? {} : { deadline: now + durationMs(contract.timeout) }),
+    ...(runDefaults ? { defaults: runDefaults } : {}),
+    ...(timeoutMs === undefined ? {} : { deadline: now + timeoutMs }),
   };
   const folded = fresh(runtime, ended.id, contract);
   return { ...folded, run: { ...ended.row, at: now }, first: first(runtime, started, folded) };

@@ -1,10 +1,10 @@
 /** The workflows that this process holds, YAML definitions of earlier files included: a run is pinned to what it started with. */
 import type { Started } from "../core/fact.ts";
-import { OnexError } from "../core/failure.ts";
 import type { PlanSource, WorkflowContract } from "../node/contract.ts";
 import type { Registry } from "../node/registry.ts";
 import { restoreWorkflow } from "../plan/workflow.ts";
 import type { OpenStore } from "../store/store.ts";
+import { unknown } from "./workflow-registry.ts";
 
 export class Definitions {
   readonly #registry: Registry;
@@ -63,11 +63,6 @@ export class Definitions {
     const found = this.#registry.find("workflow", version === undefined ? name : `${name}@${version}`)?.contract as
       | WorkflowContract
       | undefined;
-    if (found) return found;
-    const names = this.#registry.names("workflow");
-    throw new OnexError(
-      "WORKFLOW_UNKNOWN",
-      `this orchestrator holds no workflow "${name}"${version === undefined ? "" : `@${version}`}; it holds ${names.length === 0 ? "none" : names.join(", ")}: add it to \`nodes\``,
-    );
+    return found ?? unknown(this.#registry, name, version);
   }
 }

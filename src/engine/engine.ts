@@ -22,6 +22,7 @@ import type { Call } from "./call.ts";
 import { Definitions } from "./definitions.ts";
 import { guarded, unguarded } from "./guard.ts";
 import { Intake } from "./intake.ts";
+import { Metrics } from "./metrics/metrics.ts";
 import { ParkedFolds } from "./parked.ts";
 import type { Runtime, Settings } from "./runtime.ts";
 import { Services } from "./services.ts";
@@ -56,6 +57,7 @@ export class Engine implements Runtime {
   readonly watchers: Watchers;
   readonly definitions: Definitions;
   readonly parkedFolds = new ParkedFolds();
+  readonly metrics: Metrics;
   /** What metrics and health show. */
   readonly parts: Parts = {
     breakers: () => [],
@@ -86,6 +88,7 @@ export class Engine implements Runtime {
     this.settings = options.settings;
     this.registry = new Registry(options.nodes);
     this.services = new Services(options.provide, (node) => world.stage?.isStubbed(node) ?? false);
+    this.metrics = new Metrics(() => world.clock.elapsed(), options.settings.performanceThresholdMs);
     this.guard = world.guarded ? guarded : unguarded;
     this.leaseId = world.entropy.uuid();
     this.stopped = new Promise((resolve, reject) => {
@@ -259,6 +262,7 @@ export class Engine implements Runtime {
     }
     for (const fact of facts)
       if (fact.type === "action.completed" || fact.type === "compute.completed" || fact.type === "reducer.applied") this.counts.steps++;
+    this.metrics.accepted(run, facts, run.quiet);
     run.folded.log.flush();
     this.watchers.publish(run.id, facts);
   }
@@ -274,6 +278,7 @@ export class Engine implements Runtime {
   }
 
   ended(run: ActiveRun, final: Fact & FinalBody, next: Begun | undefined, nextNo: number | undefined): void {
+    this.metrics.ended(run.replay.started, final);
     this.#forget(run);
     if (next && nextNo !== undefined) return this.adopt(next, nextNo, run.mailSaved);
     this.watchers.ended(run.id, final);

@@ -1,33 +1,37 @@
 /** `createOrchestrator`: checks what it is given, opens the store, and is the face of the engine. */
 import { durationMs } from "../core/duration.ts";
 import { OnexError } from "../core/failure.ts";
-import type { Json } from "../core/json.ts";
+import { type Json, toJson } from "../core/json.ts";
+import type { RunView } from "../core/view.ts";
 import type { AnyNode, ReducerContract, WorkflowContract } from "../node/contract.ts";
 import type { Reducer } from "../node/reducer.ts";
 import { Registry } from "../node/registry.ts";
+import type { Provided } from "../node/service.ts";
 import type { Workflow } from "../node/workflow.ts";
 import { encodeFacts } from "../store/codec.ts";
 import type { RunRow } from "../store/store.ts";
 import { ActiveRun } from "./active-run.ts";
-import type { Orchestrator, OrchestratorOptions, ProcessInput, ProcessOutput, Run, StartOptions } from "./api.ts";
+import type { Orchestrator, OrchestratorOptions, PerformanceMetrics, ProcessInput, ProcessOutput, Run, StartOptions } from "./api.ts";
 import { acquired, fresh, newRun, questionDigest, type StartSpec, startedFact } from "./begin.ts";
+import { settingsOf } from "./config-settings.ts";
 import { Engine } from "./engine.ts";
 import { RunHandle } from "./handle.ts";
+import { checkHealth, circuitState, type HealthOptions, type HealthReport, probe, probeMs } from "./health.ts";
 import { startInput } from "./inline.ts";
-import { Durations, processed, startOptions } from "./process.ts";
+import { performanceTier } from "./metrics/tier.ts";
+import { asked, processed } from "./process.ts";
 import { Services } from "./services.ts";
 import { systemWorld } from "./system.ts";
-import { checkId } from "./values.ts";
+import { checkId, checkSize } from "./values.ts";
+import { WorkflowRegistry } from "./workflow-registry.ts";
 import type { World } from "./world.ts";
 
 const mib = 1024 * 1024;
-/** What a run may take to be held good, by the template's default. */
-const performanceThresholdMs = 5_000;
 
 /**
  * The process that drives runs. The store is opened and checked here, so a bad one throws at once.
  * Throws OnexError `NODE_DUPLICATE`, `SERVICE_MISSING`, `SERVICE_DUPLICATE`, `CONTRACT_INVALID`, `OPTION_INVALID`,
- * `NOT_BUILT` for `endpoints`, and what opening the store throws.
+ * `CONFIG_INVALID`, `NOT_BUILT` for `endpoints`, and what opening the store throws.
  */
 export function createOrchestrator<const N extends readonly AnyNode[]>(options: OrchestratorOptions<N>): Orchestrator<N> {
   return orchestratorIn(systemWorld(options.log), options);
@@ -35,22 +39,28 @@ export function createOrchestrator<const N extends readonly AnyNode[]>(options: 
 
 /** As `createOrchestrator`, in a given world; for tests. */
 export function orchestratorIn<const N extends readonly AnyNode[]>(world: World, options: OrchestratorOptions<N>): OrchestratorFace<N> {
-  checkOptions(world, options);
+  const config = settingsOf(options.config, options.store.kind);
+  const provide = [...(options.provide ?? []), ...config.provide];
+  checkOptions(world, options, provide);
   return new OrchestratorFace<N>(
     new Engine(world, {
       store: options.store,
       nodes: options.nodes,
-      provide: options.provide ?? [],
+      provide,
       settings: {
         parkAfterMs: options.parkAfterMs ?? 1_000,
         abortGraceMs: options.abortGraceMs ?? 5_000,
         maxValueBytes: options.maxValueBytes ?? mib,
+        performanceThresholdMs: config.performanceThresholdMs,
+        runDefaults: config.runDefaults,
+        runTimeoutMs: config.runTimeoutMs,
       },
     }),
+    config.shutdownMs,
   );
 }
 
-function checkOptions(world: World, options: OrchestratorOptions<readonly AnyNode[]>): void {
+function checkOptions(world: World, options: OrchestratorOptions<readonly AnyNode[]>, provide: readonly Provided[]): void {
   if (options.endpoints !== undefined)
     throw new OnexError("NOT_BUILT", "`endpoints` is declared in the API but not built yet; leave it out: every node runs in this process");
   const max = options.maxValueBytes;
@@ -62,7 +72,7 @@ function checkOptions(world: World, options: OrchestratorOptions<readonly AnyNod
       throw new OnexError("OPTION_INVALID", `${name} is ${ms}: give ms from 0 to 3600000`);
   }
   const registry = new Registry(options.nodes);
-  const services = new Services(options.provide ?? [], (node) => world.stage?.isStubbed(node) ?? false);
+  const services = new Services(provide, (node) => world.stage?.isStubbed(node) ?? false);
   for (const contract of registry.contracts()) {
     const missing = services.missing(contract);
     if (missing !== undefined)
@@ -76,10 +86,13 @@ function checkOptions(world: World, options: OrchestratorOptions<readonly AnyNod
 
 export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestrator<N> {
   readonly engine: Engine;
-  readonly #durations = new Durations(performanceThresholdMs);
+  readonly registry: WorkflowRegistry;
+  readonly #shutdownMs: number;
 
-  constructor(engine: Engine) {
+  constructor(engine: Engine, shutdownMs: number) {
     this.engine = engine;
+    this.registry = new WorkflowRegistry(engine.registry, engine.world.hash);
+    this.#shutdownMs = shutdownMs;
   }
 
   get role(): "owner" | "client" {
@@ -98,13 +111,15 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
 
   async #start<O>(contract: WorkflowContract, given: unknown, options: StartOptions, deadline: number | undefined): Promise<RunHandle<O>> {
     const { engine } = this;
+    const askedAt = engine.world.clock.elapsed();
     checkStart(options);
     // Its owner drives it: one that is not in `nodes` could not be found again when it is put down. (Throws `WORKFLOW_UNKNOWN`.)
     const asked = { workflow: contract.name, version: contract.version };
     if (engine.owner && !contract.plan && !engine.definitions.find(asked)) engine.definitions.get(contract.name, contract.version);
     const input = startInput(contract, given, engine.settings.maxValueBytes);
     const id = options.runId ?? engine.world.entropy.uuid();
-    const spec: StartSpec = { id, contract, input, options, deadline };
+    const stepInputs = options.stepInputs && checkedStepInputs(options.stepInputs, engine.settings.maxValueBytes);
+    const spec: StartSpec = { id, contract, input, options: stepInputs ? { ...options, stepInputs } : options, deadline };
     const handle = new RunHandle<O>(engine, id, contract);
     const existing = options.runId === undefined ? undefined : (engine.active(id)?.row ?? (await engine.store.run(id)));
     if (existing) return this.#same(handle, existing, spec);
@@ -134,6 +149,7 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
       { runNo: undefined, turn: 0, after: 0, epoch: 1, pos: 0, mailGot: 0 },
       { taking: false, status: "pending" },
     );
+    engine.metrics.asked(active, askedAt);
     active.arrive(started);
     active.arrive(acquired(engine, 1));
     const taken = await engine.begin(active);
@@ -155,11 +171,48 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
 
   async process(input: ProcessInput<string, unknown>): Promise<ProcessOutput<never, never>> {
     this.#mustBeOpen();
-    const contract = this.engine.definitions.get(input.workflowType);
-    const options = startOptions(input as ProcessInput, this.engine.store.now());
-    const deadline = input.deadline === undefined ? undefined : Number(input.deadline);
-    const handle = await this.#start<Json>(contract, input.workflowContext ?? null, options, deadline);
-    return (await processed(handle, input as ProcessInput, this.#durations)) as ProcessOutput<never, never>;
+    // Read before the first wait: the caller may change the object meanwhile.
+    const given = asked(input as ProcessInput, this.engine.store.now());
+    const { type, version, context, options, deadline } = given;
+    const contract = this.engine.definitions.get(type, version);
+    const handle = await this.#start<Json>(contract, context, options, deadline);
+    const { metrics, settings } = this.engine;
+    // A client drives no runs, so it knows of this one alone.
+    const tierOf = (ms: number, success: boolean) =>
+      this.engine.owner || !success ? metrics.tierOf(type) : performanceTier(ms, settings.performanceThresholdMs);
+    return (await processed(handle, given, tierOf)) as ProcessOutput<never, never>;
+  }
+
+  async getWorkflowStatus(workflowId: string): Promise<RunView | undefined> {
+    try {
+      return await this.run(workflowId).status();
+    } catch (error) {
+      if (error instanceof OnexError && error.code === "RUN_UNKNOWN") return undefined;
+      throw error;
+    }
+  }
+
+  async getPerformanceMetrics(): Promise<PerformanceMetrics> {
+    const { engine } = this;
+    const circuitBreakers = engine.parts.breakers();
+    const admission = await probe(engine.world.clock, probeMs, "admission", () => engine.parts.admission());
+    const { commits, redelivered, takenOver, callsInFlight } = this.stats();
+    return {
+      ...engine.metrics.report(),
+      activeWorkflows: engine.activeCount,
+      circuitBreakerStatus: circuitState(circuitBreakers),
+      circuitBreakers,
+      admission: "value" in admission ? admission.value : { active: engine.activeCount, queued: 0, max: undefined },
+      performanceThresholdMs: engine.settings.performanceThresholdMs,
+      commits,
+      redelivered,
+      takenOver,
+      callsInFlight,
+    };
+  }
+
+  healthCheck(options: HealthOptions = {}): Promise<HealthReport> {
+    return checkHealth(this.engine, this.engine.settings.performanceThresholdMs, options);
   }
 
   async read<S, K extends readonly unknown[]>(reducer: Reducer<never, S, K>, ...key: K): Promise<S> {
@@ -181,7 +234,7 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
     return { ...this.engine.counts, commits: this.engine.store.commits, callsInFlight: this.engine.callsInFlight };
   }
   close(options: { readonly graceMs?: number } = {}): Promise<void> {
-    return this.engine.close(options.graceMs ?? 10_000);
+    return this.engine.close(options.graceMs ?? this.#shutdownMs);
   }
 
   #mustBeOpen(): void {
@@ -197,4 +250,14 @@ function checkStart(options: StartOptions): void {
   if (priority !== undefined && !(Number.isInteger(priority) && priority >= 1 && priority <= 1000))
     throw new OnexError("OPTION_INVALID", `priority is ${priority}: give a whole number from 1 (first) to 1000`);
   if (runId !== undefined) checkId("runId", runId);
+}
+
+/** A copy that the caller cannot change any more. Throws OnexError `OPTION_INVALID`, `OUTPUT_NOT_JSON`, `VALUE_TOO_LARGE`. */
+function checkedStepInputs(stepInputs: unknown, maxBytes: number): NonNullable<StartOptions["stepInputs"]> {
+  const isMap = (value: unknown) => typeof value === "object" && value !== null && !Array.isArray(value);
+  if (!isMap(stepInputs) || !Object.values(stepInputs as object).every(isMap))
+    throw new OnexError("OPTION_INVALID", "stepInputs is no map from step names to objects: give { step: { field: value } }");
+  const copy = toJson(stepInputs, "stepInputs");
+  checkSize(copy, maxBytes, "stepInputs");
+  return copy as NonNullable<StartOptions["stepInputs"]>;
 }

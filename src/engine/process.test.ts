@@ -1,36 +1,54 @@
 import { expect, test } from "vitest";
-import { Durations, performanceTier, startOptions } from "./process.ts";
+import type { ProcessInput } from "./api.ts";
+import { asked } from "./process.ts";
 
-test.each([
-  [0, "optimal"],
-  [500, "optimal"],
-  [501, "good"],
-  [1_000, "good"],
-  [1_001, "degraded"],
-  [2_000, "degraded"],
-  [2_001, "poor"],
-])("a mean of %d ms against a threshold of a second is %s", (mean, tier) => {
-  expect(performanceTier(mean, 1_000)).toBe(tier);
-});
-
-test("the tier is that of the last ten", () => {
-  const durations = new Durations(1_000);
-  expect(durations.add(4_000)).toBe("poor");
-  expect(durations.add(0)).toBe("degraded");
-  for (let i = 0; i < 9; i++) durations.add(0);
-  expect(durations.add(100)).toBe("optimal");
-});
+const refused = (code: string, message: RegExp) => expect.objectContaining({ code, message: expect.stringMatching(message) });
 
 test("what is asked of a process becomes what is asked of a start", () => {
-  expect(startOptions({ workflowType: "w" }, 0)).toEqual({});
-  expect(
-    startOptions({ workflowType: "w", idempotencyKey: "k", correlationId: "c", priority: 3, stepInputs: { a: { b: 1 } }, deadline: 5 }, 4),
-  ).toEqual({
-    runId: "k",
+  expect(asked({ workflowType: "w" }, 0)).toEqual({
+    type: "w",
+    version: undefined,
+    context: null,
+    stepNames: [],
+    deadline: undefined,
+    options: {},
+  });
+  const full: ProcessInput = {
+    workflowType: "w",
+    workflowVersion: "1.2",
+    workflowContext: { x: 1 },
+    idempotencyKey: "k",
     correlationId: "c",
     priority: 3,
     stepInputs: { a: { b: 1 } },
+    deadline: new Date(5),
+  };
+  expect(asked(full, 4)).toEqual({
+    type: "w",
+    version: "1.2",
+    context: { x: 1 },
+    stepNames: ["a"],
+    deadline: 5,
+    options: { runId: "k", correlationId: "c", priority: 3, stepInputs: { a: { b: 1 } } },
   });
-  for (const deadline of [4, new Date(3), new Date("soon")])
-    expect(() => startOptions({ workflowType: "w", deadline }, 4)).toThrow(expect.objectContaining({ code: "DEADLINE_PASSED" }));
+});
+
+test("D35: null is as if it were left out", () => {
+  const nulls = { workflowVersion: null, workflowContext: null, stepInputs: null, correlationId: null, idempotencyKey: null };
+  expect(asked({ workflowType: "w", ...nulls, priority: null, deadline: null }, 0)).toEqual(asked({ workflowType: "w" }, 0));
+});
+
+test("a deadline that has passed, or is no time, is refused", () => {
+  for (const deadline of [4, new Date(3), new Date("soon"), Number.NEGATIVE_INFINITY])
+    expect(() => asked({ workflowType: "w", deadline }, 4)).toThrow(refused("DEADLINE_PASSED", /has passed/));
+});
+
+test("what is no argument of process is refused by name", () => {
+  const bad = (input: unknown, message: RegExp) =>
+    expect(() => asked(input as ProcessInput, 0)).toThrow(refused("OPTION_INVALID", message));
+  for (const input of [null, "w", []]) bad(input, /an object with `workflowType`/);
+  bad({}, /workflowType is undefined/);
+  bad({ workflow_type: "w" }, /no field "workflow_type"\. Did you mean "workflowType"\?/);
+  bad({ workflowType: "w", correlationId: 7 }, /correlationId is 7: give text/);
+  bad({ workflowType: "w", idempotencyKey: {} }, /idempotencyKey/);
 });

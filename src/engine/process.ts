@@ -2,75 +2,113 @@
 import { OnexError } from "../core/failure.ts";
 import type { Json } from "../core/json.ts";
 import type { StepView } from "../core/view.ts";
-import type { ProcessInput, ProcessOutput, StartOptions } from "./api.ts";
+import { didYouMean } from "../plan/suggest.ts";
+import type { ProcessInput, ProcessOutput, ProcessStep, StartOptions } from "./api.ts";
 import type { RunHandle } from "./handle.ts";
+import type { Tier } from "./metrics/tier.ts";
 
-export type Tier = ProcessOutput["metadata"]["performanceTier"];
+const fields = [
+  "workflowType",
+  "workflowVersion",
+  "workflowContext",
+  "stepInputs",
+  "correlationId",
+  "idempotencyKey",
+  "priority",
+  "deadline",
+];
 
-/** Names a mean duration against what is held to be good (template feature 155: half of it, it, twice of it). */
-export function performanceTier(meanMs: number, thresholdMs: number): Tier {
-  if (meanMs <= thresholdMs * 0.5) return "optimal";
-  if (meanMs <= thresholdMs) return "good";
-  return meanMs <= thresholdMs * 2 ? "degraded" : "poor";
+/** What was asked, with what was left out as `null` left out. */
+export interface Asked {
+  readonly type: string;
+  readonly version: string | undefined;
+  readonly context: unknown;
+  readonly options: StartOptions;
+  /** Names in `stepInputs`. */
+  readonly stepNames: readonly string[];
+  /** Ms since 1970. */
+  readonly deadline: number | undefined;
 }
 
-/** The durations of the last runs, and their tier. */
-export class Durations {
-  readonly #last: number[] = [];
-  readonly #thresholdMs: number;
-  constructor(thresholdMs: number) {
-    this.#thresholdMs = thresholdMs;
-  }
-  add(ms: number): Tier {
-    this.#last.push(ms);
-    if (this.#last.length > 10) this.#last.shift();
-    return performanceTier(this.#last.reduce((sum, one) => sum + one, 0) / this.#last.length, this.#thresholdMs);
-  }
-}
-
-/** What `start` is asked for a `process`. Throws OnexError `DEADLINE_PASSED`. */
-export function startOptions(input: ProcessInput, now: number): StartOptions {
-  const deadline = input.deadline === undefined ? undefined : Number(input.deadline);
+/** Reads the argument of `process`. Throws OnexError `OPTION_INVALID`, `DEADLINE_PASSED`. */
+export function asked(input: ProcessInput, now: number): Asked {
+  if (typeof input !== "object" || input === null || Array.isArray(input))
+    throw new OnexError("OPTION_INVALID", "process takes an object with `workflowType`");
+  for (const field of Object.keys(input))
+    if (!fields.includes(field)) throw new OnexError("OPTION_INVALID", `process has no field "${field}".${didYouMean(field, fields)}`);
+  if (typeof input.workflowType !== "string")
+    throw new OnexError("OPTION_INVALID", `workflowType is ${String(input.workflowType)}: give the name of a workflow`);
+  const { workflowVersion, correlationId, idempotencyKey, priority, stepInputs } = input;
+  for (const [name, value] of Object.entries({ workflowVersion, correlationId, idempotencyKey }))
+    if (value != null && typeof value !== "string") throw new OnexError("OPTION_INVALID", `${name} is ${String(value)}: give text`);
+  const deadline = input.deadline == null ? undefined : Number(input.deadline);
   if (deadline !== undefined && !(deadline > now))
     throw new OnexError(
       "DEADLINE_PASSED",
-      `the deadline ${Number.isNaN(deadline) ? "is no time" : new Date(deadline).toISOString()} has passed`,
+      `the deadline ${Number.isFinite(deadline) ? new Date(deadline).toISOString() : "is no time"} has passed`,
     );
   return {
-    ...(input.idempotencyKey === undefined ? {} : { runId: input.idempotencyKey }),
-    ...(input.correlationId === undefined ? {} : { correlationId: input.correlationId }),
-    ...(input.priority === undefined ? {} : { priority: input.priority }),
-    ...(input.stepInputs === undefined ? {} : { stepInputs: input.stepInputs }),
+    type: input.workflowType,
+    version: workflowVersion ?? undefined,
+    context: input.workflowContext ?? null,
+    stepNames: Object.keys(stepInputs ?? {}),
+    deadline,
+    options: {
+      ...(idempotencyKey == null ? {} : { runId: idempotencyKey }),
+      ...(correlationId == null ? {} : { correlationId }),
+      ...(priority == null ? {} : { priority }),
+      ...(stepInputs == null ? {} : { stepInputs }),
+    },
   };
 }
 
 /** Waits for the run and says how it went, in every field of the template (features 88 to 99). */
-export async function processed(handle: RunHandle<Json>, input: ProcessInput, durations: Durations): Promise<ProcessOutput> {
+export async function processed(
+  handle: RunHandle<Json>,
+  { type, stepNames }: Asked,
+  tierOf: (durationMs: number, success: boolean) => Tier,
+): Promise<ProcessOutput> {
   await handle.final();
   const run = await handle.status();
   const success = run.status === "completed";
   const processingTimeMs = (run.endedAt ?? run.startedAt) - run.startedAt;
-  const nodes = run.steps.filter((step) => step.kind !== "sleep" && step.kind !== "signal" && step.kind !== "value");
+  const executed = run.steps.filter(ran);
+  const nodes = executed.filter((step) => step.kind !== "sleep" && step.kind !== "signal" && step.kind !== "value");
   return {
-    workflowType: input.workflowType,
+    workflowType: type,
     workflowId: run.runId,
     correlationId: run.correlationId,
     timestamp: run.endedAt ?? run.startedAt,
     success,
     finalState: run.status,
-    workflowResult: { steps: run.steps, finalOutput: success ? (run.output ?? null) : null },
+    workflowResult: { steps: run.steps.map(processStep), finalOutput: success ? (run.output ?? null) : null },
     errorMessage: success ? null : (run.error?.message ?? `the run was ${run.status}`),
     errorCode: success ? null : (run.error?.code ?? (run.status === "cancelled" ? "RUN_CANCELLED" : null)),
     processingTimeMs,
-    stepsExecuted: run.steps.length,
+    stepsExecuted: executed.length,
     nodesInvolved: new Set(nodes.map((step) => step.node)).size,
     metadata: {
       workflowVersion: run.version,
       retryCount: run.retries,
       compensationApplied: run.compensated,
-      performanceTier: durations.add(processingTimeMs),
-      unusedStepInputs: Object.keys(input.stepInputs ?? {}).filter((name) => !run.steps.some((step) => nameOf(step) === name)),
+      performanceTier: tierOf(processingTimeMs, success),
+      unusedStepInputs: stepNames.filter((name) => !run.steps.some((step) => nameOf(step) === name)),
     },
+  };
+}
+
+/** A step whose input was refused was never tried. */
+function ran(step: StepView): boolean {
+  return step.kind !== "effect" || step.attempts > 0;
+}
+
+function processStep(step: StepView): ProcessStep {
+  return {
+    ...step,
+    stepName: step.step,
+    result: step.output ?? null,
+    success: step.status === "completed",
+    errorMessage: step.error?.message ?? null,
   };
 }
 

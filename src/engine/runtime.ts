@@ -1,5 +1,6 @@
 /** What a run that is driven sees of the process that drives it. */
 import type { CommandOf } from "../core/command.ts";
+import type { RunDefaults } from "../core/defaults.ts";
 import type { Fact, FactBody, FinalBody, Started } from "../core/fact.ts";
 import type { Failure } from "../core/failure.ts";
 import type { Json } from "../core/json.ts";
@@ -19,6 +20,12 @@ export interface Settings {
   readonly parkAfterMs: number;
   readonly abortGraceMs: number;
   readonly maxValueBytes: number;
+  /** What a run may take to be held good. */
+  readonly performanceThresholdMs: number;
+  /** Pinned in the runs that begin here. */
+  readonly runDefaults?: RunDefaults | undefined;
+  /** Of a root run that has neither a timeout nor a deadline. */
+  readonly runTimeoutMs?: number | undefined;
 }
 
 export interface Runtime {

@@ -1,4 +1,5 @@
 /** What a node promises: its name, kind, version, schemas and limits. */
+import type { RunDefaults } from "../core/defaults.ts";
 import { durationMs } from "../core/duration.ts";
 import { OnexError } from "../core/failure.ts";
 import { copyJson, type Json, toJson } from "../core/json.ts";
@@ -60,9 +61,10 @@ export interface ReducerContract extends Contract {
 }
 export interface WorkflowContract extends Contract {
   readonly kind: "workflow";
-  readonly onFailure: "compensate" | "stop";
-  /** Begins the generator over a recorded input; `nodes` finds what a plan names. */
-  begin(input: Json, context: RunContext, nodes: NodeSource): Steps<unknown>;
+  /** Undefined: as the defaults of the run say. */
+  readonly onFailure: "compensate" | "stop" | undefined;
+  /** Begins the generator over a recorded input; `nodes` finds what a plan names, `defaults` are those of the run. */
+  begin(input: Json, context: RunContext, nodes: NodeSource, defaults?: RunDefaults): Steps<unknown>;
   /** Set on a workflow that came as data (YAML). */
   readonly plan: PlanSource | undefined;
 }

@@ -1,7 +1,7 @@
 /** Nodes by kind, name and version. Two with one name and version are `NODE_DUPLICATE`. */
 import { OnexError } from "../core/failure.ts";
 import type { NodeKind } from "../core/operation.ts";
-import type { AnyNode, Contract, NodeSource } from "./contract.ts";
+import type { AnyNode, Contract, NodeSource, WorkflowContract } from "./contract.ts";
 
 export class Registry implements NodeSource {
   readonly #nodes = new Map<string, AnyNode[]>();
@@ -11,14 +11,14 @@ export class Registry implements NodeSource {
   }
 
   #add(node: AnyNode): void {
-    const { kind, name, version } = node.contract;
+    const { name, version } = node.contract;
     const versions = this.#nodes.get(name) ?? [];
     const twin = versions.find((other) => other.contract.version === version);
     if (twin === node) return;
     if (twin)
       throw new OnexError(
         "NODE_DUPLICATE",
-        `two nodes are named ${name}@${version} (a ${twin.contract.kind} and a ${kind}): give one another name or version`,
+        `two nodes are named ${name}@${version} (${describe(twin)} and ${describe(node)}): give one another name or version`,
       );
     versions.push(node);
     versions.sort((a, b) => compareVersions(b.contract.version, a.contract.version));
@@ -33,6 +33,11 @@ export class Registry implements NodeSource {
     return this.#nodes.get(name)?.find(({ contract }) => contract.kind === kind && fits(contract.version, pin));
   }
 
+  /** All nodes of a kind; of one name the newest version first. */
+  all(kind: NodeKind): readonly AnyNode[] {
+    return [...this.#nodes.values()].flat().filter(({ contract }) => contract.kind === kind);
+  }
+
   names(kind: NodeKind): readonly string[] {
     return [...this.#nodes].filter(([, versions]) => versions.some(({ contract }) => contract.kind === kind)).map(([name]) => name);
   }
@@ -40,6 +45,12 @@ export class Registry implements NodeSource {
   contracts(): readonly Contract[] {
     return [...this.#nodes.values()].flat().map((node) => node.contract);
   }
+}
+
+/** A node in words, with the file that it came from. */
+function describe({ contract }: AnyNode): string {
+  const file = (contract as Partial<WorkflowContract>).plan?.file;
+  return `${contract.kind === "effect" ? "an" : "a"} ${contract.kind}${file === undefined ? "" : ` of ${file}`}`;
 }
 
 function fits(version: string, pin: string | undefined): boolean {

@@ -14,7 +14,7 @@ type WorkflowFn<I extends Schema, O, R> = O extends Schema
 export interface WorkflowSpec<I extends Schema, O, N extends string> extends Spec<I, O, N> {
   /** Of the whole run. */
   readonly timeout?: Duration;
-  /** What a failed run does; default "compensate". */
+  /** What a failed run does; default as `config.failureStrategy` says, else "compensate". */
   readonly onFailure?: "compensate" | "stop";
   readonly concurrency?: { readonly limit: number; readonly key?: (input: Out<I>) => string };
 }
@@ -36,7 +36,7 @@ export function workflow<const N extends string, I extends Schema, R, O extends 
     input: spec.input,
     output: spec.output,
     timeout: spec.timeout,
-    onFailure: spec.onFailure ?? "compensate",
+    onFailure: spec.onFailure,
     plan: undefined,
     begin: (input, context) => (run as (input: unknown, context: RunContext) => Steps<unknown>)(decoding.decodeInput(input), context),
     ...decoding,

@@ -20,6 +20,7 @@ export function* runBlock(run: PlanRun, block: Block, at: At, implicit: boolean)
   else {
     const turn = new BlockRun(block);
     yield* gather(block.steps.map((step, i) => runNamed(run, turn, step, i, inner)));
+    if (turn.failure) throw turn.failure;
   }
   if (block.output) return fill(block.output, frame);
   return implicit ? (frame.get(block.steps.at(-1)?.name ?? "") ?? null) : null;
@@ -27,6 +28,10 @@ export function* runBlock(run: PlanRun, block: Block, at: At, implicit: boolean)
 
 function* runNamed(run: PlanRun, turn: BlockRun, step: NamedStep, i: number, at: At): Steps<Json> {
   if (!turn.ready(i)) yield* turn.gate(i).wait();
+  if (turn.isDead(i)) {
+    turn.settled(i, false);
+    return null;
+  }
   try {
     const value = yield* runStep(run, step.body, { ...at, order: step.order }, step.name, { failure: turn.unmet(step, at) });
     at.frame.set(step.name, value);
@@ -34,7 +39,8 @@ function* runNamed(run: PlanRun, turn: BlockRun, step: NamedStep, i: number, at:
     return value;
   } catch (error) {
     // Its failure is for the steps to judge that wanted any of several: enough of the others may do (API 4, point 7).
-    if (!step.judged || !(error instanceof StepError)) throw error;
+    if (!(error instanceof StepError) || !(step.judged || run.defaults.goOn)) throw error;
+    if (!step.judged) turn.bury(i, error);
     turn.settled(i, false);
     return null;
   }
@@ -47,6 +53,10 @@ class BlockRun {
   /** For a step that wants any of several: how many are missing, and how many may still come. */
   readonly #missing: number[];
   readonly #possible: number[];
+  /** Steps that failed, or need one that did, where the others go on. */
+  readonly #dead = new Set<number>();
+  /** The first that failed: the block fails with it when the others have settled. */
+  failure: StepError | undefined;
 
   constructor(block: Block) {
     this.#block = block;
@@ -63,6 +73,23 @@ class BlockRun {
     const gate = this.#gates[i] ?? new Latch();
     this.#gates[i] = gate;
     return gate;
+  }
+
+  isDead(i: number): boolean {
+    return this.#dead.has(i);
+  }
+  /** It failed, and what does not depend on it goes on: its dependents settle without having run. */
+  bury(failed: number, error: StepError): void {
+    this.failure ??= error;
+    this.#dead.add(failed);
+    const left = [failed];
+    for (let i = left.pop(); i !== undefined; i = left.pop())
+      for (const { step, any } of this.#block.dependents[i] ?? [])
+        if (!any && !this.#dead.has(step)) {
+          this.#dead.add(step);
+          this.#open(step);
+          left.push(step);
+        }
   }
 
   /** The failure of a step whose `any` can no longer be met. */
@@ -94,6 +121,7 @@ class BlockRun {
     if (possible === wanted - 1) this.#open(step);
   }
   #count(step: number): void {
+    if (this.#dead.has(step)) return;
     const left = (this.#left[step] ?? 0) - 1;
     this.#left[step] = left;
     if (left === 0) this.#open(step);

@@ -19,9 +19,10 @@ export interface Flow {
   readonly signals: ReadonlyMap<string, Json>;
   readonly values: { readonly [key: string]: Json };
   readonly timeout: Duration | undefined;
-  readonly concurrency: number;
+  /** Undefined: as the run's defaults say, else 16. */
+  readonly concurrency: number | undefined;
   readonly defaults: { readonly timeout?: Duration | undefined; readonly retry?: RetryPolicy | false | undefined };
-  readonly onFailure: "compensate" | "stop";
+  readonly onFailure: "compensate" | "stop" | undefined;
   readonly body: Block;
   readonly places: { readonly file: Place; readonly input: Place; readonly config: Place; readonly signals: ReadonlyMap<string, Place> };
 }
@@ -96,7 +97,8 @@ export type Verb =
       readonly list: Expression;
       readonly body: Step;
       readonly as: string;
-      readonly concurrency: number;
+      /** Undefined: as the run's defaults say, else 10. */
+      readonly concurrency: number | undefined;
       readonly batchSize: number | undefined;
       readonly collect: boolean;
     }

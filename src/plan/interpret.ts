@@ -6,6 +6,7 @@
  * P2 A body without a name of its own (of each, repeat, race) is a step under its key: `load/0/charge-card`.
  * P3 Whatever a step throws is a StepError with its path, so that the run says where it failed.
  */
+import { builtIn, type RunDefaults } from "../core/defaults.ts";
 import { durationMs } from "../core/duration.ts";
 import { Fatal, failureOf, OnexError, StepError } from "../core/failure.ts";
 import type { Json } from "../core/json.ts";
@@ -26,6 +27,7 @@ import { fill, type Template } from "./template.ts";
 /** One run of a flow. */
 export interface PlanRun {
   readonly flow: Flow;
+  readonly defaults: RunDefaults;
   readonly slots: Slots;
   node(kind: NodeKind, reference: string): AnyNode;
   signal(name: string): Check;
@@ -56,11 +58,13 @@ export function* interpret(
   context: RunContext,
   nodes: NodeSource,
   signal: (name: string) => Check,
+  defaults: RunDefaults = builtIn,
 ): Steps<Json> {
   const found = new Map<string, AnyNode>();
   const run: PlanRun = {
     flow,
-    slots: new Slots(flow.concurrency),
+    defaults,
+    slots: new Slots(flow.concurrency ?? defaults.concurrency ?? 16),
     signal,
     node(kind, reference) {
       const key = `${kind} ${reference}`;

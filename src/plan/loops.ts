@@ -42,7 +42,8 @@ export function* runEach(run: PlanRun, verb: Each, at: At): Steps<Json> {
     }
     return null;
   }
-  yield* gather(Array.from({ length: Math.min(verb.concurrency, items.length) }, () => work()));
+  const concurrency = verb.concurrency ?? run.defaults.concurrency ?? 10;
+  yield* gather(Array.from({ length: Math.min(concurrency, items.length) }, () => work()));
   if (!verb.collect) return results as Json[];
   return {
     results: results.filter((result) => result !== undefined),

@@ -315,7 +315,7 @@ function readEach(step: Cursor, cursor: Cursor, names: Names, where: Where, cont
   const read = readStep(body, Names.binding(names, [name, "index"]), context, undefined, "do");
   const rest = {
     as: name,
-    concurrency: step.get("concurrency")?.whole("concurrency", 1, 1000) ?? 10,
+    concurrency: step.get("concurrency")?.whole("concurrency", 1, 1000),
     batchSize: step.get("batchSize")?.whole("batchSize", 1, 100_000),
     collect: step.get("onItemError")?.choice("onItemError", ["fail", "collect"]) === "collect",
   };

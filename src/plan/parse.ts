@@ -94,9 +94,9 @@ function readRest(file: Cursor): Omit<Flow, "body" | "signals" | "places"> {
     config: readSchema(file.get("config"), "config"),
     values: values?.map("values") ? (readConstant(values, "values") as JsonMap) : {},
     timeout,
-    concurrency: file.get("concurrency")?.whole("concurrency", 1, 10_000) ?? 16,
+    concurrency: file.get("concurrency")?.whole("concurrency", 1, 10_000),
     defaults: { timeout: defaults?.get("timeout")?.duration("timeout"), retry: retry && readRetry(retry) },
-    onFailure: file.get("onFailure")?.choice("onFailure", ["compensate", "stop"]) ?? "compensate",
+    onFailure: file.get("onFailure")?.choice("onFailure", ["compensate", "stop"]),
   };
 }
 

@@ -1,5 +1,6 @@
 /** A flow as a node: what a YAML contract becomes, no different from a workflow in code. */
 import { createHash } from "node:crypto";
+import type { RunDefaults } from "../core/defaults.ts";
 import { OnexError } from "../core/failure.ts";
 import { type Json, toJson } from "../core/json.ts";
 import { type CallOptions, type Check, Op, type Steps } from "../core/operation.ts";
@@ -119,8 +120,8 @@ function build(read: Read, file: string, text: string, options: PlanOptions, dat
     return found;
   };
   const decoding = decoders("workflow", flow.name, input, undefined);
-  const run = (given: Json, context: RunContext, nodes: NodeSource): Steps<Json> =>
-    interpret(flow, decoding.decodeInput(given) as Json, config, context, nodes, signal);
+  const run = (given: Json, context: RunContext, nodes: NodeSource, defaults?: RunDefaults): Steps<Json> =>
+    interpret(flow, decoding.decodeInput(given) as Json, config, context, nodes, signal, defaults);
   const contract: WorkflowContract = {
     kind: "workflow",
     name: flow.name,

@@ -3,6 +3,7 @@ import { type Duration, durationMs } from "../core/duration.ts";
 import { OnexError } from "../core/failure.ts";
 import type { NodeKind } from "../core/operation.ts";
 import type { Orchestrator, Run } from "../engine/api.ts";
+import type { OrchestratorConfig } from "../engine/config.ts";
 import { type OrchestratorFace, orchestratorIn } from "../engine/orchestrator.ts";
 import { sha256, stderrLog, uuidV7 } from "../engine/system.ts";
 import type { Entropy, World } from "../engine/world.ts";
@@ -16,6 +17,7 @@ export interface TestOptions<N extends readonly AnyNode[]> {
   readonly nodes: N;
   readonly stubs?: readonly Stand[];
   readonly provide?: readonly Provided[];
+  readonly config?: OrchestratorConfig;
   /** Of all randomness; default 1. */
   readonly seed?: number;
   /** Default: warnings and errors to stderr. */
@@ -70,8 +72,8 @@ class Tested<N extends readonly AnyNode[]> {
   }
 
   #open(): OrchestratorFace<N> {
-    const { nodes, provide } = this.#options;
-    return orchestratorIn(this.#world, { store: this.#store, nodes, ...(provide ? { provide } : {}) });
+    const { nodes, provide, config } = this.#options;
+    return orchestratorIn(this.#world, { store: this.#store, nodes, ...(provide ? { provide } : {}), ...(config ? { config } : {}) });
   }
 
   // ── the test's own verbs ──
@@ -152,6 +154,18 @@ class Tested<N extends readonly AnyNode[]> {
   }
   process(input: Parameters<OrchestratorFace<N>["process"]>[0]) {
     return this.#now.process(input);
+  }
+  getWorkflowStatus(workflowId: string) {
+    return this.#now.getWorkflowStatus(workflowId);
+  }
+  getPerformanceMetrics() {
+    return this.#now.getPerformanceMetrics();
+  }
+  healthCheck(options?: Parameters<OrchestratorFace<N>["healthCheck"]>[0]) {
+    return this.#now.healthCheck(options);
+  }
+  get registry() {
+    return this.#now.registry;
   }
   read(...args: Parameters<OrchestratorFace<N>["read"]>) {
     return this.#now.read(...args);

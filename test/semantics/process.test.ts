@@ -127,3 +127,115 @@ test("step inputs are merged shallowly over the step of that name before it is c
   const bad = await processed({ workflowContext: {}, stepInputs: { act: { amount: "much" } } });
   expect(bad.out).toMatchObject({ success: false, errorCode: "INPUT_INVALID" });
 });
+
+test("every field is there whatever the outcome", async () => {
+  calls = 1;
+  const t = make();
+  const ok = (await processed({ workflowContext: {}, idempotencyKey: "ok" }, t)).out;
+  const failed = (await processed({ workflowContext: { fail: true }, idempotencyKey: "failed" }, t)).out;
+  // Its first attempt fails, and is cancelled before the second: it may have happened.
+  calls = 0;
+  const going = t.process({ workflowType: "order", workflowContext: {}, idempotencyKey: "cancelled" });
+  await t.advance("0ms");
+  await t.run("cancelled").cancel();
+  await t.advance("1m");
+  const cancelled = await going;
+  const late = (await processed({ workflowContext: {}, idempotencyKey: "late", deadline: Date.UTC(2030, 0, 1) + 3_700_000 }, t)).out;
+  for (const out of [failed, cancelled, late]) {
+    expect(Object.keys(out)).toEqual(Object.keys(ok));
+    expect(Object.keys(out.metadata)).toEqual(Object.keys(ok.metadata));
+    expect(Object.values(out)).not.toContain(undefined);
+  }
+  // D2, D4: a cancelled run has its own time and steps, and what it did was undone.
+  expect(cancelled).toMatchObject({ finalState: "cancelled", stepsExecuted: 4, nodesInvolved: 4, metadata: { compensationApplied: true } });
+});
+
+test("each step has the template's names: stepName, result and success", async () => {
+  calls = 1;
+  const { out } = await processed({ workflowContext: { fail: true }, stepInputs: { act: { to: "bob" } } });
+  expect(out.workflowResult.steps.map(({ stepName, success, result }) => [stepName, success, result])).toEqual([
+    ["add", true, { n: 2 }],
+    ["sum", true, 2],
+    ["act", true, { amount: 2, to: "bob" }],
+    ["sleep", true, null],
+    ["act~undo/back", true, null],
+  ]);
+  const refused = await processed({ workflowContext: {}, stepInputs: { act: { amount: "much" } } });
+  expect(refused.out.workflowResult.steps.at(-1)).toMatchObject({
+    stepName: "act",
+    success: false,
+    result: null,
+    errorMessage: expect.stringMatching(/amount/),
+  });
+  // D12: what was refused before it was tried has not run.
+  expect(refused.out).toMatchObject({ stepsExecuted: 2, nodesInvolved: 2 });
+});
+
+test("D11: nodes are counted, not their kinds or their calls", async () => {
+  const flow = workflow({ name: "flow", input: anything }, function* () {
+    for (let i = 0; i < 3; i++) yield* add({ n: i });
+    yield* back(1);
+  });
+  const t = testOrchestrator({ nodes: [flow], log: quiet });
+  const going = t.process({ workflowType: "flow" });
+  await t.advance("1s");
+  expect(await going).toMatchObject({ stepsExecuted: 4, nodesInvolved: 2 });
+});
+
+test("D57: what the caller passed is neither changed nor shared", async () => {
+  calls = 1;
+  const t = make();
+  const workflowContext = { fail: false };
+  const stepInputs = { act: { to: "bob" } };
+  const going = t.process({ workflowType: "order", workflowContext, stepInputs, idempotencyKey: "k" });
+  workflowContext.fail = true;
+  stepInputs.act.to = "eve";
+  await t.advance("1m");
+  expect((await going).workflowResult.finalOutput).toEqual({ amount: 2, to: "bob" });
+  expect([workflowContext, stepInputs]).toEqual([{ fail: true }, { act: { to: "eve" } }]);
+});
+
+test("D60: steps of one name have ids of their own, and one entry of stepInputs is for all of them", async () => {
+  const flow = workflow({ name: "flow", input: anything }, function* () {
+    return [yield* add({ n: 1 }), yield* add({ n: 1 })];
+  });
+  const t = testOrchestrator({ nodes: [flow], log: quiet });
+  const going = t.process({ workflowType: "flow", stepInputs: { add: { n: 5 } } });
+  await t.advance("1s");
+  const out = await going;
+  expect(out.workflowResult.steps.map(({ stepName }) => stepName)).toEqual(["add", "add#2"]);
+  expect(out.workflowResult.finalOutput).toEqual([{ n: 6 }, { n: 6 }]);
+});
+
+test("D35: null stands for what is left out", async () => {
+  calls = 1;
+  const nulls = { stepInputs: null, correlationId: null, idempotencyKey: null, priority: null, deadline: null, workflowVersion: null };
+  const { out } = await processed({ workflowContext: {}, ...nulls });
+  expect(out).toMatchObject({ success: true, metadata: { unusedStepInputs: [] } });
+  expect(out.correlationId).toBe(out.workflowId);
+});
+
+test("bad arguments are refused by name", async () => {
+  const t = make();
+  const refused = (input: object, message: RegExp) =>
+    expect(t.process({ workflowType: "order", workflowContext: {}, ...input } as never)).rejects.toMatchObject({
+      code: "OPTION_INVALID",
+      message: expect.stringMatching(message),
+    });
+  await refused({ stepInputs: [] }, /stepInputs is no map/);
+  await refused({ stepInputs: { act: 1 } }, /stepInputs is no map/);
+  await refused({ stepInputs: "act" }, /stepInputs is no map/);
+  await refused({ priority: 0 }, /priority is 0/);
+  await refused({ priority: "high" }, /priority is high/);
+  await refused({ idempotencyKey: "" }, /runId/);
+  await refused({ step_inputs: {} }, /no field "step_inputs"\. Did you mean "stepInputs"\?/);
+  await expect(
+    t.process({ workflowType: "order", workflowContext: {}, stepInputs: { act: { at: new Date(0) } } } as never),
+  ).rejects.toMatchObject({
+    code: "OUTPUT_NOT_JSON",
+  });
+  await expect(t.process({ workflowType: "ordre" } as never)).rejects.toMatchObject({
+    message: expect.stringMatching(/Did you mean "order"/),
+  });
+  expect(await t.list()).toEqual([]);
+});

@@ -1,7 +1,21 @@
 // biome-ignore-all lint/correctness/useYield: a workflow may end at once
 /** What the orchestrator and its test double know of the nodes they are given. */
 import { z } from "zod";
-import { createOrchestrator, effect, memory, type Orchestrator, type Run, reducer, signal, workflow } from "../../src/index.ts";
+import {
+  createOrchestrator,
+  effect,
+  type HealthReport,
+  memory,
+  type Orchestrator,
+  type OrchestratorConfig,
+  type PerformanceMetrics,
+  preset,
+  type Run,
+  type RunView,
+  reducer,
+  signal,
+  workflow,
+} from "../../src/index.ts";
 import { stub, testOrchestrator } from "../../src/testing/index.ts";
 import { is } from "./kit.ts";
 
@@ -76,6 +90,30 @@ export async function use() {
   // @ts-expect-error: keyed
   await orchestrator.read(stock);
   is<"owner" | "client">()(orchestrator.role);
+
+  is<RunView | undefined>()(await orchestrator.getWorkflowStatus("o-1"));
+  is<PerformanceMetrics>()(await orchestrator.getPerformanceMetrics());
+  is<HealthReport>()(await orchestrator.healthCheck({ timeoutMs: 100 }));
+  is<number>()((await orchestrator.getPerformanceMetrics()).window.successRate);
+  await orchestrator.start(orchestrator.registry.get("order", "1").workflow, { id: "1" });
+  await orchestrator.process({
+    workflowType: "order",
+    workflowVersion: "1",
+    workflowContext: { id: "1" },
+    stepInputs: null,
+    deadline: null,
+  });
+}
+
+export function configured() {
+  const config: OrchestratorConfig = preset("production", { retry: { maxRetries: 2 }, domain: { currency: "EUR" } });
+  // @ts-expect-error: it cannot be switched off
+  preset("staging", { cycleDetectionEnabled: false });
+  // @ts-expect-error: no such strategy
+  preset("staging", { failureStrategy: "carry_on" });
+  // @ts-expect-error: no such environment
+  preset("test");
+  return createOrchestrator({ store: memory(), nodes: [order], config });
 }
 
 export async function testing() {

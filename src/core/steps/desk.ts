@@ -1,5 +1,6 @@
 /** What a step sees of its run: where it leaves wishes and where its news arrives. */
 import type { Command } from "../command.ts";
+import type { RunDefaults } from "../defaults.ts";
 import type { Fact, FactBody, Mail } from "../fact.ts";
 import type { Json } from "../json.ts";
 import type { Check } from "../operation.ts";
@@ -18,6 +19,7 @@ export interface Desk {
   readonly now: number;
   readonly seed: number;
   readonly priority: number;
+  readonly defaults: RunDefaults;
   stepInput(step: string, input: Json): Json;
   keyOf(step: string): string;
   /** Order of settling, rising. */

@@ -9,6 +9,7 @@
  * E2 Only `Fatal` says that it did not happen; any other end without a result leaves the outcome unknown.
  * E3 Cancelled, it settles when its call has: aborted and answered, given up after a grace period, or lost in a crash.
  */
+import type { RunDefaults } from "../defaults.ts";
 import { durationMs } from "../duration.ts";
 import type { Fact, FactOf } from "../fact.ts";
 import { type Failure, failureOf, StepError } from "../failure.ts";
@@ -49,8 +50,8 @@ export class EffectStep implements Pending, News {
     this.#callee = callee;
     this.#input = desk.stepInput(step, input);
     this.#options = options;
-    this.#retry = retryFor(callee, options, fiber.undoing);
-    this.#timeoutMs = durationMs(options.timeout ?? callee.timeout ?? options.defaults?.timeout ?? "30s");
+    this.#retry = retryFor(callee, options, desk.defaults, fiber.undoing);
+    this.#timeoutMs = durationMs(options.timeout ?? callee.timeout ?? options.defaults?.timeout ?? desk.defaults.stepTimeout ?? "30s");
     desk.expect(step, this);
     desk.busy(1);
     this.#ask();
@@ -300,8 +301,8 @@ export class EffectStep implements Pending, News {
   }
 }
 
-/** API 4, point 10: the step's own words win, then the node's, then the file's defaults, then the built-in ones. */
-function retryFor(callee: Callee, options: CallOptions, isUndo: boolean): Retry {
+/** API 4, point 10: the step's own words win, then the node's, then the file's defaults, then the run's, then the built-in ones. */
+function retryFor(callee: Callee, options: CallOptions, run: RunDefaults, isUndo: boolean): Retry {
   const policy = options.retry ?? callee.retry ?? options.defaults?.retry;
   if (isUndo) {
     const spaced = policy ? retryOf(policy) : undoing;
@@ -309,5 +310,6 @@ function retryFor(callee: Callee, options: CallOptions, isUndo: boolean): Retry 
   }
   if (policy === false) return once;
   if (policy !== undefined) return retryOf(policy);
-  return callee.idempotent || callee.readonly ? usual : once;
+  if (!callee.idempotent && !callee.readonly) return once;
+  return run.retry ? retryOf(run.retry) : usual;
 }
