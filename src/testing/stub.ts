@@ -1,14 +1,21 @@
 /** Stands in for effects in tests, typed by what they replace. */
 import type { AnyNode, EffectContext, EffectContract } from "../node/contract.ts";
 import type { Effect } from "../node/effect.ts";
+import type { StreamContext, StreamEffect } from "../node/stream.ts";
 
 export interface Stand {
   readonly node: string;
   readonly run: (input: unknown, context: EffectContext) => unknown;
 }
 
+/** Stands in for a stream: it yields, or gives a list of items; `taken` of them are recorded already. */
+export function stub<I, T>(
+  node: StreamEffect<I, T>,
+  run: (input: I, context: StreamContext) => AsyncIterable<T> | Iterable<T> | Promise<Iterable<T>>,
+): Stand;
 /** Stands in for an effect: typed by the effect it replaces. */
-export function stub<I, O>(node: Effect<I, O>, run: (input: I, context: EffectContext) => O | Promise<O>): Stand {
+export function stub<I, O>(node: Effect<I, O>, run: (input: I, context: EffectContext) => O | Promise<O>): Stand;
+export function stub(node: AnyNode, run: unknown): Stand {
   return { node: node.contract.name, run: run as Stand["run"] };
 }
 
