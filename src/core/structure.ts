@@ -1,14 +1,6 @@
 /** The operations that a plan is interpreted with, beside the verbs that users write: they name their own steps. */
 import type { Duration } from "./duration.ts";
-import {
-  type Callee,
-  type CallOptions,
-  type Check,
-  type EachOptions,
-  Op,
-  type Operation,
-  type Performable,
-} from "./operation.ts";
+import { type Callee, type CallOptions, type Check, type EachOptions, Op, type Operation, type Performable } from "./operation.ts";
 
 export { Latch } from "./operation.ts";
 

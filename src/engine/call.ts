@@ -15,8 +15,8 @@ import { type Json, toJson } from "../core/json.ts";
 import { placeOf } from "../core/place.ts";
 import { type EffectContext, type EffectContract, type Log, recordedOutput } from "../node/contract.ts";
 import { type Checked, checkMaybe } from "../node/schema.ts";
-import type { Services } from "./services.ts";
 import { Feed } from "./feed.ts";
+import type { Services } from "./services.ts";
 import { checkSize } from "./values.ts";
 import type { Clock, Stage } from "./world.ts";
 
@@ -62,8 +62,7 @@ export class Call {
     this.step = command.step;
     this.attempt = command.attempt;
     this.#deadline = deadline;
-    if (this.#contract.item)
-      this.#feed = new Feed(this.#contract, host.maxValueBytes, (item, index) => this.#yielded(item, index));
+    if (this.#contract.item) this.#feed = new Feed(this.#contract, host.maxValueBytes, (item, index) => this.#yielded(item, index));
   }
 
   /** A stream's call that nothing is asked of. */
@@ -103,7 +102,10 @@ export class Call {
 
   #expire(): void {
     this.#stopExpiry = this.#host.clock.setTimer(this.#deadline - this.#host.now(), () =>
-      this.abort({ code: "STEP_TIMEOUT", message: `${this.#contract.name} did not ${this.#feed ? "yield" : "answer"} within ${this.#command.timeoutMs} ms` }),
+      this.abort({
+        code: "STEP_TIMEOUT",
+        message: `${this.#contract.name} did not ${this.#feed ? "yield" : "answer"} within ${this.#command.timeoutMs} ms`,
+      }),
     );
   }
 

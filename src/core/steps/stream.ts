@@ -68,8 +68,7 @@ export class StreamStep extends EffectStep {
   }
 
   #item(fact: FactOf<"action.item">): void {
-    if (!this.takes(fact.attempt, fact.index))
-      throw mismatch(fact, `has not asked for item ${fact.index} there: it has ${this.#count}`);
+    if (!this.takes(fact.attempt, fact.index)) throw mismatch(fact, `has not asked for item ${fact.index} there: it has ${this.#count}`);
     this.#desk.withdraw(this.#key);
     this.#count++;
     this.pardon();
