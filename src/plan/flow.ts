@@ -74,6 +74,8 @@ export interface Needs {
   readonly place: Place;
 }
 
+/** The call of a stream, whose items an `each` consumes: it has no modifiers but `timeout` and `retry`. */
+export type StreamCall = Step & { readonly verb: Verb & { readonly kind: "call" } };
 export type CallKind = "compute" | "effect" | "reducer" | "workflow";
 export type Verb =
   | {
@@ -93,7 +95,7 @@ export type Verb =
   | { readonly kind: "switch"; readonly cases: readonly Step[] }
   | {
       readonly kind: "each";
-      readonly list: Expression;
+      readonly over: Expression | StreamCall;
       readonly body: Step;
       readonly as: string;
       readonly concurrency: number;
