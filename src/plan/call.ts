@@ -34,7 +34,7 @@ export function streamOf(run: PlanRun, step: StreamCall, at: At): { readonly str
 
 /** An item, or a batch of them, as expressions read it. */
 export function itemAsJson(item: unknown, node: AnyNode, where: string): Json {
-  return toJson(item instanceof Date ? item.toISOString() : item, `step ${where}: item of ${node.contract.name}`);
+  return toJson(undated(item), `step ${where}: item of ${node.contract.name}`);
 }
 
 export function* readNode(run: PlanRun, verb: Verb & { readonly kind: "read" }, at: At, name: string): Steps<Json> {
@@ -67,5 +67,9 @@ function undoStep(run: PlanRun, undo: Step, at: At, name: string, done: Undoing<
 function asJson(output: unknown, node: AnyNode, where: string): Json {
   const { output: schema, kind, decodeItem } = node.contract;
   if (schema === undefined && decodeItem === undefined && kind !== "reducer") return output as Json;
-  return toJson(output instanceof Date ? output.toISOString() : output, `step ${where}: output of ${node.contract.name}`);
+  return toJson(undated(output), `step ${where}: output of ${node.contract.name}`);
+}
+function undated(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(undated);
+  return value instanceof Date ? value.toISOString() : value;
 }
