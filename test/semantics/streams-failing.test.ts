@@ -158,10 +158,12 @@ describe("what fails", () => {
   });
 
   test("silence counts only while an item is asked for", async () => {
+    let poke = (): void => {};
     const { rows, taken } = numbers(
       3,
       (n, { signal, attempt, progress }) => {
         progress();
+        poke = progress;
         if (n !== 1 || attempt !== 1) return;
         return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
       },
@@ -171,6 +173,7 @@ describe("what fails", () => {
       return yield* each(
         rows(null),
         function* (n) {
+          poke();
           yield* sleep("10s");
           return n;
         },
@@ -360,6 +363,22 @@ describe("crashes", () => {
     await t.advance("1s");
     expect(await view()).toMatchObject({ status: "completed" });
     expect((await view()).steps.map(({ step }) => step)).toEqual(["rows", "0/double"]);
+  });
+
+  test("closing waits for the item under way, and asks for no other", async () => {
+    const gate = new Gate();
+    const { rows, made, left, taken } = numbers(4, (n) => (n === 1 ? gate.pass() : undefined));
+    const { t, run } = await play(function* () {
+      return yield* rows(null);
+    });
+    const closed = t.close({ graceMs: 60_000 });
+    gate.open();
+    await closed;
+    expect([made, left]).toEqual([[0, 1], ["returned"]]);
+    await t.crash();
+    await t.advance("1s");
+    expect(await run.result()).toEqual([0, 1, 2, 3]);
+    expect(taken).toEqual([0, 2]);
   });
 
   test("closing leaves a stream that waits for its consumers at once, and it goes on in the next process", async () => {
