@@ -67,11 +67,11 @@ export class Feed {
 
   #asked(signal: AbortSignal): Promise<number> {
     return new Promise((resolve, reject) => {
+      const onAbort = (): void => reject(signal.reason);
+      if (signal.aborted) return onAbort();
       const index = this.#early;
       this.#early = undefined;
       if (index !== undefined) return resolve(index);
-      const onAbort = (): void => reject(signal.reason);
-      if (signal.aborted) return onAbort();
       signal.addEventListener("abort", onAbort, { once: true });
       this.#wake = (asked) => {
         this.#wake = undefined;

@@ -316,6 +316,23 @@ describe("crashes", () => {
     expect(taken.length).toBe(9);
   });
 
+  test("one after another while nothing is asked: it was not the stream", async () => {
+    const { rows } = numbers(2);
+    const { t, view } = await play(function* () {
+      return yield* each(
+        rows(null),
+        function* (n) {
+          yield* sleep("1h");
+          return n;
+        },
+        { concurrency: 1 },
+      );
+    });
+    for (let i = 0; i < 8; i++) await t.crash();
+    await t.advance("3h");
+    expect(await view()).toMatchObject({ status: "completed", output: [0, 1] });
+  });
+
   test("an item that kills its process five times pauses the run", async () => {
     const { rows } = numbers(3, (n) => (n === 1 ? new Promise(() => {}) : undefined), { timeout: "1h" });
     const { t, run, view } = await play(function* () {

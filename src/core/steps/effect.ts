@@ -107,7 +107,7 @@ export class EffectStep implements Pending, News {
   protected get live(): boolean {
     return this.#state === "open" && !this.#cancelled;
   }
-  /** The delivery under way has given something: those before it did not kill their processes for nothing. */
+  /** The deliveries before this one do not count as poison: something came of the call since, or nothing was asked of it. */
   protected pardon(): void {
     this.#pardoned = this.#delivery - 1;
   }

@@ -55,6 +55,8 @@ export class StreamStep extends EffectStep {
     this.#rest();
   }
   override taken(): void {
+    // A process that died while nothing was asked of the call did not die of it.
+    if (!this.#desk.isOpen(this.#key)) this.pardon();
     super.taken();
     this.#rest();
   }
