@@ -295,6 +295,27 @@ describe("what is stored and what is given", () => {
     ]);
   });
 
+  test("a list that stands in goes on behind what is recorded, after a crash", async () => {
+    const { rows } = numbers(0);
+    const flow = workflow({ name: "flow", input: anything }, function* () {
+      return yield* each(
+        rows(null),
+        function* (n) {
+          yield* sleep("1s");
+          return n;
+        },
+        { concurrency: 1 },
+      );
+    });
+    const t = testOrchestrator({ nodes: [flow], stubs: [stub(rows, () => [7, 8, 9])], log: quiet });
+    const run = await t.start(flow, null);
+    await t.advance("1s");
+    await t.crash();
+    await t.advance("1h");
+    expect(await run.result()).toEqual([7, 8, 9]);
+    expect(t.calls(rows).length).toBe(2);
+  });
+
   test("a stub stands in: it yields, or gives a list", async () => {
     const { rows } = numbers(0);
     const flow = workflow({ name: "flow", input: anything }, function* () {
