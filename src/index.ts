@@ -12,6 +12,7 @@ export type {
   Result,
   StepOptions,
   Steps,
+  Stream,
   Undoing,
 } from "./core/operation.ts";
 export type { RetryPolicy } from "./core/retry.ts";
@@ -37,6 +38,7 @@ export { type Reducer, reducer } from "./node/reducer.ts";
 export type { In, Out, Schema } from "./node/schema.ts";
 export { type Provided, type Service, service } from "./node/service.ts";
 export { type Signal, signal } from "./node/signal.ts";
+export { type StreamContext, type StreamEffect, stream } from "./node/stream.ts";
 export { type Workflow, workflow } from "./node/workflow.ts";
 export { loadWorkflow } from "./plan/load.ts";
 export type { Plan } from "./plan/plan.ts";

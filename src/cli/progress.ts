@@ -46,6 +46,11 @@ export class Progress {
         break;
       case "action.progressed":
         break;
+      case "action.item": {
+        const doing = this.#doing.get(fact.step);
+        if (doing) this.#doing.set(fact.step, { ...doing, note: fact.index === 0 ? "1 item" : `${fact.index + 1} items` });
+        break;
+      }
       case "action.completed":
         this.#end(fact.step, fact.at, green("✓"), "completed");
         break;

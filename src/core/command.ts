@@ -30,6 +30,8 @@ export type Command =
       readonly delivery: number;
       readonly resume: Json | undefined;
     }
+  /** Ask a stream's call for item number `index`; it stands until the item is recorded or the call has ended. */
+  | { readonly type: "pull"; readonly key: string; readonly step: string; readonly attempt: number; readonly index: number }
   /** Abort a call in flight; its answer (or `action.failed` when it ignores the abort) still comes as a fact. */
   | { readonly type: "abort"; readonly key: string; readonly step: string; readonly attempt: number }
   | {

@@ -47,6 +47,8 @@ export type FactBody =
       readonly notAfter: number;
     }
   | { readonly type: "action.progressed"; readonly step: string; readonly attempt: number; readonly note: Json }
+  /** A stream has yielded: `index` counts from 0 over all attempts of the step. */
+  | { readonly type: "action.item"; readonly step: string; readonly attempt: number; readonly index: number; readonly item: Json }
   | { readonly type: "action.completed"; readonly step: string; readonly attempt: number; readonly output: Json }
   | {
       readonly type: "action.failed";

@@ -27,6 +27,13 @@ export interface Operation<out T> {
 export type Steps<T> = Generator<Instruction, T, unknown>;
 /** Whatever `yield*` can perform: an operation, or a generator of them. */
 export type Performable<T> = Operation<T> | Steps<T>;
+/** @public the brand of `Stream`, named in declarations. */
+export declare const streamed: unique symbol;
+/** A stream of items: `each` takes them one by one as they arrive, `yield*` collects them. */
+export interface Stream<out T> extends Operation<readonly T[]> {
+  /** Only a type: it tells a stream from any other operation that gives a list. */
+  readonly [streamed]: T;
+}
 export type Result<P> = P extends { [Symbol.iterator](): Iterator<infer _I, infer T, infer _N> } ? T : never;
 export type Results<P> = { -readonly [K in keyof P]: Result<P[K]> };
 
@@ -56,6 +63,8 @@ export interface Callee {
   readonly undoEvent?: ((event: never) => unknown) | undefined;
   /** A recorded output as the caller gets it (after the schema's defaults and transforms). */
   decode(output: Json): unknown;
+  /** A stream's recorded item as its consumer gets it; its presence makes an effect a stream. */
+  readonly decodeItem?: ((item: Json) => unknown) | undefined;
   /** A recorded input as the node's own functions get it. */
   decodeInput(input: Json): unknown;
 }
@@ -92,6 +101,17 @@ export type Outcome<T> =
   | { readonly ok: true; readonly value: T; readonly error?: never }
   | { readonly ok: false; readonly error: StepError; readonly value?: never };
 
+/** Who takes the items of a stream, as they are recorded. */
+export interface Taker {
+  /** Whether the next item may be asked for. */
+  readonly room: boolean;
+  take(item: Json): void;
+  /** No more will come; answers what the stream's step gives. */
+  end(): unknown;
+  /** Set by the stream: to be called when there is room again. */
+  more: () => void;
+}
+
 /** Checks a payload: what the workflow gets, or what is wrong with it. */
 export type Check = (payload: Json) => { readonly value: unknown } | { readonly problem: string };
 
@@ -103,9 +123,18 @@ export type OpSpec =
   | { readonly kind: "race"; readonly branches: Readonly<Record<string, Branch>> }
   | {
       readonly kind: "each";
-      readonly items: readonly unknown[];
+      readonly items: readonly unknown[] | Operation<unknown>;
       readonly branch: (item: never, index: number) => Branch;
       readonly options: EachOptions<never>;
+      /** The branches name their own steps and scopes. */
+      readonly bare: boolean;
+    }
+  | {
+      readonly kind: "stream";
+      readonly callee: Callee;
+      readonly input: unknown;
+      readonly options: CallOptions;
+      readonly taker: Taker;
     }
   | { readonly kind: "attempt"; readonly work: Branch }
   | {

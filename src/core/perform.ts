@@ -4,12 +4,13 @@ import { OnexError, StepError } from "./failure.ts";
 import { type Driver, Fiber, Names, type Pending } from "./fiber.ts";
 import { Join, mustPerform, outcomeOf, type Spawn } from "./joins.ts";
 import { toJson } from "./json.ts";
-import { asMaker, type Callee, type CallOptions, type Op, type OpSpec } from "./operation.ts";
+import { asMaker, type Callee, type CallOptions, Op, type OpSpec, type Taker } from "./operation.ts";
 import { Scope } from "./scope.ts";
 import { ChildStep } from "./steps/child.ts";
 import type { Desk } from "./steps/desk.ts";
 import { EffectStep } from "./steps/effect.ts";
 import { ComputeStep, ReadStep, ReduceStep, ValueStep } from "./steps/inline.ts";
+import { Collector, Consumer, StreamStep } from "./steps/stream.ts";
 import { LatchStep, SignalStep, TimerStep } from "./steps/waits.ts";
 import { type Undo, UndoJob, undoOf } from "./undo.ts";
 import type { Verdict } from "./verdict.ts";
@@ -29,7 +30,9 @@ export interface Performing extends Driver, Desk {
 export function perform(run: Performing, fiber: Fiber, spec: OpSpec): Pending | undefined {
   switch (spec.kind) {
     case "call":
-      return call(run, fiber, spec);
+      return call(run, fiber, spec, undefined);
+    case "stream":
+      return call(run, fiber, { ...spec, kind: "call" }, spec.taker);
     case "read":
       return new ReadStep(run, fiber, fiber.names.next(spec.step ?? `${spec.callee.name}.read`), spec.callee, spec.key);
     case "value":
@@ -62,7 +65,7 @@ export function perform(run: Performing, fiber: Fiber, spec: OpSpec): Pending | 
   }
 }
 
-function call(run: Performing, fiber: Fiber, spec: OpSpec & { readonly kind: "call" }): Pending {
+function call(run: Performing, fiber: Fiber, spec: OpSpec & { readonly kind: "call" }, taker: Taker | undefined): Pending {
   const { callee } = spec;
   const options: CallOptions = spec.options;
   const step = fiber.names.next(options.step ?? callee.name);
@@ -70,6 +73,7 @@ function call(run: Performing, fiber: Fiber, spec: OpSpec & { readonly kind: "ca
   if (!fiber.undoing && !fiber.returning) run.acting();
   switch (callee.kind) {
     case "effect":
+      if (callee.decodeItem) return new StreamStep(run, fiber, step, callee, input, options, taker ?? new Collector(callee.decodeItem));
       return new EffectStep(run, fiber, step, callee, input, options);
     case "compute":
       return new ComputeStep(run, fiber, step, callee, input);
@@ -130,29 +134,55 @@ function each(run: Performing, fiber: Fiber, spec: OpSpec & { readonly kind: "ea
   const { concurrency = run.defaults.concurrency ?? 10, batchSize, key } = spec.options;
   if (!(concurrency >= 1) || (batchSize !== undefined && !(batchSize >= 1)))
     throw new OnexError("BRANCH_INVALID", "each: concurrency and batchSize are whole numbers of at least 1");
-  const items: readonly unknown[] = batchSize === undefined ? spec.items : batches(spec.items, batchSize);
+  const begin = (item: unknown, index: number): readonly [Spawn, unknown] => {
+    const spawn = spec.bare
+      ? spawner(run, fiber, fiber.names, false)
+      : branch(run, fiber, key ? run.guard(() => key(item as never, index)) : String(index));
+    const work = asMaker(fiber, () => run.guard(() => spec.branch(item as never, index)));
+    mustPerform(work);
+    return [spawn, work];
+  };
+  if (spec.items instanceof Op) return consume(run, fiber, spec.items, begin, concurrency, batchSize);
+  const list = spec.items as readonly unknown[];
+  const items: readonly unknown[] = batchSize === undefined ? list : batches(list, batchSize);
   const results: unknown[] = new Array(items.length);
   const join = new Join(fiber, () => results);
   let at = 0;
   const next = (): void => {
     if (at >= items.length || join.over) return;
     const index = at++;
-    const item = items[index] as never;
-    let spawn: Spawn;
-    let work: unknown;
+    let begun: readonly [Spawn, unknown];
     try {
-      spawn = branch(run, fiber, key ? run.guard(() => key(item, index)) : String(index));
-      work = asMaker(fiber, () => run.guard(() => spec.branch(item, index)));
-      mustPerform(work);
+      begun = begin(items[index], index);
     } catch (error) {
       return join.fail(error);
     }
-    join.add(spawn, work, (value) => {
+    join.add(...begun, (value) => {
       results[index] = value;
       next();
     });
   };
   for (let i = 0; i < concurrency && i < items.length; i++) next();
+  join.sealed();
+  return join;
+}
+
+/** The stream is a fiber beside its branches: whichever fails cancels the rest, and all have settled before it goes on. */
+function consume(
+  run: Performing,
+  fiber: Fiber,
+  items: Op,
+  begin: (item: unknown, index: number) => readonly [Spawn, unknown],
+  concurrency: number,
+  batchSize: number | undefined,
+): Pending {
+  const stream = items.begin();
+  if (stream.kind !== "call" || !stream.callee.decodeItem)
+    throw new OnexError("BRANCH_INVALID", "each goes over a list or a stream: perform what gives the list with `yield*` before");
+  const results: unknown[] = [];
+  const join = new Join(fiber, () => results);
+  const taker = new Consumer(join, begin, results, { concurrency, batchSize, decode: stream.callee.decodeItem });
+  join.add(spawner(run, fiber, fiber.names, false), new Op({ ...stream, kind: "stream", taker }), () => {});
   join.sealed();
   return join;
 }

@@ -22,6 +22,7 @@ import { type Closing, type Owed, Scope } from "./scope.ts";
 import { ChildStep } from "./steps/child.ts";
 import type { News } from "./steps/desk.ts";
 import { EffectStep } from "./steps/effect.ts";
+import { StreamStep } from "./steps/stream.ts";
 import { TimerStep } from "./steps/waits.ts";
 import { UndoJob, undoFailure, undoOf } from "./undo.ts";
 import { finalFact, judge, statusOf, type Verdict } from "./verdict.ts";
@@ -275,6 +276,10 @@ export class Replay implements Performing {
       case "action.progressed": {
         const news = this.#news.get(fact.step);
         return news instanceof EffectStep && news.awaits(fact.attempt);
+      }
+      case "action.item": {
+        const news = this.#news.get(fact.step);
+        return news instanceof StreamStep && news.takes(fact.attempt, fact.index);
       }
       case "child.ended": {
         const news = this.#news.get(fact.step);
@@ -553,5 +558,5 @@ function recordKey(fact: FactBody): string {
 }
 
 function nodeOf(spec: OpSpec): string {
-  return spec.kind === "call" || spec.kind === "read" ? spec.callee.name : spec.kind;
+  return spec.kind === "call" || spec.kind === "read" || spec.kind === "stream" ? spec.callee.name : spec.kind;
 }

@@ -1,6 +1,6 @@
 /** The operations that a plan is interpreted with, beside the verbs that users write: they name their own steps. */
 import type { Duration } from "./duration.ts";
-import { type Callee, type CallOptions, type Check, Op, type Operation, type Performable } from "./operation.ts";
+import { type Callee, type CallOptions, type Check, type EachOptions, Op, type Operation, type Performable } from "./operation.ts";
 
 export { Latch } from "./operation.ts";
 
@@ -19,6 +19,15 @@ export function group<T>(
   options: { readonly timeout?: Duration | undefined; readonly scoped: boolean },
 ): Operation<T> {
   return new Op({ kind: "group", key, work, timeout: options.timeout, scoped: options.scoped });
+}
+
+/** `each` over a stream, in the scope and under the path of the caller: the branches name their own steps. */
+export function consume<T>(
+  stream: Operation<unknown>,
+  branch: (item: unknown, index: number) => Performable<T>,
+  options: EachOptions<never>,
+): Operation<T[]> {
+  return new Op({ kind: "each", items: stream, branch, options, bare: true });
 }
 
 /** Calls a node, with what a plan may say beside the options of code. */

@@ -2,7 +2,16 @@
 import { type Duration, durationMs } from "./duration.ts";
 import { OnexError } from "./failure.ts";
 import type { Json } from "./json.ts";
-import { type EachOptions, Op, type Operation, type Outcome, type Performable, type Result, type Results } from "./operation.ts";
+import {
+  type EachOptions,
+  Op,
+  type Operation,
+  type Outcome,
+  type Performable,
+  type Result,
+  type Results,
+  type Stream,
+} from "./operation.ts";
 
 /** All at once; when one fails, the others are cancelled and settled before the failure goes on. */
 export function all<const P extends readonly Performable<unknown>[]>(branches: P): Operation<Results<P>>;
@@ -18,23 +27,27 @@ export function race<const P extends Readonly<Record<string, Performable<unknown
   return new Op({ kind: "race", branches });
 }
 
-/** One branch for each item, at most `concurrency` (default 10) at once; results in the order of the items. */
+/**
+ * One branch for each item, at most `concurrency` (default 10) at once; results in the order of the items.
+ * A stream is consumed as it arrives: a branch begins when its item is recorded, and the next item is asked for only when
+ * there is room for it. The first branch that fails cancels the others and the stream.
+ */
 export function each<T, R>(
-  items: readonly T[],
+  items: readonly T[] | Stream<T>,
   branch: (batch: readonly T[], index: number) => Performable<R>,
   options: EachOptions<readonly T[]> & { readonly batchSize: number },
 ): Operation<R[]>;
 export function each<T, R>(
-  items: readonly T[],
+  items: readonly T[] | Stream<T>,
   branch: (item: T, index: number) => Performable<R>,
   options?: EachOptions<T>,
 ): Operation<R[]>;
 export function each(
-  items: readonly unknown[],
+  items: readonly unknown[] | Stream<unknown>,
   branch: (item: never, index: number) => Performable<unknown>,
   options: EachOptions<never> = {},
 ): Operation<never> {
-  return new Op({ kind: "each", items, branch, options });
+  return new Op({ kind: "each", items, branch, options, bare: false });
 }
 
 /** A failure as a value: for when failing is an answer and not an accident. */

@@ -12,6 +12,8 @@ export interface StepView {
   readonly kind: NodeKind | "sleep" | "signal" | "value";
   readonly status: StepStatus;
   readonly attempts: number;
+  /** Of a stream: items recorded so far. */
+  readonly items?: number;
   readonly startedAt: number;
   readonly endedAt?: number;
   readonly output?: Json;
@@ -95,6 +97,11 @@ export function view(runId: string, facts: readonly Fact[]): RunView {
         delete draft.due;
         if (fact.attempt > 1) retries++;
         if (fact.step.includes("~undo/")) compensated = true;
+        break;
+      }
+      case "action.item": {
+        const draft = steps.get(fact.step);
+        if (draft) draft.items = fact.index + 1;
         break;
       }
       case "action.completed":

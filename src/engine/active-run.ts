@@ -48,6 +48,7 @@ interface Arrival {
 
 interface Outbox {
   readonly deliver: { readonly command: CommandOf<"deliver">; readonly decoded: Checked | undefined }[];
+  readonly pull: CommandOf<"pull">[];
   readonly abort: CommandOf<"abort">[];
   readonly children: (Begun & { readonly step: string })[];
   readonly messages: Message[];
@@ -116,7 +117,9 @@ export class ActiveRun implements Writing {
       now: () => runtime.store.now(),
       keyOf: (step) => replay.keyOf(step),
       report: (call, body) => {
-        if (active.#calls.get(call.step) === call || body.type !== "action.progressed") active.arrive(body);
+        const last = body.type !== "action.progressed" && body.type !== "action.item";
+        if (last || active.#calls.get(call.step) === call) active.arrive(body);
+        if (runtime.closing) active.rest();
       },
       over: (call) => {
         if (active.#calls.get(call.step) === call) active.#calls.delete(call.step);
@@ -185,6 +188,10 @@ export class ActiveRun implements Writing {
         this.#runtime.wake(this.#at.runNo as number, step, due);
       }
   }
+  /** A4: streams that nothing is asked of are left where they stand; nothing will be asked of them here. */
+  rest(): void {
+    for (const call of [...this.#calls.values()]) if (call.idle) call.drop();
+  }
   /** Forgets the run: its calls are left in doubt. */
   drop(): void {
     this.#gone = true;
@@ -209,7 +216,7 @@ export class ActiveRun implements Writing {
     const now = Math.max(store.now(), this.replay.now);
     const until = world.clock.elapsed() + maxTurnMs;
     const facts: Fact[] = [];
-    const out: Outbox = { deliver: [], abort: [], children: [], messages: [], states: [], successor: undefined, armed: false };
+    const out: Outbox = { deliver: [], pull: [], abort: [], children: [], messages: [], states: [], successor: undefined, armed: false };
     let length = 0;
     const full = () => facts.length >= maxTurnFacts || length >= maxTurnLength;
     const apply = (body: FactBody): void => {
@@ -275,6 +282,9 @@ export class ActiveRun implements Writing {
       case "deliver":
         out.deliver.push({ command: wish, decoded: this.#decoded.get(wish.step) });
         this.#decoded.delete(wish.step);
+        return;
+      case "pull":
+        out.pull.push(wish);
         return;
       case "abort":
         out.abort.push(wish);
@@ -441,6 +451,7 @@ export class ActiveRun implements Writing {
       this.#calls.set(command.step, call);
       runtime.deliver(call, decoded, command);
     }
+    for (const { key, step, index } of out.pull) if (this.replay.isOpen(key)) this.#calls.get(step)?.pull(index);
     for (const { step, attempt } of out.abort) {
       const call = this.#calls.get(step);
       if (call) call.abort({ code: "CANCELLED", message: "the step was cancelled" });
@@ -469,9 +480,11 @@ export class ActiveRun implements Writing {
 
 /** About the length of the values in a fact; the rest of it is short. */
 function factLength(fact: FactBody): number {
-  const { input, output, state, payload, note } = fact as { readonly [field in "input" | "output" | "state" | "payload" | "note"]?: Json };
   let length = 0;
-  for (const value of [input, output, state, payload, note]) if (value !== undefined) length += roughLength(value, maxTurnLength);
+  for (const field of ["input", "output", "item", "state", "payload", "note"] as const) {
+    const value = (fact as { readonly [name in typeof field]?: Json })[field];
+    if (value !== undefined) length += roughLength(value, maxTurnLength);
+  }
   return length;
 }
 

@@ -5,6 +5,7 @@
  * C2 Timeout, silence and cancel abort the signal and wait for the function to settle, at most `abortGraceMs`;
  *    then the attempt is given up with its outcome unknown.
  * C3 Only `Fatal` reports outcome "none"; whatever else ends it leaves the outcome unknown.
+ * C4 A stream's call reports items on the way, each asked for by `pull`; its clocks run only while one is asked for.
  */
 import type { CommandOf } from "../core/command.ts";
 import { durationMs } from "../core/duration.ts";
@@ -14,6 +15,7 @@ import { type Json, toJson } from "../core/json.ts";
 import { placeOf } from "../core/place.ts";
 import { type EffectContext, type EffectContract, type Log, recordedOutput } from "../node/contract.ts";
 import { type Checked, checkMaybe } from "../node/schema.ts";
+import { Feed } from "./feed.ts";
 import type { Services } from "./services.ts";
 import { checkSize } from "./values.ts";
 import type { Clock, Stage } from "./world.ts";
@@ -43,11 +45,14 @@ export class Call {
   readonly #host: CallHost;
   readonly #command: CommandOf<"deliver">;
   readonly #contract: EffectContract;
-  readonly #deadline: number;
+  #deadline: number;
   readonly #stops: (() => void)[] = [];
   #controller: AbortController | undefined;
   #aborted: Failure | undefined;
   #stopSilence: (() => void) | undefined;
+  #stopExpiry: (() => void) | undefined;
+  /** Of a stream. */
+  readonly #feed: Feed | undefined;
   #done = false;
 
   constructor(host: CallHost, command: CommandOf<"deliver">, deadline: number) {
@@ -57,17 +62,35 @@ export class Call {
     this.step = command.step;
     this.attempt = command.attempt;
     this.#deadline = deadline;
+    if (this.#contract.item) this.#feed = new Feed(this.#contract, host.maxValueBytes, (item, index) => this.#yielded(item, index));
+  }
+
+  /** A stream's call that nothing is asked of. */
+  get idle(): boolean {
+    return this.#feed?.idle ?? false;
+  }
+
+  /** Asks a stream for item number `index`; the first that is asked for says how many are recorded. */
+  pull(index: number): void {
+    if (this.#done || this.#aborted || !this.#feed) return;
+    this.#deadline = this.#host.now() + this.#command.timeoutMs;
+    this.#feed.pull(index);
+    this.#expire();
+    this.#listen();
+  }
+  #yielded(item: Json, index: number): void {
+    if (this.#done || this.#aborted) return;
+    this.#stopExpiry?.();
+    this.#stopSilence?.();
+    this.#host.report(this, { type: "action.item", step: this.step, attempt: this.attempt, index, item });
   }
 
   /** Makes the call. `decoded` is the validated input, when the turn has it already. */
   start(decoded: Checked | undefined): void {
-    const { clock } = this.#host;
-    this.#stops.push(
-      clock.setTimer(this.#deadline - this.#host.now(), () =>
-        this.abort({ code: "STEP_TIMEOUT", message: `${this.#contract.name} did not answer within ${this.#command.timeoutMs} ms` }),
-      ),
-    );
-    this.#listen();
+    if (!this.#feed) {
+      this.#expire();
+      this.#listen();
+    }
     const services = this.#host.services.of(this.#contract);
     if (decoded && !(services instanceof Promise)) this.#invoke(decoded, services);
     else
@@ -77,6 +100,15 @@ export class Call {
       );
   }
 
+  #expire(): void {
+    this.#stopExpiry = this.#host.clock.setTimer(this.#deadline - this.#host.now(), () =>
+      this.abort({
+        code: "STEP_TIMEOUT",
+        message: `${this.#contract.name} did not ${this.#feed ? "yield" : "answer"} within ${this.#command.timeoutMs} ms`,
+      }),
+    );
+  }
+
   #invoke(checked: Checked, services: Record<string, unknown>): void {
     if (this.#done) return;
     if (checked.problem !== undefined)
@@ -84,7 +116,10 @@ export class Call {
     let answer: unknown;
     try {
       const run = (this.#host.stage?.run(this.#contract) ?? this.#contract.run) as (input: unknown, context: EffectContext) => unknown;
-      answer = run(checked.value, this.#context(services));
+      const context = this.#context(services);
+      answer = this.#feed
+        ? this.#feed.run((taken) => run(checked.value, Object.assign(context, { taken })), this.#signal())
+        : run(checked.value, context);
     } catch (error) {
       return this.#threw(error);
     }
@@ -109,9 +144,12 @@ export class Call {
       correlationId: host.correlationId,
       epoch: host.epoch,
       attempt: this.attempt,
-      deadline: this.#deadline,
       log: host.log,
       resume: this.#command.resume,
+      // Of a stream it is that of the item under way.
+      get deadline() {
+        return call.#deadline;
+      },
       // Made only for those who ask: most effects use one of them or none.
       get signal() {
         return call.#signal();
@@ -141,7 +179,7 @@ export class Call {
   /** Starts the longest silence anew. */
   #listen(): void {
     const { heartbeat } = this.#contract;
-    if (heartbeat === undefined) return;
+    if (heartbeat === undefined || this.idle) return;
     this.#stopSilence?.();
     this.#stopSilence = this.#host.clock.setTimer(durationMs(heartbeat), () =>
       this.abort({ code: "HEARTBEAT_TIMEOUT", message: `${this.#contract.name} made no progress for ${heartbeat}` }),
@@ -195,6 +233,7 @@ export class Call {
   #end(): void {
     this.#done = true;
     this.#stopSilence?.();
+    this.#stopExpiry?.();
     for (const stop of this.#stops) stop();
     this.#host.over(this);
   }

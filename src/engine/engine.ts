@@ -403,6 +403,7 @@ export class Engine implements Runtime {
     if (this.closing) return this.error ? undefined : this.stopped;
     this.closing = true;
     this.#intake.stop();
+    for (const run of this.#byId.values()) run.rest();
     await this.#drain(graceMs);
     if (this.error) return;
     this.#shutDown(

@@ -50,7 +50,9 @@ export interface ComputeContract extends Contract {
 export interface EffectContract extends Contract {
   readonly kind: "effect";
   readonly uses: Readonly<Record<string, Service<unknown>>>;
-  readonly run: (input: never, context: never) => Promise<unknown>;
+  readonly run: (input: never, context: never) => Promise<unknown> | AsyncIterable<unknown>;
+  /** Of a stream: what each item is. */
+  readonly item?: Schema;
 }
 export interface ReducerContract extends Contract {
   readonly kind: "reducer";
@@ -132,6 +134,11 @@ export function checkSpec(
   if (spec.timeout !== undefined) durationMs(spec.timeout);
   if (spec.heartbeat !== undefined) durationMs(spec.heartbeat);
   if (spec.retry) retryOf(spec.retry);
+}
+
+/** How a stream's recorded items reach its consumer. Throws OnexError `OUTPUT_INVALID`. */
+export function itemDecoder(name: string, item: Schema): (recorded: Json) => unknown {
+  return (recorded) => decoded(item, recorded, `stream ${name}: item`, "OUTPUT_INVALID");
 }
 
 /** How recorded values reach the node's own functions. */

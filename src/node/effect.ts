@@ -8,8 +8,8 @@ import type { Service } from "./service.ts";
 
 export interface Effect<Input, Output> extends Node<"effect", Input, Output> {}
 // biome-ignore lint/suspicious/noExplicitAny: a record of services of any type; each one's type is read by `Given`
-type Services = Readonly<Record<string, Service<any>>>;
-type Given<U> = { readonly [K in keyof U]: U[K] extends Service<infer T> ? T : never };
+export type Services = Readonly<Record<string, Service<any>>>;
+export type Given<U> = { readonly [K in keyof U]: U[K] extends Service<infer T> ? T : never };
 type EffectFn<I extends Schema, O, R, C> = O extends Schema
   ? (input: Out<I>, context: C) => Promise<In<O>>
   : (input: Out<I>, context: C) => Promise<R & Complaint<R>>;
@@ -19,7 +19,7 @@ type Reversal<Input, Output> =
   | { readonly irreversible: string; readonly undo?: never; readonly readonly?: never }
   | { readonly readonly: true; readonly undo?: never; readonly irreversible?: never };
 
-interface EffectLimits<I extends Schema, U extends Services> {
+export interface EffectLimits<I extends Schema, U extends Services> {
   readonly uses?: U;
   readonly retry?: RetryPolicy | false;
   /** Of one attempt; default "30s". */

@@ -87,6 +87,17 @@ export class Binding {
     };
   }
 
+  /** Complains unless the node, which was called before, is a stream. */
+  stream(verb: Verb & { readonly kind: "call" }): void {
+    const contract = this.#known.get(`${verb.node} ${verb.reference}`);
+    if (contract === undefined || contract.decodeItem) return;
+    this.#findings.error(
+      "TYPE_MISMATCH",
+      verb.place,
+      `each goes over a list or a stream, and ${contract.name} is an effect that answers once; call it in a step of its own, and write each: THAT_STEP`,
+    );
+  }
+
   #effect(contract: Contract, step: Step, place: Place): void {
     const repeatable = contract.idempotent === true || contract.readonly === true;
     const retry = step.retry ?? contract.retry ?? this.#flow.defaults.retry;

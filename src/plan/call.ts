@@ -1,11 +1,11 @@
 /** Calls of nodes: what a step says beside what the node and the file say (API 4, point 10). */
 import { OnexError } from "../core/failure.ts";
 import { type Json, toJson } from "../core/json.ts";
-import type { CallOptions, Steps, Undoing } from "../core/operation.ts";
+import type { CallOptions, Operation, Steps, Undoing } from "../core/operation.ts";
 import { call, readState } from "../core/structure.ts";
 import type { AnyNode } from "../node/contract.ts";
 import { kindOf } from "./cel/value.ts";
-import type { Step, Verb } from "./flow.ts";
+import type { Step, StreamCall, Verb } from "./flow.ts";
 import { Frame } from "./frame.ts";
 import { type At, natural, type PlanRun, runStep } from "./interpret.ts";
 import { fill } from "./template.ts";
@@ -19,6 +19,22 @@ export function* callNode(run: PlanRun, step: Step, verb: Verb & { readonly kind
   const work = () => call(node.contract, input, options);
   const output = at.undoing ? yield* work() : yield* run.slots.hold(at.priority ?? usualPriority, at.order, work);
   return asJson(output, node, `${at.path}${name}`);
+}
+
+/**
+ * The stream that an `each` consumes. It takes no slot: it waits for its consumers, whose calls need slots, so one that
+ * held the last slot would wait for itself.
+ */
+export function streamOf(run: PlanRun, step: StreamCall, at: At): { readonly stream: Operation<unknown>; readonly node: AnyNode } {
+  const { verb } = step;
+  const node = run.node(verb.node, verb.reference);
+  const input = verb.with ? fill(verb.with, at.frame) : {};
+  return { stream: call(node.contract, input, callOptions(run, step, verb, at, natural(verb))), node };
+}
+
+/** An item, or a batch of them, as expressions read it. */
+export function itemAsJson(item: unknown, node: AnyNode, where: string): Json {
+  return toJson(undated(item), `step ${where}: item of ${node.contract.name}`);
 }
 
 export function* readNode(run: PlanRun, verb: Verb & { readonly kind: "read" }, at: At, name: string): Steps<Json> {
@@ -49,6 +65,11 @@ function undoStep(run: PlanRun, undo: Step, at: At, name: string, done: Undoing<
 
 /** What a node gave, as expressions read it: a schema may have made dates and the like of it. */
 function asJson(output: unknown, node: AnyNode, where: string): Json {
-  if (node.contract.output === undefined && node.contract.kind !== "reducer") return output as Json;
-  return toJson(output instanceof Date ? output.toISOString() : output, `step ${where}: output of ${node.contract.name}`);
+  const { output: schema, kind, decodeItem } = node.contract;
+  if (schema === undefined && decodeItem === undefined && kind !== "reducer") return output as Json;
+  return toJson(undated(output), `step ${where}: output of ${node.contract.name}`);
+}
+function undated(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(undated);
+  return value instanceof Date ? value.toISOString() : value;
 }

@@ -4,9 +4,9 @@
  */
 import type { NodeSource } from "../node/contract.ts";
 import { Binding, type CallCheck } from "./bind.ts";
-import type { Expression } from "./expression.ts";
+import { Expression } from "./expression.ts";
 import type { Findings } from "./finding.ts";
-import type { Block, Step, Verb } from "./flow.ts";
+import type { Block, Step, StreamCall, Verb } from "./flow.ts";
 import { Inference, type TypeScope } from "./infer.ts";
 import { conditions, type Facts, factsOf, noFacts, together } from "./narrow.ts";
 import { isJsonMap } from "./parse-value.ts";
@@ -210,19 +210,8 @@ class Checker {
   }
 
   #each(verb: Verb & { readonly kind: "each" }, scope: TypeScope, facts: Facts, name: string): Type {
-    const list = this.#expression(verb.list, scope, facts);
-    const lists = members(list).flatMap((member) => (member.kind === "list" ? [member.item] : member.kind === "any" ? [any] : []));
-    const at = verb.list.place(leading(verb.list));
-    const step = skippedBy(list);
-    if (lists.length === 0 && list.kind !== "never")
-      this.#findings.error("TYPE_MISMATCH", at, `each goes over a list, and \`${verb.list.text.trim()}\` is ${show(list)}`);
-    else if (step !== undefined)
-      this.#findings.warn(
-        "REFERENCE_MAYBE_SKIPPED",
-        at,
-        `\`${verb.list.text.trim()}\` is null when the step "${step}" is skipped or has failed; guard it, as in when: ${verb.list.text.trim()} != null`,
-      );
-    const item = lists.length === 0 ? any : union(lists);
+    const { over } = verb;
+    const item = over instanceof Expression ? this.#listed(over, scope, facts) : this.#streamed(over, scope, facts);
     const body = this.#step(
       verb.body,
       new Scope(scope, { [verb.as]: verb.batchSize === undefined ? item : listOf(item), index: number }),
@@ -234,6 +223,28 @@ class Checker {
       results: listOf(body),
       errors: listOf(mapOf({ index: number, item: any, code: string, message: string, step: string, details: any })),
     });
+  }
+
+  /** The type of the items of a list. */
+  #listed(over: Expression, scope: TypeScope, facts: Facts): Type {
+    const list = this.#expression(over, scope, facts);
+    const lists = itemsOf(list);
+    const at = over.place(leading(over));
+    const step = skippedBy(list);
+    if (lists.length === 0 && list.kind !== "never")
+      this.#findings.error("TYPE_MISMATCH", at, `each goes over a list, and \`${over.text.trim()}\` is ${show(list)}`);
+    else if (step !== undefined)
+      this.#findings.warn(
+        "REFERENCE_MAYBE_SKIPPED",
+        at,
+        `\`${over.text.trim()}\` is null when the step "${step}" is skipped or has failed; guard it, as in when: ${over.text.trim()} != null`,
+      );
+    return lists.length === 0 ? any : union(lists);
+  }
+  #streamed(over: StreamCall, scope: TypeScope, facts: Facts): Type {
+    const items = itemsOf(this.#call(over, over.verb, scope, facts));
+    this.#binding?.stream(over.verb);
+    return items.length === 0 ? any : union(items);
   }
 
   /** Checks a condition and answers with what is known where it holds. */
@@ -320,6 +331,10 @@ class Checker {
 }
 
 const printable = union([string, number, bool, nothing, { kind: "timestamp" }, { kind: "duration" }]);
+
+function itemsOf(list: Type): Type[] {
+  return members(list).flatMap((member) => (member.kind === "list" ? [member.item] : member.kind === "any" ? [any] : []));
+}
 
 /** The entries of a map that is written out. */
 function entriesOf(template: Template): readonly (readonly [string, Template])[] | undefined {

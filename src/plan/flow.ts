@@ -75,6 +75,8 @@ export interface Needs {
   readonly place: Place;
 }
 
+/** The call of a stream, whose items an `each` consumes: it has no modifiers but `timeout` and `retry`. */
+export type StreamCall = Step & { readonly verb: Verb & { readonly kind: "call" } };
 export type CallKind = "compute" | "effect" | "reducer" | "workflow";
 export type Verb =
   | {
@@ -94,7 +96,7 @@ export type Verb =
   | { readonly kind: "switch"; readonly cases: readonly Step[] }
   | {
       readonly kind: "each";
-      readonly list: Expression;
+      readonly over: Expression | StreamCall;
       readonly body: Step;
       readonly as: string;
       /** Undefined: as the run's defaults say, else 10. */

@@ -2,9 +2,11 @@
 import { OnexError, StepError } from "../core/failure.ts";
 import type { Json } from "../core/json.ts";
 import type { Steps } from "../core/operation.ts";
-import { gather, sleepFor } from "../core/structure.ts";
+import { consume, gather, sleepFor } from "../core/structure.ts";
 import { race } from "../core/verbs.ts";
+import { itemAsJson, streamOf } from "./call.ts";
 import { kindOf } from "./cel/value.ts";
+import { Expression } from "./expression.ts";
 import type { Step, Verb } from "./flow.ts";
 import { Frame } from "./frame.ts";
 import { type At, asStepError, holds, inside, natural, type PlanRun, runStep } from "./interpret.ts";
@@ -14,41 +16,48 @@ type Repeat = Verb & { readonly kind: "repeat" };
 
 /** A few workers take the items in turn, so ten thousand items cost ten fibers. */
 export function* runEach(run: PlanRun, verb: Each, at: At): Steps<Json> {
-  const list = verb.list.evaluate(at.frame);
-  if (!Array.isArray(list))
-    throw new OnexError("EXPRESSION_FAILED", `each: \`${verb.list.text}\` must be a list, and it is ${kindOf(list)}`);
-  const items = verb.batchSize === undefined ? (list as readonly Json[]) : batches(list as readonly Json[], verb.batchSize);
-  const results = new Array<Json | undefined>(items.length);
+  const { over, batchSize } = verb;
+  const concurrency = verb.concurrency ?? run.defaults.concurrency ?? 10;
+  const results: (Json | undefined)[] = [];
   const errors: { readonly [key: string]: Json }[] = [];
-  let next = 0;
-  function* work(): Steps<null> {
-    while (next < items.length) {
-      const index = next++;
-      const frame = new Frame(at.frame, { [verb.as]: items[index] as Json, index });
-      try {
-        results[index] = yield* runStep(run, verb.body, { ...at, frame }, String(index), { body: "scoped" });
-      } catch (thrown) {
-        const error = asStepError(thrown, `${at.path}${index}`);
-        if (!verb.collect || !(error instanceof StepError)) throw error;
-        errors.push({
-          index,
-          item: items[index] as Json,
-          code: error.code,
-          message: error.message,
-          step: error.step,
-          details: error.details ?? null,
-        });
-      }
+  function* one(item: Json, index: number): Steps<null> {
+    const frame = new Frame(at.frame, { [verb.as]: item, index });
+    try {
+      results[index] = yield* runStep(run, verb.body, { ...at, frame }, String(index), { body: "scoped" });
+    } catch (thrown) {
+      const error = asStepError(thrown, `${at.path}${index}`);
+      if (!verb.collect || !(error instanceof StepError)) throw error;
+      errors.push({ index, item, code: error.code, message: error.message, step: error.step, details: error.details ?? null });
     }
     return null;
   }
-  const concurrency = verb.concurrency ?? run.defaults.concurrency ?? 10;
-  yield* gather(Array.from({ length: Math.min(concurrency, items.length) }, () => work()));
+  if (over instanceof Expression) {
+    const items = listOf(over, at, batchSize);
+    let next = 0;
+    function* work(): Steps<null> {
+      while (next < items.length) {
+        const index = next++;
+        yield* one(items[index] as Json, index);
+      }
+      return null;
+    }
+    yield* gather(Array.from({ length: Math.min(concurrency, items.length) }, () => work()));
+  } else {
+    const { stream, node } = streamOf(run, over, at);
+    const branch = (item: unknown, index: number) => one(itemAsJson(item, node, `${at.path}${index}`), index);
+    yield* consume(stream, branch, batchSize === undefined ? { concurrency } : { concurrency, batchSize });
+  }
   if (!verb.collect) return results as Json[];
   return {
     results: results.filter((result) => result !== undefined),
     errors: errors.sort((a, b) => (a.index as number) - (b.index as number)),
   };
+}
+
+function listOf(over: Expression, at: At, batchSize: number | undefined): readonly Json[] {
+  const list = over.evaluate(at.frame);
+  if (!Array.isArray(list)) throw new OnexError("EXPRESSION_FAILED", `each: \`${over.text}\` must be a list, and it is ${kindOf(list)}`);
+  return batchSize === undefined ? (list as readonly Json[]) : batches(list as readonly Json[], batchSize);
 }
 
 function batches(items: readonly Json[], size: number): Json[][] {

@@ -2,7 +2,8 @@
 import { durationMs } from "../core/duration.ts";
 import type { Cursor } from "./cursor.ts";
 import { shown } from "./cursor.ts";
-import type { Block, CallKind, Step, Verb } from "./flow.ts";
+import type { Expression } from "./expression.ts";
+import type { Block, CallKind, Step, StreamCall, Verb } from "./flow.ts";
 import { drawBlock, type RawStep } from "./graph.ts";
 import { Names, nameProblem, type Unknowns } from "./names.ts";
 import { readNeeds, readRetry } from "./parse-modifiers.ts";
@@ -303,7 +304,7 @@ function readRace(cursor: Cursor, names: Names, context: PlanContext): Verb | un
 }
 
 function readEach(step: Cursor, cursor: Cursor, names: Names, where: Where, context: PlanContext): Verb | undefined {
-  const list = readExpression(cursor, "each", where);
+  const over = readSource(cursor, names, where, context);
   const as = step.get("as");
   const name = as === undefined ? "item" : (as.text("as") ?? "item");
   const problem = name === "item" ? undefined : nameProblem(name);
@@ -319,7 +320,18 @@ function readEach(step: Cursor, cursor: Cursor, names: Names, where: Where, cont
     batchSize: step.get("batchSize")?.whole("batchSize", 1, 100_000),
     collect: step.get("onItemError")?.choice("onItemError", ["fail", "collect"]) === "collect",
   };
-  return list && read && { kind: "each", list, body: read, ...rest };
+  return over && read && { kind: "each", over, body: read, ...rest };
+}
+
+/** A list, or a stream: `each: { effect: rows, with: … }`. */
+function readSource(cursor: Cursor, names: Names, where: Where, context: PlanContext): Expression | StreamCall | undefined {
+  if (!cursor.isMap) return readExpression(cursor, "each", where);
+  const known = ["effect", "with", "timeout", "retry"];
+  cursor.only("a stream", known);
+  if (!cursor.keys().every((key) => known.includes(key))) return undefined;
+  if (!cursor.has("effect")) return cursor.wrong('each goes over a list, or over a stream: { effect: NAME, with: "…" }');
+  const step = readStep(cursor, names, context, undefined, "each");
+  return step?.verb.kind === "call" ? { ...step, verb: step.verb } : undefined;
 }
 
 function readRepeat(step: Cursor, cursor: Cursor, names: Names, context: PlanContext): Verb | undefined {

@@ -106,6 +106,15 @@ describe("a step", () => {
     ],
     ["a: { switch: [] }", "7:16 PLAN_INVALID switch is empty; write at least one case"],
     ["a: { race: {} }", "7:14 PLAN_INVALID race is empty; write at least one branch"],
+    ["a: { each: { with: 1 }, do: { set: 1 } }", '7:14 PLAN_INVALID each goes over a list, or over a stream: { effect: NAME, with: "…" }'],
+    [
+      "a: { each: { effect: rows, keep: true }, do: { set: 1 } }",
+      '7:30 PLAN_INVALID a stream has no "keep". It may have effect, with, timeout or retry.',
+    ],
+    [
+      "a: { each: { effect: Rows }, do: { set: 1 } }",
+      '7:24 PLAN_INVALID "Rows" is not the name of a node: names are kebab-case, with an optional version, such as "rows"',
+    ],
     ["a: { each: input.xs }", "7:14 PLAN_INVALID each needs a `do`: the step that is done for each item"],
     [
       "a: { repeat: { compute: x }, until: last.done }",

@@ -52,6 +52,11 @@ interface Call extends Modifiers {
   readonly retry?: number | false | RetryPolicy;
 }
 
+/** The call of a stream node, whose items are consumed as they arrive. */
+interface StreamSource extends Pick<Call, "with" | "timeout" | "retry"> {
+  readonly effect: string;
+}
+
 /** One verb and its modifiers. */
 export type Step =
   | (Call & { readonly compute: string })
@@ -66,7 +71,7 @@ export type Step =
   | (Modifiers & { readonly steps: Readonly<Record<string, Step>>; readonly output?: Template })
   | (Modifiers & { readonly switch: readonly Step[] })
   | (Modifiers & {
-      readonly each: Cel;
+      readonly each: Cel | StreamSource;
       readonly do: Step;
       readonly as?: string;
       readonly concurrency?: number;

@@ -1,6 +1,6 @@
 /** JSON Schema → type: what is said for certain is kept, all else is `any`. */
 import type { Json } from "../core/json.ts";
-import type { Contract, ReducerContract } from "../node/contract.ts";
+import type { Contract, EffectContract, ReducerContract } from "../node/contract.ts";
 import type { Schema } from "../node/schema.ts";
 import type { JsonMap } from "./cursor.ts";
 import { isJsonSchema } from "./json-schema.ts";
@@ -20,6 +20,8 @@ export function inputType(contract: Contract): Type {
 }
 export function outputType(contract: Contract): Type {
   return remembered(outputs, contract, () => {
+    const { item } = contract as Partial<EffectContract>;
+    if (item !== undefined) return listOf(schemaType(item, "taken"));
     const schema = contract.kind === "reducer" ? ((contract as ReducerContract).state ?? contract.output) : contract.output;
     return schema === undefined ? any : schemaType(schema, "taken");
   });

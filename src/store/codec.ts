@@ -11,7 +11,7 @@ import type { Blob } from "./store.ts";
 export const blobMin = 64 * 1024;
 
 /** The fields of a fact that hold values of any size. */
-const fields = ["input", "output", "payload", "state", "note", "value"] as const;
+const fields = ["input", "output", "item", "payload", "state", "note", "value"] as const;
 /** The one such field that lies deeper. */
 const details = "error.details";
 

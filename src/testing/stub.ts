@@ -1,15 +1,31 @@
 /** Stands in for effects in tests, typed by what they replace. */
 import type { AnyNode, EffectContext, EffectContract } from "../node/contract.ts";
 import type { Effect } from "../node/effect.ts";
+import type { StreamContext, StreamEffect } from "../node/stream.ts";
 
 export interface Stand {
   readonly node: string;
   readonly run: (input: unknown, context: EffectContext) => unknown;
 }
 
+/** Stands in for a stream: it yields behind the `taken` items that are recorded, or gives the list of all of them. */
+export function stub<I, T>(
+  node: StreamEffect<I, T>,
+  run: (input: I, context: StreamContext) => AsyncIterable<T> | Iterable<T> | Promise<Iterable<T>>,
+): Stand;
 /** Stands in for an effect: typed by the effect it replaces. */
-export function stub<I, O>(node: Effect<I, O>, run: (input: I, context: EffectContext) => O | Promise<O>): Stand {
-  return { node: node.contract.name, run: run as Stand["run"] };
+export function stub<I, O>(node: Effect<I, O>, run: (input: I, context: EffectContext) => O | Promise<O>): Stand;
+export function stub(node: AnyNode, run: (input: never, context: never) => unknown): Stand {
+  const stand = run as Stand["run"];
+  return { node: node.contract.name, run: node.contract.decodeItem ? listed(stand) : stand };
+}
+
+/** A list goes on where the record ends. */
+function listed(run: Stand["run"]): Stand["run"] {
+  return async (input, context) => {
+    const given = await run(input, context);
+    return Array.isArray(given) ? given.slice((context as StreamContext).taken) : given;
+  };
 }
 
 /** One call of an effect, as it was made. */

@@ -190,6 +190,7 @@ function stepsHold({ row, facts }: PlayedRun): void {
     attempt: number;
     open: boolean;
     ended: boolean;
+    items: number;
   }
   const steps = new Map<string, Step>();
   const inline = new Set<string>();
@@ -206,9 +207,13 @@ function stepsHold({ row, facts }: PlayedRun): void {
           expect({ node: step.node, input: step.input }, where).toEqual({ node: fact.node, input });
         }
         expect(fact.attempt, where).toBe((step?.attempt ?? 0) + 1);
-        steps.set(fact.step, { node: fact.node, input, attempt: fact.attempt, open: true, ended: false });
+        steps.set(fact.step, { node: fact.node, input, attempt: fact.attempt, open: true, ended: false, items: step?.items ?? 0 });
         break;
       }
+      case "action.item":
+        expect([step?.open, step?.attempt, step?.items], `${where}: items follow each other`).toEqual([true, fact.attempt, fact.index]);
+        if (step) step.items++;
+        break;
       case "action.completed":
       case "action.failed":
         expect(step?.open, where).toBe(true);

@@ -21,6 +21,7 @@ import {
   type Steps,
   signal,
   sleep,
+  stream,
   type Workflow,
   workflow,
 } from "../../src/index.ts";
@@ -47,7 +48,7 @@ type Shape =
   | ActShape
   | { readonly k: "compute" | "reduce" | "now" | "sleep" | "throw" | "undo" | "undo-these" }
   | { readonly k: "wait"; readonly name: "a" | "b" }
-  | { readonly k: "seq" | "all" | "race" | "each"; readonly of: readonly Shape[] }
+  | { readonly k: "seq" | "all" | "race" | "each" | "stream"; readonly of: readonly Shape[] }
   | { readonly k: "attempt" | "child" | "catch"; readonly body: Shape }
   | { readonly k: "finally"; readonly body: Shape; readonly last: Shape };
 
@@ -66,7 +67,7 @@ export type Tree =
   | { readonly k: "sleep"; readonly ms: number }
   | { readonly k: "wait"; readonly name: "a" | "b" }
   | { readonly k: "undo-these"; readonly acts: readonly Act[] }
-  | { readonly k: "seq" | "all" | "race" | "each"; readonly of: readonly Tree[]; readonly width: number }
+  | { readonly k: "seq" | "all" | "race" | "each" | "stream"; readonly of: readonly Tree[]; readonly width: number }
   | { readonly k: "attempt" | "child" | "catch"; readonly body: Tree }
   | { readonly k: "finally"; readonly body: Tree; readonly last: Tree };
 
@@ -94,7 +95,7 @@ const leaf = fc.oneof({ weight: 5, arbitrary: act }, { weight: 3, arbitrary: pla
 function node(depth: number): fc.Arbitrary<Shape> {
   if (depth === 0) return leaf;
   const inner = node(depth - 1);
-  const many = (k: "seq" | "all" | "race" | "each", min: number) =>
+  const many = (k: "seq" | "all" | "race" | "each" | "stream", min: number) =>
     fc.array(inner, { minLength: min, maxLength: 3 }).map((of) => ({ k, of }));
   const one = (k: "attempt" | "child" | "catch") => inner.map((body) => ({ k, body }));
   return fc.oneof(
@@ -103,6 +104,7 @@ function node(depth: number): fc.Arbitrary<Shape> {
     { weight: 3, arbitrary: many("all", 0) },
     { weight: 2, arbitrary: many("race", 1) },
     { weight: 1, arbitrary: many("each", 0) },
+    { weight: 1, arbitrary: many("stream", 0) },
     { weight: 1, arbitrary: one("attempt") },
     { weight: 2, arbitrary: one("child") },
     { weight: 1, arbitrary: one("catch") },
@@ -176,6 +178,7 @@ export function plant(shape: Shape, salt: number, calm: boolean): Tree {
       case "all":
       case "race":
       case "each":
+      case "stream":
         return { k: from.k, of: from.of.map(branch), width: 1 + (hash(`${salt}/${id}/width`) % 3) };
       case "child":
         return { k: "child", body: branch(from.body) };
@@ -237,6 +240,14 @@ export function nodes(outside: Outside) {
       retry: retry(leaf.retryMs, leaf.how === "always" || leaf.how === "lost" ? 2 : 3),
       ...(leaf.timed ? { timeout: "6s" } : {}),
     });
+  /** Yields its input, and breaks off once between two items where their sum says so. */
+  const rows = stream({ name: "rows", input: any, item: any, retry: retry(7_001, 2) }, async function* (of: Tree[], { taken, attempt }) {
+    const broken = hash(JSON.stringify(of)) % 6;
+    for (let n = taken; n < of.length; n++) {
+      if (attempt === 1 && n === broken) throw new Error("it broke");
+      yield of[n] as Tree;
+    }
+  });
   const double = compute({ name: "double", input: any }, (id: string) => `${id}${id}`);
   const count = reducer(
     { name: "count", event: any, initial: { sum: 0 }, undo: (event: { readonly by: number }) => ({ by: -event.by }) },
@@ -278,6 +289,8 @@ export function nodes(outside: Outside) {
         return (yield* race(Object.fromEntries(tree.of.map((inner, i) => [`b${i}`, play(inner)])))) as Json;
       case "each":
         return yield* each(tree.of, play, { concurrency: tree.width });
+      case "stream":
+        return yield* each(rows(tree.of), play, { concurrency: tree.width });
       case "attempt": {
         const outcome = yield* attempt(play(tree.body));
         return outcome.ok ? outcome.value : outcome.error.code;

@@ -100,5 +100,6 @@ function time(step: StepView): string {
 function note(step: StepView, width: number): string {
   if (step.due !== undefined) return `${step.status === "retrying" ? "tries again at" : "until"} ${moment(step.due)}`;
   if (step.error && step.status !== "completed") return sentenceOf(step.error).split("\n")[0] ?? "";
+  if (step.items !== undefined) return step.items === 1 ? "1 item" : `${step.items} items`;
   return step.status === "completed" ? brief(step.output, width) : "";
 }

@@ -8,6 +8,8 @@
  * E1 Every delivery of an attempt carries the input of the first one (durability: the recorded bytes are sent again).
  * E2 Only `Fatal` says that it did not happen; any other end without a result leaves the outcome unknown.
  * E3 Cancelled, it settles when its call has: aborted and answered, given up after a grace period, or lost in a crash.
+ *
+ * A stream is one more of these (stream.ts): the protected members are what it sees.
  */
 import type { RunDefaults } from "../defaults.ts";
 import { durationMs } from "../duration.ts";
@@ -32,7 +34,7 @@ export class EffectStep implements Pending, News {
   readonly #options: CallOptions;
   readonly #retry: Retry;
   readonly #timeoutMs: number;
-  #state: "asking" | "open" | "backoff" | "paused" = "asking";
+  #state: "asking" | "open" | "backoff" | "paused" | "ended" = "asking";
   #attempt = 1;
   #delivery = 0;
   /** Deliveries of this attempt when a person last had it sent again. */
@@ -86,6 +88,29 @@ export class EffectStep implements Pending, News {
       delivery: this.#delivery,
       resume: this.#resume,
     });
+    this.sent();
+  }
+
+  /** The call is wished for, also when it is sent again. */
+  protected sent(): void {}
+  /** What the workflow gets for a recorded output. Throws OnexError `OUTPUT_INVALID`. */
+  protected result(output: Json): unknown {
+    return this.#callee.decode(output);
+  }
+  /** Throws OnexError `OUTPUT_INVALID` when an output that a person gives does not fit. */
+  protected checkGiven(output: Json): void {
+    this.#callee.decode(output);
+  }
+  protected get attempt(): number {
+    return this.#attempt;
+  }
+  /** A call is under way and wanted. */
+  protected get live(): boolean {
+    return this.#state === "open" && !this.#cancelled;
+  }
+  /** The deliveries before this one do not count as poison: something came of the call since, or nothing was asked of it. */
+  protected pardon(): void {
+    this.#pardoned = this.#delivery - 1;
   }
 
   /** Whether this news is about the attempt under way; late news of an earlier one is not. */
@@ -145,7 +170,7 @@ export class EffectStep implements Pending, News {
     this.#owe(output);
     this.#close();
     try {
-      this.#fiber.resume(this.#callee.decode(output));
+      this.#fiber.resume(this.result(output));
     } catch (error) {
       this.#fiber.fail(error);
     }
@@ -229,7 +254,7 @@ export class EffectStep implements Pending, News {
   /** Whether the node's callers could read this output; if not, the step stays paused and says so. */
   #fits(output: Json): boolean {
     try {
-      this.#callee.decode(output);
+      this.checkGiven(output);
       return true;
     } catch (error) {
       const { message } = failureOf(error, "OUTPUT_INVALID");
@@ -266,7 +291,8 @@ export class EffectStep implements Pending, News {
   }
 
   #close(): void {
-    for (const kind of ["d", "x", "a"]) this.#desk.withdraw(`${kind}:${this.#step}`);
+    this.#state = "ended";
+    for (const kind of ["d", "x", "a", "p"]) this.#desk.withdraw(`${kind}:${this.#step}`);
     this.#desk.forget(this.#step);
     this.#desk.busy(-1);
   }
