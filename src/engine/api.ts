@@ -10,6 +10,7 @@ import type { Provided } from "../node/service.ts";
 import type { Signal } from "../node/signal.ts";
 import type { Workflow } from "../node/workflow.ts";
 import type { RunRow, Store } from "../store/store.ts";
+import type { CircuitBreakerOptions } from "./breaker.ts";
 
 export interface StartOptions {
   /** The same id is the same run; with another input it is `RUN_ID_CONFLICT`. Default a UUIDv7. */
@@ -81,6 +82,8 @@ export interface OrchestratorOptions<N extends readonly AnyNode[]> {
   readonly provide?: readonly Provided[];
   /** Where nodes live that are not in this process: node name → URL, from configuration. Not built yet: `NOT_BUILT`. */
   readonly endpoints?: Readonly<Record<string, string>>;
+  /** When calls to an endpoint that fails are held back; each endpoint has a breaker of its own. */
+  readonly circuitBreaker?: CircuitBreakerOptions;
   /** Default: warnings and errors to stderr. */
   readonly log?: Log;
   /** Runs whose next wake is further away than this are put down, ms; default 1000. */

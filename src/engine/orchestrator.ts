@@ -11,6 +11,7 @@ import type { RunRow } from "../store/store.ts";
 import { ActiveRun } from "./active-run.ts";
 import type { Orchestrator, OrchestratorOptions, ProcessInput, ProcessOutput, Run, StartOptions } from "./api.ts";
 import { acquired, fresh, newRun, questionDigest, type StartSpec, startedFact } from "./begin.ts";
+import { breakerSettings } from "./breaker.ts";
 import { Engine } from "./engine.ts";
 import { RunHandle } from "./handle.ts";
 import { startInput } from "./inline.ts";
@@ -46,6 +47,8 @@ export function orchestratorIn<const N extends readonly AnyNode[]>(world: World,
         abortGraceMs: options.abortGraceMs ?? 5_000,
         maxValueBytes: options.maxValueBytes ?? mib,
       },
+      circuitBreaker: breakerSettings(options.circuitBreaker),
+      endpoints: options.endpoints ?? {},
     }),
   );
 }

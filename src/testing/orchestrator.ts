@@ -3,6 +3,7 @@ import { type Duration, durationMs } from "../core/duration.ts";
 import { OnexError } from "../core/failure.ts";
 import type { NodeKind } from "../core/operation.ts";
 import type { Orchestrator, Run } from "../engine/api.ts";
+import type { CircuitBreakerOptions } from "../engine/breaker.ts";
 import { type OrchestratorFace, orchestratorIn } from "../engine/orchestrator.ts";
 import { sha256, stderrLog, uuidV7 } from "../engine/system.ts";
 import type { Entropy, World } from "../engine/world.ts";
@@ -16,6 +17,8 @@ export interface TestOptions<N extends readonly AnyNode[]> {
   readonly nodes: N;
   readonly stubs?: readonly Stand[];
   readonly provide?: readonly Provided[];
+  /** As of `createOrchestrator`; effects have breakers with `local: true` only. */
+  readonly circuitBreaker?: CircuitBreakerOptions;
   /** Of all randomness; default 1. */
   readonly seed?: number;
   /** Default: warnings and errors to stderr. */
@@ -70,8 +73,13 @@ class Tested<N extends readonly AnyNode[]> {
   }
 
   #open(): OrchestratorFace<N> {
-    const { nodes, provide } = this.#options;
-    return orchestratorIn(this.#world, { store: this.#store, nodes, ...(provide ? { provide } : {}) });
+    const { nodes, provide, circuitBreaker } = this.#options;
+    return orchestratorIn(this.#world, {
+      store: this.#store,
+      nodes,
+      ...(provide ? { provide } : {}),
+      ...(circuitBreaker ? { circuitBreaker } : {}),
+    });
   }
 
   // ── the test's own verbs ──
