@@ -342,6 +342,7 @@ export class Gate {
   #giveUpLater(lane: Lane, waiting: Waiting, due: number): void {
     if (this.#stopped) return;
     this.#timers.at(due, () => {
+      this.#wakeLate(lane.at, this.#now());
       if (waiting.over || !waiting.ask.wanted()) return;
       waiting.over = true;
       waiting.ask.giveUp(tooLate(lane, lane.at, waiting.ask.node));

@@ -122,6 +122,10 @@ class Tested<N extends readonly AnyNode[]> {
 
   // ── the orchestrator's, always those of the process that lives ──
 
+  /** For tests of onex itself: what metrics read. */
+  get engine() {
+    return this.#now.engine;
+  }
   get role() {
     return this.#now.role;
   }
