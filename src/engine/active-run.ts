@@ -103,8 +103,7 @@ export class ActiveRun implements Writing {
     this.#mailSaved = at.mailGot;
     this.children = more.children ?? new Map();
     const active = this;
-    const wants = (wish: Command) => !this.#gone && replay.isOpen(wish.key);
-    this.#turnstile = new Turnstile(runtime.gate, { wants, stir: () => this.stir() });
+    this.#turnstile = new Turnstile(runtime.gate, { wants: (wish) => !this.#gone && replay.isOpen(wish.key), stir: () => this.stir() });
     this.#host = {
       runId: run.id,
       get correlationId() {
@@ -237,8 +236,7 @@ export class ActiveRun implements Writing {
       }
       if (this.replay.held) this.#turnstile.hold();
       if (this.#runtime.closing || this.replay.held) break;
-      const before = this.#turnstile.hasNews ? this.#backlog.concat(this.#turnstile.take()) : this.#backlog;
-      const wishes = before.length > 0 ? before.concat(this.replay.take()) : this.replay.take();
+      const wishes = [...this.#backlog, ...this.#turnstile.take(), ...this.replay.take()];
       this.#backlog = [];
       if (wishes.length === 0 && this.#arrived.length === 0) break;
       for (let i = 0; i < wishes.length; i++) {
