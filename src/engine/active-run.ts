@@ -21,7 +21,7 @@ import { Call, type CallHost } from "./call.ts";
 import { runCompute, runReducer, tryInput } from "./inline.ts";
 import { childEnded } from "./mail.ts";
 import type { Runtime } from "./runtime.ts";
-import { outcomeOf, Turnstile } from "./turnstile.ts";
+import { Turnstile } from "./turnstile.ts";
 import { roughLength } from "./values.ts";
 import type { Prepared, Writing } from "./writer.ts";
 
@@ -121,7 +121,7 @@ export class ActiveRun implements Writing {
       now: () => runtime.store.now(),
       keyOf: (step) => replay.keyOf(step),
       report: (call, body) => {
-        if (body.type !== "action.progressed") active.#turnstile.leave(call.step, outcomeOf(body));
+        active.#turnstile.heard(call.step, body);
         if (active.#calls.get(call.step) === call || body.type !== "action.progressed") active.arrive(body);
       },
       over: (call) => {

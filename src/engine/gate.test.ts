@@ -103,10 +103,12 @@ describe("who has to pass", () => {
     expect(make({ local: true }).gate.guards(node("free"))).toBe(true);
     expect(make({}, { far: "http://far/" }).gate.guards(node("far"))).toBe(true);
     expect(make({}, { far: "http://far/" }).gate.guards(node("toString"))).toBe(false);
+    expect(make({ local: true }).gate.guards({ ...node("pure"), kind: "compute" })).toBe(false);
+    expect(make({}, { pure: "http://far/" }).gate.guards({ ...node("pure"), kind: "compute" })).toBe(true);
   });
 
   test("nodes with one endpoint share its breaker, whatever their limits; a remote one needs no `local`", () => {
-    const { ask, gate } = make({ failureThreshold: 1 }, { a: "http://x/", b: "http://x/", c: "http://y/" });
+    const { ask, gate } = make({ failureThreshold: 1 }, { a: "http://x/", b: "http://X", c: "http://y/" });
     ask(node("a")).end("failure");
     expect(states(ask(node("b")), ask(node("c")))).toBe("waits in");
     expect(gate.breakers()).toEqual([

@@ -10,7 +10,7 @@
  * G5 What is kept is of this process: slots, times and breakers begin anew when another one takes the runs.
  */
 import type { Failure } from "../core/failure.ts";
-import type { EffectContract } from "../node/contract.ts";
+import type { Contract, EffectContract } from "../node/contract.ts";
 import { Breaker, type BreakerSettings, type Outcome } from "./breaker.ts";
 import { Line, type Place } from "./line.ts";
 import { Rate } from "./rate.ts";
@@ -21,7 +21,7 @@ import type { BreakerView } from "./views.ts";
 import type { Clock } from "./world.ts";
 
 /** What the gate reads of a node. */
-export type Guarded = Pick<EffectContract, "kind" | "name" | "version" | "concurrency" | "rate">;
+export type Guarded = Pick<Contract, "kind" | "name" | "version"> & Pick<EffectContract, "concurrency" | "rate">;
 
 /** Who wants to make a call. */
 export interface Ask {
@@ -98,6 +98,8 @@ interface Guard {
 export class Gate {
   readonly #options: GateOptions;
   readonly #timers: Timers;
+  /** URLs by the name of the node. */
+  readonly #endpoints = new Map<string, string>();
   readonly #guards = new Map<string, Guard>();
   readonly #circuits = new Map<string, Circuit>();
   /** Stations where somebody waits. */
@@ -108,7 +110,12 @@ export class Gate {
   constructor(options: GateOptions) {
     this.#options = options;
     this.#timers = new Timers(options.clock, () => options.clock.elapsed());
-    for (const endpoint of Object.values(options.endpoints)) this.#circuit(endpoint);
+    for (const [name, text] of Object.entries(options.endpoints)) {
+      // However it is written, one URL is one endpoint.
+      const endpoint = URL.canParse(text) ? new URL(text).href : text;
+      this.#endpoints.set(name, endpoint);
+      this.#circuit(endpoint);
+    }
   }
 
   /** Whether calls of this node have to pass here at all. */
@@ -193,9 +200,9 @@ export class Gate {
     return this.#options.clock.elapsed();
   }
   #endpointOf(node: Guarded): string | undefined {
-    const { endpoints, breaker } = this.#options;
-    if (Object.hasOwn(endpoints, node.name)) return endpoints[node.name];
-    return breaker.local && node.kind === "effect" ? `local:${node.name}` : undefined;
+    const endpoint = this.#endpoints.get(node.name);
+    if (endpoint !== undefined) return endpoint;
+    return this.#options.breaker.local && node.kind === "effect" ? `local:${node.name}` : undefined;
   }
   #circuitOf(node: Guarded): Circuit | undefined {
     const endpoint = this.#endpointOf(node);

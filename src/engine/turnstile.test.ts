@@ -144,6 +144,8 @@ test.each([
   ["a bad input", failed("INPUT_INVALID", { outcome: "none", final: true }), "ignored"],
   ["a bad output", failed("OUTPUT_INVALID", { final: true }), "ignored"],
   ["a huge output", failed("VALUE_TOO_LARGE", { final: true }), "ignored"],
+  ["a call that did not even get there", failed("ECONNREFUSED", { outcome: "none" }), "failure"],
+  ["a note on the way", { type: "action.progressed", step: "a", attempt: 1, note: null } as FactBody, undefined],
 ] as const)("to the breaker, %s", (_what, fact, outcome) => {
   expect(outcomeOf(fact)).toBe(outcome);
 });

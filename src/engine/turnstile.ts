@@ -110,6 +110,12 @@ export class Turnstile {
   begins(step: string): void {
     this.#passes.get(step)?.pass.begin();
   }
+  /** News of the call of the step; its end gives the pass back. */
+  heard(step: string, news: FactBody): void {
+    if (this.#passes.size === 0) return;
+    const outcome = outcomeOf(news);
+    if (outcome !== undefined) this.leave(step, outcome);
+  }
   /** The call of the step has ended, or is not made. */
   leave(step: string, outcome: Outcome = "ignored"): void {
     const held = this.#passes.get(step);
@@ -139,24 +145,18 @@ export class Turnstile {
 
 const none: readonly Wish[] = [];
 
-/** How the end of a call looks to the breaker of its endpoint. */
-export function outcomeOf(answer: FactBody): Outcome {
+/** How the end of a call looks to the breaker of its endpoint; undefined for what is no end. */
+export function outcomeOf(answer: FactBody): Outcome | undefined {
   if (answer.type === "action.completed") return "success";
-  if (answer.type !== "action.failed") return "ignored";
-  // It was refused by this side, given up by it, or asked for time: none of that says whether the endpoint works.
+  if (answer.type !== "action.failed") return undefined;
+  // Given up or refused by this side, or asked for time: none of that says whether the endpoint works.
   if (thisSide.has(answer.error.code) || answer.retryAfterMs !== undefined) return "ignored";
-  // `Fatal`: the other side answered, and said no.
-  return answer.outcome === "none" ? "success" : "failure";
+  if (!answer.final) return "failure";
+  // It answered: with a no (`Fatal`), or with what cannot be used.
+  return answer.outcome === "none" ? "success" : "ignored";
 }
 
-const thisSide: ReadonlySet<string> = new Set([
-  "CANCELLED",
-  "INPUT_INVALID",
-  "OUTPUT_INVALID",
-  "OUTPUT_NOT_JSON",
-  "VALUE_TOO_LARGE",
-  "ORCHESTRATOR_CLOSED",
-]);
+const thisSide: ReadonlySet<string> = new Set(["CANCELLED", "INPUT_INVALID", "ORCHESTRATOR_CLOSED"]);
 
 /** The decoded input, which only a key asks for. */
 function inputOf(node: Guarded, wish: Wish, decoded: Checked | undefined): { readonly value: unknown } | undefined {
