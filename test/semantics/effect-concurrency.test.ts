@@ -1,7 +1,22 @@
 /** `concurrency` of an effect: how many calls of it are in flight at once, and who waits for a slot. */
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { all, attempt, each, effect, Fatal, race, type Steps, sleep, workflow } from "../../src/index.ts";
+import type { ActiveRun } from "../../src/engine/active-run.ts";
+import type { Engine } from "../../src/engine/engine.ts";
+import {
+  all,
+  attempt,
+  compute,
+  createOrchestrator,
+  each,
+  effect,
+  Fatal,
+  memory,
+  race,
+  type Steps,
+  sleep,
+  workflow,
+} from "../../src/index.ts";
 import { testOrchestrator } from "../../src/testing/index.ts";
 import { anything, Gate, Ledger, play, playOut, quiet } from "./kit.ts";
 
@@ -185,6 +200,75 @@ test("the loser of a race leaves the line", async () => {
   end("c");
   expect(await run.result()).toMatchObject(["a", { winner: "soon" }, "c"]);
 });
+
+test("a call that is given up in the turn of its intent keeps no slot", async () => {
+  const { call, begun } = counted(1);
+  const now = compute({ name: "now", input: anything }, () => "now");
+  const { log } = await play(function* () {
+    yield* race({ call: call("a"), now: now(null) });
+    yield* call("b");
+  });
+  expect(begun).toEqual(["b"]);
+  expect(await log()).toContain("action.failed call/call");
+});
+
+test("one that is given up when its slot has just come free passes it on", async () => {
+  const { call, begun } = counted(1);
+  const gate = new Gate();
+  const both = (name: string, more: object) =>
+    effect({ name, input: z.string(), readonly: true, timeout: "1h", ...more }, async (id) => {
+      if (id === "wait") await gate.pass();
+      begun.push(id);
+    });
+  const limited = both("limited", { concurrency: { limit: 1 } });
+  const free = both("free", {});
+  const { t } = await play(function* () {
+    yield* all([
+      limited("wait"),
+      race({ late: limited("late"), free: free("wait") }),
+      (function* (): Steps<void> {
+        yield* sleep("1s");
+        yield* limited("next");
+      })(),
+    ]);
+    yield* call("end");
+  });
+  await t.advance("2s");
+  // The slot is given to the loser of the race in the turn that decides the race.
+  gate.open();
+  await t.advance("0ms");
+  expect(begun).toEqual(["wait", "wait", "next", "end"]);
+});
+
+test("a run that cannot be driven any further gives its slots back", async () => {
+  const { call, begun } = counted(1);
+  const flow = workflow({ name: "flow", input: z.string() }, function* (id) {
+    yield* call(id);
+  });
+  const t = testOrchestrator({ nodes: [flow], log: quiet });
+  for (const id of ["a", "b"]) await t.start(flow, id, { runId: id });
+  await t.advance("0ms");
+  const { engine } = t as unknown as { readonly engine: Engine };
+  engine.broken(engine.active("a") as ActiveRun, new Error("a bug"));
+  await t.advance("0ms");
+  expect(begun).toEqual(["a", "b"]);
+  expect((await t.run("a").status()).status).toBe("paused");
+});
+
+test("thousands that wait do not keep the rest of their run from going on", async () => {
+  const gate = new Gate();
+  const limited = effect({ name: "limited", input: z.number(), readonly: true, concurrency: { limit: 1 } }, async () => gate.pass());
+  const free = effect({ name: "free", input: z.number(), readonly: true }, async () => gate.open());
+  const flow = workflow({ name: "flow", input: anything }, function* () {
+    yield* all([...Array.from({ length: 5_000 }, (_, n) => limited(n)), free(0)]);
+    return "done";
+  });
+  // In real time, where a turn closes after some milliseconds.
+  const orchestrator = createOrchestrator({ store: memory(), nodes: [flow], log: quiet });
+  const run = await orchestrator.start(flow, null);
+  expect(await run.result()).toBe("done");
+  await orchestrator.close();
+}, 60_000);
 
 test("a run whose time is over while it waits ends, and owes nothing", async () => {
   const { call } = counted(1);
