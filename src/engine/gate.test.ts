@@ -238,6 +238,23 @@ describe("time", () => {
     expect(patient.state).toBe("in");
   });
 
+  test("each gives up at its own time, whatever the order in which they came", () => {
+    const { ask, clock } = make();
+    const one = node("one", { concurrency: { limit: 1 } });
+    const holder = ask(one);
+    const [c, a, gone, b] = [300, 100, 150, 200].map((ms) => ask(one, { giveUpAt: 1_000_000 + ms })) as [Asker, Asker, Asker, Asker];
+    gone.wants = false;
+    expect(states(a, b, c)).toBe("waits waits waits");
+    clock.moveBy(100);
+    expect(states(a, b, c)).toBe("LIMIT_REACHED waits waits");
+    clock.moveBy(100);
+    expect(states(a, b, c)).toBe("LIMIT_REACHED LIMIT_REACHED waits");
+    holder.end();
+    clock.moveBy(100);
+    expect(states(c, gone)).toBe("in waits");
+    expect(clock.timers.size).toBe(0);
+  });
+
   test("after `stop` nothing goes and no timer is set", () => {
     const { ask, clock, gate } = make();
     const one = node("one", { rate: { limit: 1, perMs: 100 } });

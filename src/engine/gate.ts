@@ -65,6 +65,11 @@ interface Waiting extends Place {
   /** It was counted as refused by the breaker. */
   counted: boolean;
 }
+/** The end of someone's wait; the time stands in `priority`. */
+interface Patience extends Place {
+  readonly waiting: Waiting;
+  readonly lane: Lane;
+}
 /** A lane's place at the station where it waits; one that the lane has replaced counts no more. */
 interface Ticket extends Place {
   readonly lane: Lane;
@@ -104,6 +109,8 @@ export class Gate {
   readonly #circuits = new Map<string, Circuit>();
   /** Stations where somebody waits. */
   readonly #busy = new Set<At<Slots | Rate | Breaker>>();
+  /** Those that wait no longer than until some time, the earliest first. */
+  readonly #patience = new Line<Patience>(({ waiting }) => waits(waiting));
   #order = 0;
   #stopped = false;
 
@@ -277,7 +284,7 @@ export class Gate {
   #open(guard: Guard, key: string, needs: Needs, at: At<Slots | Rate | Breaker>): Lane {
     const lane: Lane = {
       ...needs,
-      line: new Line<Waiting>((one) => !one.over && one.ask.wanted()),
+      line: new Line<Waiting>(waits),
       at,
       ticket: undefined,
       close: () => {
@@ -347,14 +354,29 @@ export class Gate {
   }
 
   #giveUpLater(lane: Lane, waiting: Waiting, due: number): void {
-    if (this.#stopped) return;
-    this.#timers.at(due, () => {
-      this.#wakeLate(lane.at, this.#now());
-      if (waiting.over || !waiting.ask.wanted()) return;
+    const patience = { priority: due, order: waiting.order, waiting, lane };
+    this.#patience.push(patience);
+    if (this.#patience.first === patience) this.#armPatience();
+  }
+  #armPatience(): void {
+    const { first } = this.#patience;
+    if (first && !this.#stopped) this.#timers.at(first.priority, () => this.#losePatience());
+  }
+  #losePatience(): void {
+    const now = this.#now();
+    for (let one = this.#patience.first; one && one.priority <= now; one = this.#patience.first) {
+      const { waiting, lane } = one;
+      this.#wakeLate(lane.at, now);
+      if (waiting.over) continue;
       waiting.over = true;
       waiting.ask.giveUp(tooLate(lane, lane.at, waiting.ask.node));
-    });
+    }
+    this.#armPatience();
   }
+}
+
+function waits({ over, ask }: Waiting): boolean {
+  return !over && ask.wanted();
 }
 
 function station<L extends Slots | Rate | Breaker>(limit: L): At<L> {
