@@ -27,6 +27,7 @@ export type {
   Run,
   StartOptions,
 } from "./engine/api.ts";
+export type { CircuitBreakerOptions } from "./engine/breaker.ts";
 export type { OrchestratorConfig } from "./engine/config.ts";
 export { preset } from "./engine/config-presets.ts";
 export type { HealthReport } from "./engine/health.ts";

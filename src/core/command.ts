@@ -7,7 +7,7 @@ import type { Json } from "./json.ts";
 import type { Callee } from "./operation.ts";
 
 export type Command =
-  /** Ask for an intent: write `action.dispatched`, or refuse with `step.failed` before any attempt. */
+  /** Ask for an intent: write `action.dispatched`, or refuse with `step.failed` before this attempt. It may wait for its turn. */
   | {
       readonly type: "dispatch";
       readonly key: string;
@@ -16,6 +16,9 @@ export type Command =
       readonly callee: Callee;
       readonly input: Json;
       readonly timeoutMs: number;
+      readonly priority: number;
+      /** When the budget of all attempts (`retry.within`) ends, ms; undefined before the first attempt, and without a budget. */
+      readonly giveUpAt: number | undefined;
     }
   /** Make the call, once the turn that holds its intent is accepted. `delivery` counts from 1; above 1 it was sent before. */
   | {

@@ -27,3 +27,16 @@ test("it can be emptied", () => {
   heap.clear();
   expect(heap.pop()).toBeUndefined();
 });
+
+test("what is thrown out does not come out, and the rest stays in order", () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 0, max: 50 })), (items) => {
+      const heap = new Heap<number>((a, b) => a < b);
+      for (const item of items) heap.push(item);
+      heap.keep((item) => item % 3 !== 0);
+      const left = items.filter((item) => item % 3 !== 0).sort((a, b) => a - b);
+      expect(heap.size).toBe(left.length);
+      expect(left.map(() => heap.pop())).toEqual(left);
+    }),
+  );
+});

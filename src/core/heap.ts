@@ -11,6 +11,10 @@ export class Heap<T> {
     return this.#items[0];
   }
 
+  get size(): number {
+    return this.#items.length;
+  }
+
   push(item: T): void {
     const items = this.#items;
     let at = items.push(item) - 1;
@@ -39,6 +43,13 @@ export class Heap<T> {
     }
     items[at] = last;
     return first;
+  }
+
+  /** Throws out what does not hold any more. */
+  keep(holds: (item: T) => boolean): void {
+    const kept = this.#items.filter(holds);
+    this.#items.length = 0;
+    for (const item of kept) this.push(item);
   }
 
   clear(): void {

@@ -7,6 +7,7 @@
  * A2 Nothing derived from a turn leaves before it is accepted: calls, children, events and answers wait in `Outbox`.
  * A3 A turn closes at 256 facts, 1 MiB or 8 ms; the rest of its wishes make the next turn.
  * A4 While the process closes, answers are still written and nothing new is begun.
+ * A5 A call that the gate refuses is a wish that stays open; only one that may go gets an intent.
  */
 import type { Command, CommandOf } from "../core/command.ts";
 import { type Fact, type FactBody, type FinalBody, isFinal, type RunStatus } from "../core/fact.ts";
@@ -18,7 +19,9 @@ import type { Appended, Message, NewRun, TurnWrite } from "../store/store.ts";
 import type { Begun, Folded } from "./begin.ts";
 import { Call, type CallHost } from "./call.ts";
 import { runCompute, runReducer, tryInput } from "./inline.ts";
+import { childEnded } from "./mail.ts";
 import type { Runtime } from "./runtime.ts";
+import { Turnstile } from "./turnstile.ts";
 import { roughLength } from "./values.ts";
 import type { Prepared, Writing } from "./writer.ts";
 
@@ -74,6 +77,7 @@ export class ActiveRun implements Writing {
   readonly #calls = new Map<string, Call>();
   readonly #decoded = new Map<string, Checked>();
   readonly #near = new Set<string>();
+  readonly #turnstile: Turnstile;
   /** Child runs under way, by step. */
   readonly children: Map<string, string>;
   #onItsWay = false;
@@ -100,6 +104,7 @@ export class ActiveRun implements Writing {
     this.#mailSaved = at.mailGot;
     this.children = more.children ?? new Map();
     const active = this;
+    this.#turnstile = new Turnstile(runtime.gate, { wants: (wish) => !this.#gone && replay.isOpen(wish.key), stir: () => this.stir() });
     this.#host = {
       runId: run.id,
       get correlationId() {
@@ -117,6 +122,7 @@ export class ActiveRun implements Writing {
       now: () => runtime.store.now(),
       keyOf: (step) => replay.keyOf(step),
       report: (call, body) => {
+        active.#turnstile.heard(call.step, body);
         const last = body.type !== "action.progressed" && body.type !== "action.item";
         if (last || active.#calls.get(call.step) === call) active.arrive(body);
         if (runtime.closing) active.rest();
@@ -197,6 +203,7 @@ export class ActiveRun implements Writing {
     this.#gone = true;
     for (const call of [...this.#calls.values()]) call.drop();
     this.#calls.clear();
+    this.#turnstile.drop();
   }
 
   // ── one turn ──
@@ -234,8 +241,9 @@ export class ActiveRun implements Writing {
         if (body.type === "child.ended") this.children.delete(body.step);
         if (this.replay.expects(body)) apply(body);
       }
+      if (this.replay.held) this.#turnstile.hold();
       if (this.#runtime.closing || this.replay.held) break;
-      const wishes = this.#backlog.length > 0 ? this.#backlog.concat(this.replay.take()) : this.replay.take();
+      const wishes = [...this.#backlog, ...this.#turnstile.take(), ...this.replay.take()];
       this.#backlog = [];
       if (wishes.length === 0 && this.#arrived.length === 0) break;
       for (let i = 0; i < wishes.length; i++) {
@@ -245,14 +253,15 @@ export class ActiveRun implements Writing {
         }
         const wish = wishes[i] as Command;
         if (this.replay.isOpen(wish.key)) this.#perform(wish, apply, out, now, facts);
+        else this.#turnstile.giveBack(wish);
       }
       if (this.#backlog.length > 0 || full()) break;
     }
-    if (facts.length === 0) {
-      this.#afterAccept(out);
-      return undefined;
-    }
-    return this.#write(facts, out, now, mailGot);
+    if (facts.length > 0) return this.#write(facts, out, now, mailGot);
+    this.#afterAccept(out);
+    // Thousands of wishes that all wait at the gate fill a turn's time and leave no fact.
+    if (this.#backlog.length > 0 && !this.#runtime.closing && !this.replay.held) this.stir();
+    return undefined;
   }
 
   #perform(wish: Command, apply: (body: FactBody) => void, out: Outbox, now: number, facts: readonly Fact[]): void {
@@ -280,9 +289,7 @@ export class ActiveRun implements Writing {
       case "dispatch":
         return this.#dispatch(wish, apply, now);
       case "deliver":
-        out.deliver.push({ command: wish, decoded: this.#decoded.get(wish.step) });
-        this.#decoded.delete(wish.step);
-        return;
+        return this.#deliver(wish, out);
       case "pull":
         out.pull.push(wish);
         return;
@@ -309,6 +316,9 @@ export class ActiveRun implements Writing {
 
   #dispatch(wish: CommandOf<"dispatch">, apply: (body: FactBody) => void, now: number): void {
     const refused = tryInput(this.#runtime, wish);
+    const admitted = refused?.missing !== undefined || refused?.error || this.#turnstile.admits(wish, refused?.decoded);
+    if (admitted === false) return;
+    if (refused && !refused.decoded) this.#turnstile.giveBack(wish);
     if (refused?.missing !== undefined)
       return apply({
         type: "run.paused",
@@ -316,8 +326,9 @@ export class ActiveRun implements Writing {
         step: wish.step,
         message: `${wish.callee.name} uses the service "${refused.missing}", which this process does not provide: add it to \`provide\`, start again and resume the run`,
       });
-    if (refused?.error)
-      return apply({ type: "step.failed", step: wish.step, node: wish.callee.name, attempts: wish.attempt - 1, error: refused.error });
+    if (admitted !== true)
+      return apply({ type: "step.failed", step: wish.step, node: wish.callee.name, attempts: wish.attempt - 1, error: admitted });
+    this.#turnstile.sent(wish.step);
     if (refused?.decoded) this.#decoded.set(wish.step, refused.decoded);
     apply({
       type: "action.dispatched",
@@ -327,6 +338,17 @@ export class ActiveRun implements Writing {
       input: wish.input,
       notAfter: now + wish.timeoutMs,
     });
+  }
+
+  #deliver(wish: CommandOf<"deliver">, out: Outbox): void {
+    const { step, attempt } = wish;
+    // The first delivery has the pass of its intent; one after a crash asks for its own.
+    const admitted = wish.delivery === 1 || this.#turnstile.admits(wish);
+    if (admitted === false) return;
+    if (admitted !== true) return this.arrive({ type: "action.failed", step, attempt, error: admitted, outcome: "unknown", final: true });
+    this.#turnstile.sent(step);
+    out.deliver.push({ command: wish, decoded: this.#decoded.get(step) });
+    this.#decoded.delete(step);
   }
 
   #startChild(wish: CommandOf<"start-child">, apply: (body: FactBody) => void, out: Outbox, now: number): void {
@@ -412,13 +434,13 @@ export class ActiveRun implements Writing {
       this.#arrived.length === 0 &&
       !this.#hasWishes &&
       this.children.size === 0 &&
-      (this.replay.calls === 0 || this.replay.paused) &&
+      (this.replay.calls === 0 || (this.replay.paused && !this.#turnstile.waits)) &&
       !this.#runtime.closing
     );
   }
   /** A turn has closed before all its wishes were carried out (A3), or the process closes (A4). */
   get #hasWishes(): boolean {
-    return this.#backlog.length > 0 || this.replay.wishes;
+    return this.#backlog.length > 0 || this.replay.wishes || this.#turnstile.hasNews;
   }
   #nextDue(): number | undefined {
     let next: number | undefined;
@@ -449,9 +471,11 @@ export class ActiveRun implements Writing {
       }
       const call = new Call(this.#host, command, runtime.store.now() + command.timeoutMs);
       this.#calls.set(command.step, call);
+      this.#turnstile.begins(command.step);
       runtime.deliver(call, decoded, command);
     }
     for (const { key, step, index } of out.pull) if (this.replay.isOpen(key)) this.#calls.get(step)?.pull(index);
+    for (const { command } of out.deliver) if (!this.#calls.has(command.step)) this.#turnstile.leave(command.step);
     for (const { step, attempt } of out.abort) {
       const call = this.#calls.get(step);
       if (call) call.abort({ code: "CANCELLED", message: "the step was cancelled" });
@@ -486,17 +510,4 @@ function factLength(fact: FactBody): number {
     if (value !== undefined) length += roughLength(value, maxTurnLength);
   }
   return length;
-}
-
-function childEnded(step: string, runId: string, final: FinalBody, workflow: string): FactBody {
-  const notUndone = "notUndone" in final && final.notUndone && final.notUndone.length > 0 ? { notUndone: final.notUndone } : {};
-  const base = { type: "child.ended", step, runId, ...notUndone } as const;
-  switch (final.type) {
-    case "run.completed":
-      return { ...base, status: "completed", output: workflow === "onex-undo" ? { notUndone: final.notUndone ?? [] } : final.output };
-    case "run.failed":
-      return { ...base, status: "failed", error: final.error };
-    default:
-      return { ...base, status: "cancelled", error: { code: "RUN_CANCELLED", message: `the child run ${runId} was cancelled` } };
-  }
 }

@@ -10,6 +10,7 @@ import type { Provided } from "../node/service.ts";
 import type { Signal } from "../node/signal.ts";
 import type { Workflow } from "../node/workflow.ts";
 import type { RunRow, Store } from "../store/store.ts";
+import type { CircuitBreakerOptions } from "./breaker.ts";
 import type { OrchestratorConfig } from "./config.ts";
 import type { CircuitState, HealthOptions, HealthReport } from "./health.ts";
 import type { RunMetrics } from "./metrics/metrics.ts";
@@ -103,6 +104,8 @@ export interface OrchestratorOptions<N extends readonly AnyNode[]> {
   readonly endpoints?: Readonly<Record<string, string>>;
   /** The settings of the ONEX templates; `preset("production")` and the like are a start. */
   readonly config?: OrchestratorConfig;
+  /** When calls to an endpoint that fails are held back; each endpoint has a breaker of its own. */
+  readonly circuitBreaker?: CircuitBreakerOptions;
   /** Default: warnings and errors to stderr. */
   readonly log?: Log;
   /** Runs whose next wake is further away than this are put down, ms; default 1000. */

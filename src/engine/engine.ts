@@ -18,8 +18,10 @@ import { decodeFacts } from "../store/codec.ts";
 import type { Appended, OpenStore, RunRow, Store } from "../store/store.ts";
 import { ActiveRun } from "./active-run.ts";
 import { type Begun, child, fresh, successor } from "./begin.ts";
+import type { BreakerSettings } from "./breaker.ts";
 import type { Call } from "./call.ts";
 import { Definitions } from "./definitions.ts";
+import { Gate } from "./gate.ts";
 import { guarded, unguarded } from "./guard.ts";
 import { Intake } from "./intake.ts";
 import { Metrics } from "./metrics/metrics.ts";
@@ -42,6 +44,9 @@ export interface EngineOptions {
   readonly nodes: readonly AnyNode[];
   readonly provide: readonly Provided[];
   readonly settings: Settings;
+  readonly circuitBreaker: BreakerSettings;
+  /** URLs of the nodes that are not in this process, by name. */
+  readonly endpoints: Readonly<Record<string, string>>;
 }
 
 export class Engine implements Runtime {
@@ -58,9 +63,10 @@ export class Engine implements Runtime {
   readonly definitions: Definitions;
   readonly parkedFolds = new ParkedFolds();
   readonly metrics: Metrics;
+  readonly gate: Gate;
   /** What metrics and health show. */
   readonly parts: Parts = {
-    breakers: () => [],
+    breakers: () => this.gate.breakers(),
     nodes: () => [],
     admission: () => ({ active: this.activeCount, queued: 0, max: undefined }),
   };
@@ -103,6 +109,13 @@ export class Engine implements Runtime {
     });
     this.timers = new Timers(world.clock, () => this.store.now());
     this.states = new States(this.store);
+    this.gate = new Gate({
+      clock: world.clock,
+      now: () => this.store.now(),
+      breaker: options.circuitBreaker,
+      endpoints: options.endpoints,
+      rested: () => this.rested(),
+    });
     this.writer = new Writer(
       this.store,
       world.clock,
@@ -348,7 +361,11 @@ export class Engine implements Runtime {
   /** Nothing is due, on its way, or in flight. */
   get quiet(): boolean {
     return (
-      this.writer.idle && this.#inFlight === 0 && this.#intake.quiet && [...this.#byId.values()].every((run) => run.quiet && run.restful)
+      this.writer.idle &&
+      this.#inFlight === 0 &&
+      this.#intake.quiet &&
+      this.gate.restful(this.settings.parkAfterMs) &&
+      [...this.#byId.values()].every((run) => run.quiet && run.restful)
     );
   }
   idle(): Promise<void> {
@@ -383,6 +400,7 @@ export class Engine implements Runtime {
     this.closing = true;
     this.writer.stop();
     this.timers.stop();
+    this.gate.stop();
     this.#intake.stop();
     for (const stop of [...this.#stops.splice(0), ...this.#laters.values()]) stop();
     for (const run of [...this.#byId.values()]) this.#forget(run);

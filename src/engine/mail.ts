@@ -1,5 +1,5 @@
 /** Messages as facts, and facts as messages. */
-import type { FactBody } from "../core/fact.ts";
+import type { FactBody, FinalBody } from "../core/fact.ts";
 import type { Json } from "../core/json.ts";
 import type { MailRow } from "../store/store.ts";
 
@@ -21,5 +21,19 @@ export function mailFact(mail: MailRow): FactBody {
       return body as FactBody;
     case "resume":
       return { type: "run.resumed", ...(body as ResumeBody) };
+  }
+}
+
+/** What a parent is told of the end of its child. */
+export function childEnded(step: string, runId: string, final: FinalBody, workflow: string): FactBody {
+  const notUndone = "notUndone" in final && final.notUndone && final.notUndone.length > 0 ? { notUndone: final.notUndone } : {};
+  const base = { type: "child.ended", step, runId, ...notUndone } as const;
+  switch (final.type) {
+    case "run.completed":
+      return { ...base, status: "completed", output: workflow === "onex-undo" ? { notUndone: final.notUndone ?? [] } : final.output };
+    case "run.failed":
+      return { ...base, status: "failed", error: final.error };
+    default:
+      return { ...base, status: "cancelled", error: { code: "RUN_CANCELLED", message: `the child run ${runId} was cancelled` } };
   }
 }

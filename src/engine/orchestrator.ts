@@ -13,6 +13,7 @@ import type { RunRow } from "../store/store.ts";
 import { ActiveRun } from "./active-run.ts";
 import type { Orchestrator, OrchestratorOptions, PerformanceMetrics, ProcessInput, ProcessOutput, Run, StartOptions } from "./api.ts";
 import { acquired, fresh, newRun, questionDigest, type StartSpec, startedFact } from "./begin.ts";
+import { breakerSettings } from "./breaker.ts";
 import { settingsOf } from "./config-settings.ts";
 import { Engine } from "./engine.ts";
 import { RunHandle } from "./handle.ts";
@@ -55,6 +56,8 @@ export function orchestratorIn<const N extends readonly AnyNode[]>(world: World,
         runDefaults: config.runDefaults,
         runTimeoutMs: config.runTimeoutMs,
       },
+      circuitBreaker: breakerSettings(options.circuitBreaker ?? config.circuitBreaker),
+      endpoints: options.endpoints ?? {},
     }),
     config.shutdownMs,
   );

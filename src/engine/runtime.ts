@@ -10,6 +10,7 @@ import type { Appended, OpenStore } from "../store/store.ts";
 import type { ActiveRun } from "./active-run.ts";
 import type { Begun } from "./begin.ts";
 import type { Call } from "./call.ts";
+import type { Gate } from "./gate.ts";
 import type { Services } from "./services.ts";
 import type { States } from "./states.ts";
 import type { Timers } from "./timers.ts";
@@ -37,6 +38,7 @@ export interface Runtime {
   readonly writer: Writer;
   readonly timers: Timers;
   readonly states: States;
+  readonly gate: Gate;
   readonly leaseId: string;
   /** Nothing new is begun any more. */
   readonly closing: boolean;

@@ -50,6 +50,10 @@ export interface ComputeContract extends Contract {
 export interface EffectContract extends Contract {
   readonly kind: "effect";
   readonly uses: Readonly<Record<string, Service<unknown>>>;
+  /** Calls in flight at once, of each key of the decoded input. */
+  readonly concurrency?: { readonly limit: number; readonly key?: ((input: never) => string) | undefined } | undefined;
+  /** Starts of calls within a time that slides, of each key of the decoded input. */
+  readonly rate?: { readonly limit: number; readonly perMs: number; readonly key?: ((input: never) => string) | undefined } | undefined;
   readonly run: (input: never, context: never) => Promise<unknown> | AsyncIterable<unknown>;
   /** Of a stream: what each item is. */
   readonly item?: Schema;

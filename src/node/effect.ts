@@ -1,4 +1,5 @@
-import type { Duration } from "../core/duration.ts";
+import { type Duration, durationMs } from "../core/duration.ts";
+import { OnexError } from "../core/failure.ts";
 import { type CallOptions, Op, type Operation, type Undoing } from "../core/operation.ts";
 import type { RetryPolicy } from "../core/retry.ts";
 import type { Declared, Gives } from "./compute.ts";
@@ -30,19 +31,28 @@ export interface EffectLimits<I extends Schema, U extends Services> {
   readonly inDoubt?: "retry" | "fail" | "pause";
   /** Longest silence between two `progress()`. */
   readonly heartbeat?: Duration;
+  /**
+   * At most `limit` calls in flight at once in this process; with `key`, for each key. The others wait before their attempt
+   * begins, by the priority of the step, then first come; waiting costs no attempt. A key needs a synchronous input schema.
+   */
   readonly concurrency?: { readonly limit: number; readonly key?: (input: Out<I>) => string };
+  /**
+   * At most `limit` calls begin within any stretch of `per` in this process, such as `{ limit: 100, per: "1m" }`; with `key`,
+   * for each key. The others wait as for `concurrency`. A process that takes over counts from nothing.
+   */
+  readonly rate?: { readonly limit: number; readonly per: Duration; readonly key?: (input: Out<I>) => string };
 }
 export type EffectSpec<I extends Schema, O, R, U extends Services> = Spec<I, O> & EffectLimits<I, U> & Reversal<Out<I>, Gives<O, R>>;
 
 /**
  * An async function that touches the world, with a stable idempotency key and an abort signal.
- * Throws OnexError `NODE_INVALID`; `NOT_BUILT` for `concurrency`.
+ * Throws OnexError `NODE_INVALID`, `INVALID_DURATION`.
  */
 export function effect<I extends Schema, R, O extends Declared = undefined, U extends Services = Record<never, never>>(
   spec: EffectSpec<I, O, R, U>,
   run: EffectFn<I, O, R, EffectContext & Given<U>>,
 ): Effect<In<I>, Gives<O, R>> {
-  checkSpec("effect", spec, ["concurrency"]);
+  checkSpec("effect", spec);
   const contract: EffectContract = {
     kind: "effect",
     name: spec.name,
@@ -57,10 +67,34 @@ export function effect<I extends Schema, R, O extends Declared = undefined, U ex
     readonly: spec.readonly,
     irreversible: spec.irreversible,
     inDoubt: spec.inDoubt,
+    ...limitsOf(spec),
     undo: spec.undo as EffectContract["undo"],
     run: run as EffectContract["run"],
     ...decoders("effect", spec.name, spec.input, spec.output),
   };
   const call = (input: In<I>, options: CallOptions = {}) => new Op<Gives<O, R>>({ kind: "call", callee: contract, input, options });
   return Object.assign(call, { contract, run });
+}
+
+const maxLimit = 1_000_000;
+
+/** `concurrency` and `rate`, checked. Throws OnexError `NODE_INVALID`, `INVALID_DURATION`. */
+function limitsOf(spec: {
+  readonly name: string;
+  readonly concurrency?: { readonly limit: number; readonly key?: (input: never) => string };
+  readonly rate?: { readonly limit: number; readonly per: Duration; readonly key?: (input: never) => string };
+}): Pick<EffectContract, "concurrency" | "rate"> {
+  const { name, concurrency, rate } = spec;
+  for (const [field, limit] of [
+    ["concurrency", concurrency?.limit ?? 1],
+    ["rate", rate?.limit ?? 1],
+  ] as const)
+    if (!(Number.isInteger(limit) && limit >= 1 && limit <= maxLimit))
+      throw new OnexError("NODE_INVALID", `effect ${name}: ${field}.limit is ${limit}: give a whole number from 1 to ${maxLimit}`);
+  const perMs = rate && durationMs(rate.per);
+  if (perMs !== undefined && perMs < 1) throw new OnexError("NODE_INVALID", `effect ${name}: rate.per is "${rate?.per}": give 1ms or more`);
+  return {
+    ...(concurrency ? { concurrency: { limit: concurrency.limit, key: concurrency.key } } : {}),
+    ...(rate && perMs !== undefined ? { rate: { limit: rate.limit, perMs, key: rate.key } } : {}),
+  };
 }

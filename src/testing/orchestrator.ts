@@ -2,26 +2,20 @@
 import { type Duration, durationMs } from "../core/duration.ts";
 import { OnexError } from "../core/failure.ts";
 import type { NodeKind } from "../core/operation.ts";
-import type { Orchestrator, Run } from "../engine/api.ts";
-import type { OrchestratorConfig } from "../engine/config.ts";
+import type { Orchestrator, OrchestratorOptions, Run } from "../engine/api.ts";
 import { type OrchestratorFace, orchestratorIn } from "../engine/orchestrator.ts";
 import { sha256, stderrLog, uuidV7 } from "../engine/system.ts";
 import type { Entropy, World } from "../engine/world.ts";
-import type { AnyNode, Log, Node } from "../node/contract.ts";
-import type { Provided } from "../node/service.ts";
+import type { AnyNode, Node } from "../node/contract.ts";
 import { type MemoryStore, memory } from "../store/memory.ts";
 import { VirtualClock } from "./clock.ts";
 import { type Recorded, Stage, type Stand } from "./stub.ts";
 
-export interface TestOptions<N extends readonly AnyNode[]> {
-  readonly nodes: N;
+/** What `createOrchestrator` takes, in a world of the test's own: time stands until it is advanced, runs are kept in memory. */
+export interface TestOptions<N extends readonly AnyNode[]> extends Omit<OrchestratorOptions<N>, "store"> {
   readonly stubs?: readonly Stand[];
-  readonly provide?: readonly Provided[];
-  readonly config?: OrchestratorConfig;
   /** Of all randomness; default 1. */
   readonly seed?: number;
-  /** Default: warnings and errors to stderr. */
-  readonly log?: Log;
 }
 
 export interface TestOrchestrator<N extends readonly AnyNode[]> extends Orchestrator<N> {
@@ -72,8 +66,7 @@ class Tested<N extends readonly AnyNode[]> {
   }
 
   #open(): OrchestratorFace<N> {
-    const { nodes, provide, config } = this.#options;
-    return orchestratorIn(this.#world, { store: this.#store, nodes, ...(provide ? { provide } : {}), ...(config ? { config } : {}) });
+    return orchestratorIn<N>(this.#world, { ...this.#options, store: this.#store });
   }
 
   // ── the test's own verbs ──
@@ -116,6 +109,10 @@ class Tested<N extends readonly AnyNode[]> {
 
   // ── the orchestrator's, always those of the process that lives ──
 
+  /** For tests of onex itself: what metrics read. */
+  get engine() {
+    return this.#now.engine;
+  }
   get role() {
     return this.#now.role;
   }

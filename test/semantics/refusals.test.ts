@@ -31,11 +31,18 @@ test("names are kebab-case, versions semver, durations have a unit", () => {
   refused(() => workflow({ name: "a", input: anything, timeout: "-1s" as never }, function* () {}), "INVALID_DURATION", "-1s");
 });
 
+test("limits of an effect that make no sense are refused when it is defined", () => {
+  for (const limit of [0, -1, 1.5, Number.NaN, 1e9])
+    for (const limits of [{ concurrency: { limit } }, { rate: { limit, per: "1s" } }] as const)
+      refused(() => effect({ name: "a", input: anything, ...limits }, async (x) => x), "NODE_INVALID", "limit");
+  refused(() => effect({ name: "a", input: anything, rate: { limit: 1, per: "0ms" } }, async (x) => x), "NODE_INVALID", "rate.per");
+  refused(() => effect({ name: "a", input: anything, rate: { limit: 1, per: "1" as never } }, async (x) => x), "INVALID_DURATION", "1");
+});
+
 test("what is declared and not built yet is NOT_BUILT, by name", async () => {
   refused(() => createOrchestrator({ store: memory(), nodes: [flow], endpoints: { node: "http://x" } }), "NOT_BUILT", "endpoints");
   refused(() => compute({ name: "a", input: anything, threads: true }, (x) => x), "NOT_BUILT", "threads");
   refused(() => compute({ name: "a", input: anything, timeout: "1s" }, (x) => x), "NOT_BUILT", "timeout");
-  refused(() => effect({ name: "a", input: anything, concurrency: { limit: 1 } }, async (x) => x), "NOT_BUILT", "concurrency");
   refused(() => workflow({ name: "a", input: anything, concurrency: { limit: 1 } }, function* () {}), "NOT_BUILT", "concurrency");
   const t = testOrchestrator({ nodes: [flow], log: quiet });
   await expect(t.start(flow, null, { startAt: new Date(0) })).rejects.toMatchObject({
@@ -53,6 +60,11 @@ test("options out of range are OPTION_INVALID, by name", async () => {
     ["abortGraceMs", Number.NaN],
   ] as const)
     refused(() => createOrchestrator({ store, nodes: [flow], [name]: value }), "OPTION_INVALID", name);
+  refused(
+    () => createOrchestrator({ store, nodes: [flow], circuitBreaker: { openMs: 0, local: 1 as never } }),
+    "OPTION_INVALID",
+    "circuitBreaker: openMs is 0: give a whole number from 1 to 86400000; local is 1",
+  );
   const t = testOrchestrator({ nodes: [flow], log: quiet });
   for (const priority of [0, 1001, 1.5]) await expect(t.start(flow, null, { priority })).rejects.toMatchObject({ code: "OPTION_INVALID" });
   for (const runId of ["", "a\nb", "x".repeat(513)])

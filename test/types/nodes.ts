@@ -167,3 +167,20 @@ export const flow = workflow({ name: "flow", input: Text }, function* ({ times }
   const { by } = yield* approval.wait();
   return { by };
 });
+
+// ── limits of an effect: keys see the decoded input ──
+
+export const limited = effect(
+  {
+    name: "limited",
+    input: Text,
+    readonly: true,
+    concurrency: { limit: 2, key: ({ text, times }) => `${text} ${times + 1}` },
+    rate: { limit: 10, per: "1m", key: ({ times }) => times.toFixed() },
+  },
+  async () => null,
+);
+// @ts-expect-error: a key is text
+export const badKey = effect({ name: "limited", input: Text, readonly: true, rate: { limit: 1, per: "1s", key: () => 7 } }, async () => 1);
+// @ts-expect-error: a rate is per some time
+export const noTime = effect({ name: "limited", input: Text, readonly: true, rate: { limit: 1 } }, async () => 1);

@@ -71,7 +71,13 @@ export class EffectStep implements Pending, News {
       callee: this.#callee,
       input: this.#input,
       timeoutMs: this.#timeoutMs,
+      priority: this.#priority,
+      giveUpAt: this.#attempt > 1 && this.#retry.withinMs !== Number.POSITIVE_INFINITY ? this.#firstAt + this.#retry.withinMs : undefined,
     });
+  }
+
+  get #priority(): number {
+    return this.#options.priority ?? this.#desk.priority;
   }
 
   #deliver(): void {
@@ -84,7 +90,7 @@ export class EffectStep implements Pending, News {
       callee: this.#callee,
       input: this.#input,
       timeoutMs: this.#timeoutMs,
-      priority: this.#options.priority ?? this.#desk.priority,
+      priority: this.#priority,
       delivery: this.#delivery,
       resume: this.#resume,
     });
