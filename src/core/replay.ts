@@ -368,6 +368,10 @@ export class Replay implements Performing {
   isOpen(key: string): boolean {
     return this.#open.has(key);
   }
+  /** The open wish of that key. */
+  wished(key: string): Command | undefined {
+    return this.#open.get(key);
+  }
   record(fact: FactBody): void {
     this.wish({ type: "record", key: recordKey(fact), fact });
   }

@@ -51,7 +51,7 @@ interface Arrival {
 
 interface Outbox {
   readonly deliver: { readonly command: CommandOf<"deliver">; readonly decoded: Checked | undefined }[];
-  readonly pull: CommandOf<"pull">[];
+  readonly pull: Set<CommandOf<"pull">>;
   readonly abort: CommandOf<"abort">[];
   readonly children: (Begun & { readonly step: string })[];
   readonly messages: Message[];
@@ -223,7 +223,7 @@ export class ActiveRun implements Writing {
     const now = Math.max(store.now(), this.replay.now);
     const until = world.clock.elapsed() + maxTurnMs;
     const facts: Fact[] = [];
-    const out: Outbox = { deliver: [], pull: [], abort: [], children: [], messages: [], states: [], successor: undefined, armed: false };
+    const out: Outbox = { deliver: [], pull: new Set(), abort: [], children: [], messages: [], states: [], successor: undefined, armed: false };
     let length = 0;
     const full = () => facts.length >= maxTurnFacts || length >= maxTurnLength;
     const apply = (body: FactBody): void => {
@@ -291,7 +291,7 @@ export class ActiveRun implements Writing {
       case "deliver":
         return this.#deliver(wish, out);
       case "pull":
-        out.pull.push(wish);
+        out.pull.add(wish);
         return;
       case "abort":
         out.abort.push(wish);
@@ -349,6 +349,9 @@ export class ActiveRun implements Writing {
     this.#turnstile.sent(step);
     out.deliver.push({ command: wish, decoded: this.#decoded.get(step) });
     this.#decoded.delete(step);
+    // What was asked of the call before is asked of the one that takes its place, however long it has waited at the gate.
+    const asked = wish.delivery > 1 ? this.replay.wished(`p:${step}`) : undefined;
+    if (asked?.type === "pull") out.pull.add(asked);
   }
 
   #startChild(wish: CommandOf<"start-child">, apply: (body: FactBody) => void, out: Outbox, now: number): void {
