@@ -9,6 +9,7 @@ import type { Workflow } from "../node/workflow.ts";
 import { checkFlow } from "./check.ts";
 import { limits } from "./fence.ts";
 import { type Finding, Findings } from "./finding.ts";
+import { withOtherNames } from "./onex/nodes.ts";
 import type { ReadRef } from "./schema-files.ts";
 import { configOf, type PlanOptions, parseWorkflow, readText } from "./workflow.ts";
 
@@ -24,7 +25,7 @@ export async function checkFile(file: string, nodes?: NodeSource, options: PlanO
   if (found && options.config !== undefined) configOf(found, options, findings);
   if (found && nodes && !findings.failed) {
     const bound = new Findings(file);
-    checkFlow(found, nodes, bound);
+    checkFlow(found, found.plan === undefined ? nodes : withOtherNames(nodes), bound);
     return dedupe([...findings.all, ...bound.all]);
   }
   return findings.sorted();
