@@ -27,7 +27,7 @@ export type { In, Out, Schema } from "./node/schema.ts";
 export { type Provided, type Service, service } from "./node/service.ts";
 export { type Signal, signal } from "./node/signal.ts";
 export { type Workflow, workflow } from "./node/workflow.ts";
-export { loadWorkflow } from "./plan/load.ts";
+export { loadWorkflow, onexReducer } from "./plan/load.ts";
 export type { Plan } from "./plan/plan.ts";
 export { planWorkflow } from "./plan/workflow.ts";
 export { memory } from "./store/memory.ts";

@@ -5,23 +5,45 @@ import { dirname, join, relative, resolve, sep } from "node:path";
 import { OnexError } from "../core/failure.ts";
 import type { Json } from "../core/json.ts";
 import type { NodeSource } from "../node/contract.ts";
+import type { Reducer } from "../node/reducer.ts";
 import type { Workflow } from "../node/workflow.ts";
 import { checkFlow } from "./check.ts";
 import { limits } from "./fence.ts";
 import { type Finding, Findings } from "./finding.ts";
+import { fenceAny, isStateMachine } from "./onex/contract.ts";
+import { readMachine } from "./onex/machine.ts";
 import { withOtherNames } from "./onex/nodes.ts";
+import { type MachineState, machineReducer } from "./onex/reducer.ts";
 import type { ReadRef } from "./schema-files.ts";
-import { configOf, type PlanOptions, parseWorkflow, readText } from "./workflow.ts";
+import { configOf, type PlanOptions, parseWorkflow, readFenced } from "./workflow.ts";
 
 /** A YAML contract as a workflow. Throws OnexError `CONTRACT_NOT_FOUND`, `CONTRACT_INVALID`. */
 export async function loadWorkflow(file: string, options: PlanOptions = {}): Promise<Workflow<Json, Json>> {
   return parseWorkflow(await read(file), file, beside(file), options);
 }
 
+/**
+ * The ONEX contract of a reducer (`state_transitions`) as a node. Its events are `{ trigger, key?, data? }`, its state is
+ * `{ state, data }`. Throws OnexError `CONTRACT_NOT_FOUND`, `CONTRACT_INVALID`.
+ */
+export async function onexReducer(file: string): Promise<Reducer<Json, MachineState, [key?: string]>> {
+  const findings = new Findings(file);
+  const fenced = fenceAny(await read(file), findings, beside(file));
+  const machine = fenced && isStateMachine(fenced.data) ? readMachine(fenced, findings) : undefined;
+  findings.refuse();
+  if (!machine) throw new OnexError("CONTRACT_INVALID", `${file} is not the ONEX contract of a reducer: it has no state_transitions`);
+  return machineReducer(machine, findings);
+}
+
 /** Everything there is to say about a contract; with `nodes` also whether it fits them. Throws OnexError `CONTRACT_NOT_FOUND`. */
 export async function checkFile(file: string, nodes?: NodeSource, options: PlanOptions = {}): Promise<Finding[]> {
   const findings = new Findings(file);
-  const found = readText(await read(file), findings, beside(file));
+  const fenced = fenceAny(await read(file), findings, beside(file));
+  if (fenced && isStateMachine(fenced.data)) {
+    readMachine(fenced, findings);
+    return findings.sorted();
+  }
+  const found = fenced && readFenced(fenced, findings, beside(file));
   if (found && options.config !== undefined) configOf(found, options, findings);
   if (found && nodes && !findings.failed) {
     const bound = new Findings(file);

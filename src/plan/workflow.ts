@@ -7,7 +7,7 @@ import { decoders, type NodeSource, type RunContext, type WorkflowContract } fro
 import { check, type Schema } from "../node/schema.ts";
 import type { Workflow } from "../node/workflow.ts";
 import { checkFlow } from "./check.ts";
-import type { Places } from "./fence.ts";
+import type { Fenced, Places } from "./fence.ts";
 import { contractInvalid, Findings } from "./finding.ts";
 import type { Flow } from "./flow.ts";
 import { interpret } from "./interpret.ts";
@@ -64,7 +64,11 @@ function refused(read: Read | undefined, findings: Findings): Read {
 /** Every finding about a contract, without its nodes. */
 export function readText(text: string, findings: Findings, readRef: ReadRef): Read | undefined {
   const fenced = fenceAny(text, findings, readRef);
-  if (!fenced) return undefined;
+  return fenced && readFenced(fenced, findings, readRef);
+}
+
+/** The same, of text that has been read. */
+export function readFenced(fenced: Fenced, findings: Findings, readRef: ReadRef): Read | undefined {
   if (!isOnex(fenced.data)) return readData(fenced.data, findings, fenced.places, readRef);
   const made = translate(fenced.data, findings, fenced.places);
   const read = made && readData(made.plan, findings, made.places, noFiles);

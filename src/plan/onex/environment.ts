@@ -39,5 +39,5 @@ function withoutEnvironment(cursor: Cursor, text: string): string {
 
 /** Text that a template prints as it stands. */
 export function plain(text: string): string {
-  return text.replaceAll("${", "$${");
+  return text.replaceAll("${", () => "$${");
 }

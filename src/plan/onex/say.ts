@@ -1,6 +1,6 @@
 /** Reading values of an ONEX contract: what is malformed is `ONEX_INVALID`, with its place. */
 import type { Json } from "../../core/json.ts";
-import { type Cursor, type JsonMap, shown } from "../cursor.ts";
+import { type Cursor, shown } from "../cursor.ts";
 import { didYouMean, oneOf } from "../suggest.ts";
 
 export function invalid(cursor: Cursor, message: string): undefined {
@@ -101,8 +101,4 @@ export function nameRest(cursor: Cursor | undefined, read: readonly string[], re
     const reason = Object.hasOwn(reasons, key) ? reasons[key] : undefined;
     ignored(entry, reason ?? `is not read.${didYouMean(key, read)}`);
   }
-}
-
-export function mapValue(cursor: Cursor | undefined): JsonMap {
-  return cursor?.isMap ? (cursor.value as JsonMap) : {};
 }
