@@ -12,7 +12,7 @@ import type { Machine, Transition } from "./machine.ts";
 export interface MachineState {
   readonly state: string;
   /** What the events so far brought, the later over the earlier; conditions read it. */
-  readonly data: Json;
+  readonly data: { readonly [field: string]: unknown };
 }
 
 /**
@@ -34,7 +34,7 @@ export function machineReducer(machine: Machine, findings: Findings): Reducer<Js
 export function step(machine: Machine, now: MachineState, given: Json): MachineState {
   const { trigger, data: brought } = eventOf(given);
   if (trigger === undefined) throw new Fatal("ONEX_NO_TRANSITION", { message: `${machine.name}: the event has no trigger` });
-  const data = { ...mapOf(now.data), ...brought };
+  const data = { ...(now.data as JsonMap), ...brought };
   if (machine.terminal.has(now.state))
     throw new Fatal("ONEX_NO_TRANSITION", { message: `${machine.name} is ${now.state}, which is terminal; nothing follows "${trigger}"` });
   const ways = waysFrom(machine, now.state, trigger);
