@@ -32,7 +32,7 @@ describe("ten thousand steps", () => {
   const count = 10_000;
   const names = Array.from({ length: count }, (_, i) => `s${i}`);
   const chain = names.map((name, i) => step(name, i === 0 ? [] : [`s${i - 1}`]));
-  const wave = [...names.map((name) => step(name)), step("last")];
+  const wave = [...names.map((name) => step(name)), step("end")];
 
   test.each<[string, readonly OnexStep[], Partial<Rules>]>([
     ["in one chain", chain, {}],

@@ -31,22 +31,23 @@ export function lower(workflow: OnexWorkflow, onFailure: "stop" | "compensate"):
   const enabled = steps.filter((step) => step.enabled);
   const outcomes = outcomesOf(enabled, (step) => actionOf(step, rules) === "continue");
   const lowering = new Lowering(workflow, enabled, outcomes, places);
-  let before: readonly string[] = [];
+  /** The group before. */
+  let last: readonly string[] = [];
   const done: OnexStep[] = [];
   for (const wave of groupsOf(enabled, rules)) {
     const group = wave.filter(({ name }) => !lowering.isStream(name));
     if (group.length === 0) continue;
+    let before = last;
+    if (last.length > 1) {
+      const gate = lowering.fresh("all_settled");
+      made[gate] = places.put({ set: null, needs: last }, place);
+      before = [gate];
+    }
     for (const step of group) {
       made[step.name] = lowering.step(step, before, done);
       places.entry(made, step.name, step.place);
     }
-    const names = group.map(({ name }) => name);
-    // The next group waits for one thing: for the only step of this one, or for what waits for all of it.
-    if (names.length > 1) {
-      const gate = lowering.fresh("all_settled");
-      made[gate] = places.put({ set: null, needs: names }, place);
-      before = [gate];
-    } else before = names;
+    last = group.map(({ name }) => name);
     done.push(...group);
   }
   const output = lowering.output(made);
