@@ -92,7 +92,8 @@ export function* runStep(run: PlanRun, step: Step, outer: At, name: string, how:
     if (step.onError === "fail" || !(error instanceof StepError)) throw error;
     const failure = { code: error.code, message: error.message, step: error.step, details: error.details ?? null };
     if (step.onError === "continue") return step.outcome ? { ok: false, value: null, error: failure } : null;
-    return yield* runStep(run, step.onError, { ...at, frame: new Frame(at.frame, { error: failure }) }, `${name}~error`);
+    const instead = yield* runStep(run, step.onError, { ...at, frame: new Frame(at.frame, { error: failure }) }, `${name}~error`);
+    return step.outcome ? { ok: true, value: instead, error: null } : instead;
   }
 }
 

@@ -11,11 +11,12 @@ import { checkFlow } from "./check.ts";
 import { limits } from "./fence.ts";
 import { type Finding, Findings } from "./finding.ts";
 import { fenceAny, isStateMachine } from "./onex/contract.ts";
+import { checkFingerprint } from "./onex/fingerprint.ts";
 import { readMachine } from "./onex/machine.ts";
 import { withOtherNames } from "./onex/nodes.ts";
 import { type MachineState, machineReducer } from "./onex/reducer.ts";
 import type { ReadRef } from "./schema-files.ts";
-import { configOf, type PlanOptions, parseWorkflow, readFenced } from "./workflow.ts";
+import { configOf, type PlanOptions, parseWorkflow, readFenced, sha256 } from "./workflow.ts";
 
 /** A YAML contract as a workflow. Throws OnexError `CONTRACT_NOT_FOUND`, `CONTRACT_INVALID`. */
 export async function loadWorkflow(file: string, options: PlanOptions = {}): Promise<Workflow<Json, Json>> {
@@ -40,6 +41,7 @@ export async function checkFile(file: string, nodes?: NodeSource, options: PlanO
   const findings = new Findings(file);
   const fenced = fenceAny(await read(file), findings, beside(file));
   if (fenced && isStateMachine(fenced.data)) {
+    checkFingerprint(fenced, findings, sha256);
     readMachine(fenced, findings);
     return findings.sorted();
   }

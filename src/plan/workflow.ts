@@ -13,6 +13,7 @@ import type { Flow } from "./flow.ts";
 import { interpret } from "./interpret.ts";
 import { anything, type JsonSchemaOf, Schemas } from "./json-schema.ts";
 import { fenceAny, isOnex, translate } from "./onex/contract.ts";
+import { checkFingerprint } from "./onex/fingerprint.ts";
 import { withOtherNames } from "./onex/nodes.ts";
 import { parsePlan } from "./parse.ts";
 import type { Plan } from "./plan.ts";
@@ -70,6 +71,7 @@ export function readText(text: string, findings: Findings, readRef: ReadRef): Re
 /** The same, of text that has been read. */
 export function readFenced(fenced: Fenced, findings: Findings, readRef: ReadRef): Read | undefined {
   if (!isOnex(fenced.data)) return readData(fenced.data, findings, fenced.places, readRef);
+  checkFingerprint(fenced, findings, sha256);
   const made = translate(fenced.data, findings, fenced.places);
   const read = made && readData(made.plan, findings, made.places, noFiles);
   return read && { ...read, plan: JSON.stringify(made.plan) };
@@ -180,6 +182,10 @@ function build(read: Read, file: string, text: string, options: PlanOptions, sou
   const node = (given: Json, callOptions: CallOptions = {}) =>
     new Op<Json>({ kind: "call", callee: contract, input: given, options: callOptions });
   return Object.assign(node, { contract, run });
+}
+
+export function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
 }
 
 /** What a run is pinned to: the text, the schemas that it refers to, the configuration. */

@@ -2,9 +2,12 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { loadWorkflow } from "../../src/index.ts";
+import { z } from "zod";
+import { type AnyNode, effect, Fatal, loadWorkflow } from "../../src/index.ts";
+import { parseWorkflow } from "../../src/plan/workflow.ts";
 import { testOrchestrator } from "../../src/testing/index.ts";
 import { aggregate, enrich, fetchRaw, notify, persist, quality, validate } from "../onex/nodes.ts";
+import { Gate, quiet } from "./kit.ts";
 import { contract, node, runContract } from "./onex-kit.ts";
 
 const shared = fileURLToPath(new URL("../../../shared/contracts/", import.meta.url));
@@ -108,6 +111,41 @@ describe("modes", () => {
     expect(output).toEqual(ok({ a_x: "a-x", b: { config: { mode: 1, deep: { n: "${ not ours }" } }, input: { order: 7 }, a_x: "a-x" } }));
   });
 });
+
+test("a run goes on after a crash, from its stored plan", async () => {
+  const flow = parseWorkflow(
+    contract(
+      `${node("a")}, ${node("b", ["a"], "error_action: continue")}, ${node("c", ["a"])}, ${node("d", ["b", "c"])}`,
+      "",
+      "execution_mode: parallel",
+    ),
+    "flow.yaml",
+  );
+  const calls: string[] = [];
+  const gate = new Gate();
+  const nodes = ["a", "b", "c", "d"].map((name) =>
+    effect({ name, input: z.any(), idempotent: true, irreversible: "test" }, async () => {
+      calls.push(name);
+      if (name === "c") await gate.pass();
+      if (name === "b") throw new Fatal("BROKEN");
+      return name;
+    }),
+  );
+  const t = testOrchestrator({ nodes: [flow, ...nodes] as readonly AnyNode[], log: quiet });
+  const run = await t.start(flow, {} as never, { runId: "r" });
+  await t.advance("1s");
+  expect(calls).toEqual(["a", "b", "c"]);
+  await t.crash();
+  gate.open();
+  await t.advance("1m");
+  expect(await t.run("r").result()).toMatchObject({
+    steps: { a: "a", b: null, c: "c", d: null },
+    errors: [{ step: "b" }, { step: "d", code: "DEPENDENCY_FAILED" }],
+  });
+  expect(calls).toEqual(["a", "b", "c", "c"]);
+  expect(run.runId).toBe("r");
+  await t.close();
+}, 30_000);
 
 describe("branch conditions", () => {
   const mode = "execution_mode: conditional";

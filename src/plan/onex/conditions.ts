@@ -4,12 +4,14 @@
  */
 import type { Branch, OnexStep } from "./model.ts";
 
-/** The steps whose outcome somebody asks for: a condition, or the run's output. */
+/** What the plan must know of how steps end. */
 export interface Outcomes {
   /** Steps that are records. */
   readonly records: ReadonlySet<string>;
-  /** Records whose failure the run survives. */
-  readonly survived: ReadonlySet<string>;
+  /** Records that may say that the step failed: its own failure is forgiven, or that of one that it depends on is. */
+  readonly failing: ReadonlySet<string>;
+  /** Steps whose own failure the run survives. */
+  readonly forgiven: ReadonlySet<string>;
 }
 
 /** Steps that a branch condition reads. */
@@ -51,15 +53,42 @@ export function takenWhen(branch: Branch, outcomes: Outcomes): string | undefine
   }
 }
 
-/** Which steps are records, and which of those are survived. */
+/** `continues`: the step's own failure does not end the run. */
 export function outcomesOf(steps: readonly OnexStep[], continues: (step: OnexStep) => boolean): Outcomes {
   const names = new Set(steps.map(({ name }) => name));
-  const survived = new Set(steps.filter(continues).map(({ name }) => name));
+  const forgiven = new Set(steps.filter(continues).map(({ name }) => name));
   // Whoever asks for a failure decides what it means: it does not end the run.
   for (const { branch } of steps)
     if (branch?.type === "if_error" || branch?.type === "if_timeout" || branch?.type === "custom")
-      for (const name of judgedBy(branch, names)) survived.add(name);
-  const records = new Set(survived);
+      for (const name of judgedBy(branch, names)) forgiven.add(name);
+  const failing = spread(steps, forgiven, names);
+  const records = new Set(failing);
   for (const step of steps) if (step.branch || step.skipOnFailure) records.add(step.name);
-  return { records, survived };
+  return { records, failing, forgiven };
+}
+
+/** What a step needs to have completed: what it depends on, but for what its condition judges. */
+export function neededBy(step: OnexStep, names: { has(name: string): boolean }): string[] {
+  const judged = step.branch ? judgedBy(step.branch, names) : [];
+  return step.dependsOn.filter((name) => names.has(name) && !judged.includes(name));
+}
+
+/** A forgiven failure fails those that need it, and those that need them. */
+function spread(steps: readonly OnexStep[], from: ReadonlySet<string>, names: ReadonlySet<string>): ReadonlySet<string> {
+  const needing = new Map<string, string[]>();
+  for (const step of steps)
+    for (const name of neededBy(step, names)) {
+      const list = needing.get(name) ?? [];
+      needing.set(name, list);
+      list.push(step.name);
+    }
+  const reached = new Set(from);
+  const left = [...from];
+  for (let name = left.pop(); name !== undefined; name = left.pop())
+    for (const next of needing.get(name) ?? [])
+      if (!reached.has(next)) {
+        reached.add(next);
+        left.push(next);
+      }
+  return reached;
 }

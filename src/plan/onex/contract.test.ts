@@ -342,6 +342,21 @@ describe.skipIf(!existsSync(shared))("the shared contracts", () => {
     }
   });
 
+  test.each(["orchestrator_data_pipeline", "runtime_orchestrator", "reducer_metrics_aggregator"])(
+    "%s has the fingerprint that it states, and no other",
+    async (name) => {
+      const text = readFileSync(`${shared}${name}.yaml`, "utf8");
+      const findings = (content: string) => read(content).said.filter((line) => line.includes("ONEX_FINGERPRINT"));
+      expect(findings(text)).toEqual([]);
+      expect(findings(text.replace("ONEX Framework", "Somebody"))).toEqual([
+        expect.stringMatching(/^\d+:14 ONEX_FINGERPRINT the content has the fingerprint 1\.1\.0:[0-9a-f]{12}/),
+      ]);
+      expect(findings(text.replace(/fingerprint: "1.1.0/, 'fingerprint: "1.0.0'))).toEqual([
+        expect.stringContaining("is of version 1.0.0, and the contract is 1.1.0"),
+      ]);
+    },
+  );
+
   test("a sum that is not what its figures give is named", async () => {
     const text = readFileSync(`${shared}runtime_orchestrator.yaml`, "utf8").replace(
       "worst_case_retry_ms: 14375",

@@ -9,7 +9,7 @@
  */
 import type { Json } from "../../core/json.ts";
 import { oneOf } from "../suggest.ts";
-import { failed, judgedBy, type Outcomes, outcomesOf, outputOf, takenWhen } from "./conditions.ts";
+import { failed, judgedBy, neededBy, type Outcomes, outcomesOf, outputOf, takenWhen } from "./conditions.ts";
 import { plain } from "./environment.ts";
 import type { OnexStep, OnexWorkflow, OnFailure, Rules } from "./model.ts";
 import { Made } from "./places.ts";
@@ -120,31 +120,32 @@ class Lowering {
   }
 
   step(step: OnexStep, before: readonly string[], done: readonly OnexStep[]): Json {
-    const { records, survived } = this.#outcomes;
+    const { records, failing, forgiven } = this.#outcomes;
     const dependencies = step.dependsOn.filter((name) => this.#byName.has(name));
     const judged = step.branch ? judgedBy(step.branch, this.#byName) : [];
     // Rule 5: a dependency that failed is a failure of this step; one that a condition judges is not.
-    const needed = dependencies.filter((name) => survived.has(name) && !judged.includes(name));
-    const earlier = step.skipOnFailure ? done.filter(({ name }) => survived.has(name)).map(({ name }) => name) : [];
+    const needed = neededBy(step, this.#byName).filter((name) => failing.has(name));
+    const earlier = step.skipOnFailure ? done.filter(({ name }) => failing.has(name)).map(({ name }) => name) : [];
     const when = this.#when(step, needed, earlier);
-    const call = this.#call(step, dependencies);
-    const body = needed.length === 0 ? call : { switch: [unmet(needed), call] };
-    const refers = new Set([...dependencies, ...judged, ...needed, ...earlier]);
+    const call = {
+      ...this.#call(step, dependencies),
+      ...(forgiven.has(step.name) ? { onError: "continue" } : {}),
+      ...(records.has(step.name) ? { outcome: true } : {}),
+    };
+    const refers = new Set([...dependencies, ...judged, ...earlier]);
     const needs = before.filter((name) => !refers.has(name));
     const about = step.description;
     const description = step.id === step.name ? about : `${step.id}${about === undefined ? "" : `: ${about}`}`;
     const whole: Data = {
       ...(when === undefined ? {} : { when }),
-      ...body,
+      ...(needed.length === 0 ? call : { switch: [unmet(step, needed), this.#at(step, call)] }),
+      ...(when === undefined || needed.length === 0 ? {} : { default: record("STEP_SKIPPED", "the step was skipped", step) }),
       ...(needs.length === 0 ? {} : { needs: [...needs] }),
-      ...(survived.has(step.name) ? { onError: "continue" } : {}),
-      ...(records.has(step.name) ? { outcome: true } : {}),
       ...(step.priority === undefined ? {} : { priority: step.priority }),
       ...(description === undefined ? {} : { description }),
     };
-    this.#places.put(whole, step.place);
+    this.#at(step, whole);
     if (step.branch) this.#places.entry(whole, "when", step.branch.place);
-    this.#places.entry(whole, step.kind, step.referencePlace);
     return whole;
   }
 
@@ -234,10 +235,11 @@ class Lowering {
   }
 }
 
-/** Fails a step whose dependencies are not met, where it would have called. */
-function unmet(needed: readonly string[]): Json {
-  return {
-    when: needed.map(failed).join(" || "),
-    fail: { code: "DEPENDENCY_FAILED", message: `not all of ${oneOf([...needed])} completed` },
-  };
+/** Where a step would have called, and what it needs has failed: it has failed too, and the run goes on. */
+function unmet(step: OnexStep, needed: readonly string[]): Json {
+  const message = `not all of ${oneOf([...needed])} completed`;
+  return { when: needed.map(failed).join(" || "), set: record("DEPENDENCY_FAILED", plain(message), step) };
+}
+function record(code: string, message: string, step: OnexStep): Json {
+  return { ok: false, value: null, error: { code, message, step: step.name, details: null } };
 }
