@@ -45,7 +45,7 @@ export async function checkFile(file: string, nodes?: NodeSource, options: PlanO
     readMachine(fenced, findings);
     return findings.sorted();
   }
-  const found = fenced && readFenced(fenced, findings, beside(file));
+  const found = fenced && readFenced(fenced, findings, beside(file), options.executionMode);
   if (found && options.config !== undefined) configOf(found, options, findings);
   if (found && nodes && !findings.failed) {
     const bound = new Findings(file);

@@ -14,6 +14,7 @@ import { interpret } from "./interpret.ts";
 import { anything, type JsonSchemaOf, Schemas } from "./json-schema.ts";
 import { fenceAny, isOnex, translate } from "./onex/contract.ts";
 import { checkFingerprint } from "./onex/fingerprint.ts";
+import type { Mode } from "./onex/model.ts";
 import { withOtherNames } from "./onex/nodes.ts";
 import { parsePlan } from "./parse.ts";
 import type { Plan } from "./plan.ts";
@@ -22,6 +23,8 @@ import { noFiles, type ReadRef, SchemaFiles } from "./schema-files.ts";
 export interface PlanOptions {
   /** Values of the contract's `config`; its schema's defaults fill in what is missing. */
   readonly config?: Json;
+  /** Of an ONEX contract: counts before the mode that it says itself. A run is pinned to it. */
+  readonly executionMode?: Mode;
 }
 
 /** A plan that was read: its flow, its schemas, and what there is to say about it. */
@@ -52,7 +55,7 @@ function ofData(plan: Plan, options: PlanOptions, source: Source): Workflow<Json
 /** The text of a contract becomes a workflow. Throws OnexError `CONTRACT_INVALID` with every complaint. */
 export function parseWorkflow(text: string, file: string, readRef: ReadRef = noFiles, options: PlanOptions = {}): Workflow<Json, Json> {
   const findings = new Findings(file);
-  const read = refused(readText(text, findings, readRef), findings);
+  const read = refused(readText(text, findings, readRef, options.executionMode), findings);
   return build(read, file, read.plan ?? text, options, read.plan === undefined ? "text" : "onex");
 }
 
@@ -63,16 +66,16 @@ function refused(read: Read | undefined, findings: Findings): Read {
 }
 
 /** Every finding about a contract, without its nodes. */
-export function readText(text: string, findings: Findings, readRef: ReadRef): Read | undefined {
+export function readText(text: string, findings: Findings, readRef: ReadRef, mode?: Mode): Read | undefined {
   const fenced = fenceAny(text, findings, readRef);
-  return fenced && readFenced(fenced, findings, readRef);
+  return fenced && readFenced(fenced, findings, readRef, mode);
 }
 
 /** The same, of text that has been read. */
-export function readFenced(fenced: Fenced, findings: Findings, readRef: ReadRef): Read | undefined {
+export function readFenced(fenced: Fenced, findings: Findings, readRef: ReadRef, mode?: Mode): Read | undefined {
   if (!isOnex(fenced.data)) return readData(fenced.data, findings, fenced.places, readRef);
   checkFingerprint(fenced, findings, sha256);
-  const made = translate(fenced.data, findings, fenced.places);
+  const made = translate(fenced.data, findings, fenced.places, mode);
   const read = made && readData(made.plan, findings, made.places, noFiles);
   return read && { ...read, plan: JSON.stringify(made.plan) };
 }

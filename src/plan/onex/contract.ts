@@ -14,11 +14,12 @@ import { includes } from "./include.ts";
 import { actionOf, type Lowered, lower } from "./lower.ts";
 import type { Mode, OnexStep, OnexWorkflow, OnFailure, Rules } from "./model.ts";
 import { kebab, kindOfType } from "./names.ts";
-import { coordinationReasons, readRules } from "./rules.ts";
-import { flagOf, mapOf, nameRest, textOf, unsupported, versionOf } from "./say.ts";
+import { readRules } from "./rules.ts";
+import { mapOf, textOf, unsupported, versionOf } from "./say.ts";
 import { readSteps } from "./steps.ts";
 import { consumers, streamsRun } from "./streaming.ts";
 import { checkRetries, checkValidations } from "./timing.ts";
+import { tellUnread } from "./unread.ts";
 import { tellCycle } from "./waves.ts";
 
 const marks: readonly string[] = [
@@ -52,7 +53,7 @@ export function isStateMachine(data: Json): boolean {
 }
 
 /** The plan of a contract; undefined when it was refused, with the reasons in `findings`. */
-export function translate(data: Json, findings: Findings, places: Places): Lowered | undefined {
+export function translate(data: Json, findings: Findings, places: Places, mode?: Mode): Lowered | undefined {
   const file = Cursor.root(data, findings, places);
   if (file.has("state_transitions")) {
     const machine = file.get("state_transitions");
@@ -72,7 +73,7 @@ export function translate(data: Json, findings: Findings, places: Places): Lower
     );
     return undefined;
   }
-  const workflow = readWorkflow(file);
+  const workflow = readWorkflow(file, mode);
   if (!workflow || findings.failed) return undefined;
   tellCycle(workflow.steps, findings);
   const onFailure = failureOf(workflow, findings);
@@ -82,7 +83,7 @@ export function translate(data: Json, findings: Findings, places: Places): Lower
   return lower(workflow, onFailure);
 }
 
-function readWorkflow(file: Cursor): OnexWorkflow | undefined {
+function readWorkflow(file: Cursor, mode: Mode | undefined): OnexWorkflow | undefined {
   const coordination = mapOf(file.get("workflow_coordination"));
   const definition = mapOf(coordination?.get("workflow_definition") ?? file.get("workflow_definition"));
   const metadata = mapOf((definition ?? file).get("workflow_metadata"));
@@ -94,13 +95,15 @@ function readWorkflow(file: Cursor): OnexWorkflow | undefined {
     errorHandling: mapOf(file.get("error_handling")),
   };
   const flows = file.has("event_flow");
-  const rules = readRules(homes, flows ? "parallel" : "sequential");
+  const said = readRules(homes, flows ? "parallel" : "sequential");
+  // Rule 11.
+  const rules = mode === undefined ? said : { ...said, mode };
   const nodes = graph?.get("nodes") ?? graph?.get("steps") ?? (definition ?? file).get("steps");
   const steps = flows ? readEventFlow(file) : readSteps(nodes, graph?.get("edges"));
   tellUnread(file, coordination, definition, metadata, graph);
   if (!steps || file.findings.failed) return undefined;
   checkBranches(steps, file.findings);
-  checkStreams(rules, homes, steps, file.findings);
+  checkStreams(file, rules, homes, steps, file.findings);
   return {
     name: nameOf(
       [
@@ -142,6 +145,7 @@ function checkBranches(steps: readonly OnexStep[], findings: Findings): void {
 }
 
 function checkStreams(
+  file: Cursor,
   rules: Rules,
   homes: { readonly [home: string]: Cursor | undefined },
   steps: readonly OnexStep[],
@@ -150,9 +154,9 @@ function checkStreams(
   const said = Object.values(homes)
     .find((home) => home?.has("execution_mode"))
     ?.get("execution_mode");
-  if (rules.mode === ("streaming" satisfies Mode) && !streamsRun && said)
+  if (rules.mode === "streaming" && !streamsRun)
     unsupported(
-      said,
+      said ?? file,
       "steps cannot hand items on while they run; write parallel, and let the one step give a list that the next one takes",
     );
   for (const step of steps) {
@@ -195,77 +199,3 @@ function failureOf({ rules, steps }: OnexWorkflow, findings: Findings): "stop" |
   }
   return wish ?? "compensate";
 }
-
-function tellUnread(
-  file: Cursor,
-  coordination: Cursor | undefined,
-  definition: Cursor | undefined,
-  metadata: Cursor | undefined,
-  graph: Cursor | undefined,
-): void {
-  const plan = ["workflow_definition", "workflow_metadata", "execution_graph", "coordination_rules", "steps", "workflow_id"];
-  nameRest(
-    file,
-    [
-      ...plan,
-      "workflow_coordination",
-      "error_handling",
-      "timing_constraints",
-      "event_flow",
-      "nodes",
-      "initial_command",
-      "terminal_event",
-      "conditional_branching",
-      "execution_mode",
-      "timeout_ms",
-      "max_parallel_branches",
-    ],
-    fileReasons,
-  );
-  nameRest(coordination, [...plan, "execution_mode", "timeout_ms", "max_parallel_branches"], coordinationReasons);
-  nameRest(definition, plan);
-  nameRest(metadata, ["workflow_name", "execution_mode", "timeout_ms"]);
-  nameRest(graph, ["nodes", "steps", "edges"]);
-  const branching = mapOf(file.get("conditional_branching"));
-  const points = branching?.get("decision_points");
-  if (points && Array.isArray(points.value) && points.value.length > 0)
-    unsupported(points, "decisions stand at the steps that they are about; write branch_condition there");
-  const fallback = branching?.get("default_branch_enabled");
-  if (fallback && flagOf(fallback) === true) unsupported(fallback, "write the default branch as a step with a branch_condition of its own");
-  nameRest(branching, ["decision_points", "default_branch_enabled"]);
-}
-
-const python = "names Python code, which onex does not load; a step names its node";
-const events =
-  "events neither start a run nor are sent; `onex run` and `orchestrator.start` start one, `run.events()` gives each of its facts";
-const fileReasons: Readonly<Record<string, string>> = {
-  event_bus: events,
-  event_emission: events,
-  event_registry: events,
-  event_coordination: events,
-  published_events: events,
-  consumed_events: events,
-  yaml_published_events: events,
-  yaml_consumed_events: events,
-  subscriptions: events,
-  publications: events,
-  intent_consumption: events,
-  handler_routing: python,
-  handlers: python,
-  input_model: python,
-  output_model: python,
-  protocol_interfaces: python,
-  protocol_dependencies: python,
-  dependencies: python,
-  descriptor: "what a node is follows from its definition in code",
-  behavior: "what a node is follows from its definition in code",
-  execution: "what a node is follows from its definition in code",
-  performance: "onex sets no targets; `bench/` measures",
-  performance_benchmarks: "describes figures, and nothing that runs",
-  integration_testing: "describes tests, and nothing that runs",
-  operational_monitoring: "describes dashboards and alerts, and nothing that runs",
-  action_emission: "actions are sent as soon as their turn is accepted",
-  lifecycle: "the orchestrator starts and closes by itself",
-  time_injection: "the engine records the time; nodes get it with what they are given",
-  load_balancing_enabled: "one orchestrator runs a run; there is nothing to balance between",
-};

@@ -37,8 +37,6 @@ describe("ten thousand steps", () => {
   test.each<[string, readonly OnexStep[], Partial<Rules>]>([
     ["in one chain", chain, {}],
     ["in one wave", wave, {}],
-    ["in one wave, one after the other", wave, { mode: "sequential" }],
-    ["in one wave, in chunks of a hundred", wave, { mode: "batch" }],
     ["in one wave, each of which may fail", wave, { onFailure: "continue" }],
   ])(
     "%s run",

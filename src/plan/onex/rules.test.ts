@@ -1,4 +1,4 @@
-/** The 23 rules of execution that ONEX lays down: one test for each that holds. Rules 1, 10, 11 and 21 hold in another form, said in the test's name. */
+/** The 23 rules of execution that ONEX lays down: one test for each that holds. Where one holds in another form, the name of its test says so. */
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import type { Json } from "../../core/json.ts";
@@ -131,6 +131,19 @@ describe("the rules", () => {
     const sent = (JSON.parse(facts) as { type: string; at: number; notAfter?: number }[]).find(({ type }) => type === "action.dispatched");
     expect((sent?.notAfter ?? 0) - (sent?.at ?? 0)).toBe(50_000);
     expect(facts).not.toContain('"step":"b"');
+  });
+  test("11 the mode that is asked for counts before the contract's, when it is loaded: a run is pinned to its plan", () => {
+    const steps = (executionMode: "sequential" | "parallel") =>
+      Object.keys(
+        (
+          JSON.parse(
+            parseWorkflow(contract([step("a"), step("b"), step("c", ["a"])]), "rules.yaml", undefined, { executionMode }).contract.plan
+              ?.text ?? "",
+          ) as Plan
+        ).steps,
+      );
+    expect(steps("parallel")).toEqual(["a", "b", "_all_settled", "c"]);
+    expect(steps("sequential")).toEqual(["a", "b", "c"]);
   });
   test("12 outputs and what nodes are given are JSON", async () => {
     const { given, output } = await play(contract([step("a"), step("b", ["a"])]), { n: 1 });
