@@ -18,7 +18,12 @@ import { type MachineState, machineReducer } from "./onex/reducer.ts";
 import type { ReadRef } from "./schema-files.ts";
 import { configOf, type PlanOptions, parseWorkflow, readFenced, sha256 } from "./workflow.ts";
 
-/** A YAML contract as a workflow. Throws OnexError `CONTRACT_NOT_FOUND`, `CONTRACT_INVALID`. */
+/**
+ * A YAML contract as a workflow: of onex (`onex: v1`), or of ONEX, by its keys. There a step's node is given
+ * `{ config, input, DEPENDENCY: output, … }`: its `metadata` and `step_config`, the run's input, and what each step that it
+ * depends on gave (null when that was skipped); the output of the run is `{ steps, skipped, errors }`.
+ * Throws OnexError `CONTRACT_NOT_FOUND`, `CONTRACT_INVALID`.
+ */
 export async function loadWorkflow(file: string, options: PlanOptions = {}): Promise<Workflow<Json, Json>> {
   return parseWorkflow(await read(file), file, beside(file), options);
 }

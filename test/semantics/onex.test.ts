@@ -191,6 +191,15 @@ describe("branch conditions", () => {
     expect(await branch({ a: { fails: "BROKEN" } })).toEqual(["a", "c"]);
   });
 
+  test("a step waits for what its condition reads, also when it does not depend on it", async () => {
+    const nodes = [node("b", [], 'branch_condition: { expression: "a.value == 1 && other.ok" }'), node("a"), node("other", ["a"])].join(
+      ", ",
+    );
+    const { output, log } = await runContract(contract(nodes, "", mode), ["a", "b", "other"], { a: { gives: 1 } });
+    expect(log).toEqual(["a", "other", "b"]);
+    expect(output).toEqual({ steps: { b: "b", a: 1, other: "other" }, skipped: [], errors: [] });
+  });
+
   test("if_success and if_error part the ways", async () => {
     const nodes = [node("a"), node("good", ["a"], "condition: if_success"), node("bad", ["a"], "condition: if_error")].join(", ");
     const both = async (does: Parameters<typeof runContract>[2]) =>

@@ -5,6 +5,7 @@ import type { CallKind } from "../flow.ts";
 import { nameProblem } from "../names.ts";
 import { didYouMean } from "../suggest.ts";
 import { branchOf } from "./branch.ts";
+import { judgedBy } from "./conditions.ts";
 import { constantOf } from "./environment.ts";
 import type { OnexStep, OnFailure } from "./model.ts";
 import { kindInName, kindOfType, nodeReference, stepName } from "./names.ts";
@@ -81,7 +82,7 @@ export function readSteps(list: Cursor | undefined, edges: Cursor | undefined): 
   const edgesByStep = readEdges(edges);
   const steps = raws.flatMap((raw) => readStep(raw, ids) ?? []);
   if (findings?.failed) return undefined;
-  const joined = raws.map((raw, i) => joinDependencies(raw, steps[i] as OnexStep, ids, edgesByStep));
+  const joined = raws.map((raw, i) => joinDependencies(raw, steps[i] as OnexStep, ids, new Set(names.keys()), edgesByStep));
   tellStrayEdges(edges, ids);
   return findings?.failed ? undefined : joined;
 }
@@ -215,6 +216,7 @@ function joinDependencies(
   raw: Raw,
   step: OnexStep,
   ids: ReadonlyMap<string, string>,
+  names: ReadonlySet<string>,
   edges: ReadonlyMap<string, readonly Edge[]> | undefined,
 ): OnexStep {
   const items = [...listOf(raw.cursor.get("depends_on")), ...listOf(raw.cursor.get("dependencies"))];
@@ -236,7 +238,9 @@ function joinDependencies(
         item.error("ONEX_CONFLICT", `"${raw.id}" depends on "${item.value}", and no edge goes from there to it`);
   }
   const all = [...new Set([...said, ...drawn])].flatMap((id) => ids.get(id) ?? []);
-  return { ...step, dependsOn: all };
+  // A step waits for what its condition judges, too.
+  const judged = step.branch ? judgedBy(step.branch, names) : [];
+  return { ...step, dependsOn: [...new Set([...all, ...judged])] };
 }
 
 function tellStrayEdges(edges: Cursor | undefined, ids: ReadonlyMap<string, string>): void {
