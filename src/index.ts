@@ -41,7 +41,7 @@ export { type Provided, type Service, service } from "./node/service.ts";
 export { type Signal, signal } from "./node/signal.ts";
 export { type StreamContext, type StreamEffect, stream } from "./node/stream.ts";
 export { type Workflow, workflow } from "./node/workflow.ts";
-export { loadWorkflow } from "./plan/load.ts";
+export { loadWorkflow, onexReducer } from "./plan/load.ts";
 export type { Plan } from "./plan/plan.ts";
 export { planWorkflow } from "./plan/workflow.ts";
 export { memory } from "./store/memory.ts";

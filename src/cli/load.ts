@@ -58,11 +58,8 @@ export async function load(files: readonly string[], nodeModules: readonly strin
     for (const one of found.provide) provide.add(one);
   };
   for (const file of nodeModules) {
-    if (isYaml(file)) {
-      checkThere(file);
-      throw new OnexError("MODULE_INVALID", `--nodes ${file}: a YAML file has no nodes; name the module that exports them`);
-    }
-    await take(file, false);
+    if (isYaml(file)) nodes.add(await loadReducer(file));
+    else await take(file, false);
   }
   for (const target of files) {
     const { file } = splitName(target);
@@ -76,6 +73,21 @@ export async function load(files: readonly string[], nodeModules: readonly strin
     }
   }
   return { nodes: [...nodes], workflows: [...workflows], provide: [...provide] };
+}
+
+/** The one kind of node that YAML can be: the ONEX contract of a reducer. */
+async function loadReducer(file: string): Promise<AnyNode> {
+  checkThere(file);
+  const { onexReducer } = await import("../plan/load.ts");
+  try {
+    return await onexReducer(file);
+  } catch (error) {
+    if (error instanceof OnexError && error.details === undefined)
+      throw new OnexError("MODULE_INVALID", `--nodes ${file}: name the module that exports the nodes, or the ONEX contract of a reducer`, {
+        cause: error,
+      });
+    throw error;
+  }
 }
 
 /** The one workflow that a target means. Throws OnexError `WORKFLOW_UNKNOWN`, `WORKFLOW_AMBIGUOUS`, and what `load` throws. */

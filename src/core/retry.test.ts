@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { backoffMs, jitter, nextDelayMs, once, retryOf, undoing, usual } from "./retry.ts";
+import { backoffMs, jitter, nextDelayMs, once, retryOf, undoing, usual, worstCaseRetryMs } from "./retry.ts";
 
 const plain = retryOf({ jitter: "none" });
 const failed = (attempt: number, more: { code?: string; elapsedMs?: number; afterMs?: number } = {}) => ({
@@ -52,4 +52,12 @@ test("jitter depends on seed, step and attempt alone, and spreads", () => {
   expect(Math.max(...draws)).toBeLessThan(1);
   expect(new Set(draws).size).toBeGreaterThan(990);
   expect(draws.reduce((sum, draw) => sum + draw, 0) / draws.length).toBeCloseTo(0.5, 1);
+});
+
+test("the worst case is the sum of all waits, each under the cap, and what jitter may add", () => {
+  expect(worstCaseRetryMs({ maxAttempts: 6, delay: "500ms", maxDelay: "5s" }, 0.15)).toBe(14_375);
+  expect(worstCaseRetryMs({ maxAttempts: 4, delay: "2s" })).toBe(14_000);
+  expect(worstCaseRetryMs({ maxAttempts: 4, delay: "2s", backoff: "linear" })).toBe(12_000);
+  expect(worstCaseRetryMs({ maxAttempts: 4, delay: "2s", backoff: "fixed" })).toBe(6_000);
+  expect(worstCaseRetryMs({ maxAttempts: 1 })).toBe(0);
 });

@@ -63,6 +63,14 @@ export function backoffMs(retry: Retry, attempt: number): number {
   return Math.min(grown, retry.maxDelayMs);
 }
 
+/** All waits between attempts together, at their longest, in ms; `jitterFactor` is what a jitter may add to each, as a part of it. */
+export function worstCaseRetryMs(policy: RetryPolicy, jitterFactor = 0): number {
+  const retry = retryOf(policy);
+  let sumMs = 0;
+  for (let attempt = 1; attempt < retry.maxAttempts; attempt++) sumMs += backoffMs(retry, attempt);
+  return Math.round(sumMs * (1 + jitterFactor));
+}
+
 /**
  * The wait before the next attempt in ms, or undefined when there is none left.
  * @param elapsedMs since the first attempt was dispatched; an attempt that would begin past the budget is not made.

@@ -223,7 +223,16 @@ export class ActiveRun implements Writing {
     const now = Math.max(store.now(), this.replay.now);
     const until = world.clock.elapsed() + maxTurnMs;
     const facts: Fact[] = [];
-    const out: Outbox = { deliver: [], pull: new Set(), abort: [], children: [], messages: [], states: [], successor: undefined, armed: false };
+    const out: Outbox = {
+      deliver: [],
+      pull: new Set(),
+      abort: [],
+      children: [],
+      messages: [],
+      states: [],
+      successor: undefined,
+      armed: false,
+    };
     let length = 0;
     const full = () => facts.length >= maxTurnFacts || length >= maxTurnLength;
     const apply = (body: FactBody): void => {

@@ -62,6 +62,7 @@ class Scope implements TypeScope {
 }
 
 const errorType = mapOf({ code: string, message: string, step: string, details: any });
+const outcomeType = mapOf({ ok: bool, value: any, error: union([errorType, nothing]) });
 
 class Checker {
   readonly #findings: Findings;
@@ -96,7 +97,7 @@ class Checker {
       ]);
     if (step.onError === "continue") type = union([type, { kind: "null", skipped: name }]);
     else if (step.onError !== "fail") type = union([type, this.#step(step.onError, new Scope(scope, { error: errorType }), known, name)]);
-    return type;
+    return step.outcome ? outcomeType : type;
   }
 
   #verb(step: Step, verb: Verb, scope: TypeScope, facts: Facts, name: string): Type {

@@ -40,8 +40,11 @@ export interface Fenced {
   readonly places: Places;
 }
 
+/** What stands for `!include PATH`; undefined when it was refused. */
+export type IncludeTag = (path: string, place: Place) => Json | undefined;
+
 /** Reads one document; undefined when it was refused, with the reasons in `findings`. */
-export function fence(text: string, findings: Findings): Fenced | undefined {
+export function fence(text: string, findings: Findings, include?: IncludeTag): Fenced | undefined {
   const lines = new LineCounter();
   if (!measure(text, findings)) return undefined;
   const document = parseDocument(text, {
@@ -60,7 +63,7 @@ export function fence(text: string, findings: Findings): Fenced | undefined {
   };
   for (const error of document.errors.slice(0, 20)) findings.error("YAML_INVALID", at(error.pos[0]), sentence(error.code, error.message));
   if (document.errors.length > 0) return undefined;
-  const walk = new Walk(text, document, findings, at);
+  const walk = new Walk(text, document, findings, at, include);
   const data = walk.read();
   return findings.failed ? undefined : { data, places: walk };
 }
@@ -131,8 +134,10 @@ class Walk implements Places {
   #nodes = 0;
   #aliases = 0;
   #full = false;
+  readonly #include: IncludeTag | undefined;
 
-  constructor(text: string, document: Document, findings: Findings, at: (offset: number) => Place) {
+  constructor(text: string, document: Document, findings: Findings, at: (offset: number) => Place, include: IncludeTag | undefined) {
+    this.#include = include;
     this.#text = text;
     this.#document = document;
     this.#findings = findings;
@@ -177,6 +182,7 @@ class Walk implements Places {
       return null;
     }
     if (isAlias(node)) return this.#alias(node.source, node, depth);
+    if (node.tag === "!include" && this.#include && isScalar(node)) return this.#included(String(node.value), node, this.#include);
     if (node.tag !== undefined && !this.#tagged(node)) return null;
     if (node.anchor !== undefined) this.#anchors.set(node.anchor, node);
     if (isMap(node)) return this.#map(node, depth);
@@ -195,6 +201,23 @@ class Walk implements Places {
       return list;
     }
     return isScalar(node) ? this.#scalar(node.value, node) : null;
+  }
+
+  /** Everything in it stands where the tag does. */
+  #included(path: string, node: Node, include: IncludeTag): Json {
+    const range = rangeOf(node, node);
+    const place = (value: Json): void => {
+      if (typeof value !== "object" || value === null) return;
+      const here: Child = { key: range[0], value: range[0], end: range[0] };
+      const keys: (string | number)[] = Array.isArray(value) ? value.map((_, i) => i) : Object.keys(value);
+      this.#nodes += keys.length;
+      this.#children.set(value, new Map(keys.map((key) => [key, here])));
+      for (const child of Object.values(value)) place(child as Json);
+    };
+    const data = include(path, this.at(range[0])) ?? null;
+    place(data);
+    if (this.#nodes > limits.nodes) this.#error("YAML_TOO_LARGE", node, `with this file the contract has more than ${limits.nodes} values`);
+    return data;
   }
 
   #map(node: YAMLMap, depth: number): Json {

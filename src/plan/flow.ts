@@ -63,6 +63,8 @@ export interface Step {
   readonly timeout: Duration | undefined;
   readonly retry: RetryPolicy | false | undefined;
   readonly onError: "fail" | "continue" | Step;
+  /** Its value is `{ ok, value, error }`. */
+  readonly outcome: boolean;
   readonly undo: Step | undefined;
   readonly keep: boolean;
   readonly priority: number | undefined;

@@ -566,6 +566,39 @@ test("a crash between any two steps changes nothing", async () => {
   await t.close();
 });
 
+describe("outcome", () => {
+  const nodes = [
+    act("good", () => 7),
+    act("bad", () => Promise.reject(Object.assign(new Error("it broke"), { code: "BROKEN" })), { retry: false }),
+  ];
+  const error = { code: "BROKEN", message: "it broke", details: null };
+
+  test("a step's value is what became of it", async () => {
+    const steps: Record<string, Step> = {
+      a: { effect: "good", outcome: true },
+      b: { effect: "bad", outcome: true, onError: "continue" },
+      c: { effect: "good", outcome: true, when: "b.ok", default: 3 },
+      d: { effect: "bad", outcome: true, onError: { set: "${ error.code }" } },
+      e: { switch: [{ when: "!b.ok", fail: { code: "NO_WAY" } }, { effect: "good" }], outcome: true, onError: "continue" },
+      f: { set: "${ [a.ok ? a.value : 0, b.error != null ? b.error.code : null] }" },
+    };
+    const output = { a: "${ a }", b: "${ b }", c: "${ c }", d: "${ d }", e: "${ e }", f: "${ f }" };
+    expect(await run(plan(steps, { output }), nodes)).toEqual({
+      output: {
+        a: { ok: true, value: 7, error: null },
+        b: { ok: false, value: null, error: { ...error, step: "b" } },
+        c: { ok: false, value: 3, error: { code: "STEP_SKIPPED", message: "c was skipped", step: "c", details: null } },
+        d: { ok: true, value: "BROKEN", error: null },
+        e: { ok: false, value: null, error: { code: "NO_WAY", message: "NO_WAY", step: "e", details: null } },
+        f: [7, "BROKEN"],
+      },
+    });
+  });
+  test("it does not make a failure good: that is what onError is for", async () => {
+    expect(await run(plan({ a: { effect: "bad", outcome: true } }), nodes)).toMatchObject({ failed: "BROKEN", step: "a" });
+  });
+});
+
 describe("scale", () => {
   const inc = compute({ name: "inc", input: any }, (input) => ({ n: (input as { n: number }).n + 1 }));
   const count = 10_000;

@@ -88,15 +88,24 @@ export function* runStep(run: PlanRun, step: Step, outer: At, name: string, how:
   const at = step.priority === undefined ? outer : { ...outer, priority: step.priority };
   try {
     if (how.failure) throw how.failure;
-    if (step.when && !holds(step.when, at.frame, "when")) return step.fallback ? fill(step.fallback, at.frame) : null;
-    return yield* runVerb(run, step, at, name, how);
+    if (step.when && !holds(step.when, at.frame, "when")) return skipped(step, at, name);
+    const value = yield* runVerb(run, step, at, name, how);
+    return step.outcome ? { ok: true, value, error: null } : value;
   } catch (thrown) {
     const error = asStepError(thrown, at.path + name);
     if (step.onError === "fail" || !(error instanceof StepError)) throw error;
-    if (step.onError === "continue") return null;
     const failure = { code: error.code, message: error.message, step: error.step, details: error.details ?? null };
-    return yield* runStep(run, step.onError, { ...at, frame: new Frame(at.frame, { error: failure }) }, `${name}~error`);
+    if (step.onError === "continue") return step.outcome ? { ok: false, value: null, error: failure } : null;
+    const instead = yield* runStep(run, step.onError, { ...at, frame: new Frame(at.frame, { error: failure }) }, `${name}~error`);
+    return step.outcome ? { ok: true, value: instead, error: null } : instead;
   }
+}
+
+function skipped(step: Step, at: At, name: string): Json {
+  const value = step.fallback ? fill(step.fallback, at.frame) : null;
+  if (!step.outcome) return value;
+  const error = { code: "STEP_SKIPPED", message: `${name} was skipped`, step: at.path + name, details: null };
+  return { ok: false, value, error };
 }
 
 function runVerb(run: PlanRun, step: Step, at: At, name: string, how: How): Steps<Json> {

@@ -5,26 +5,56 @@ import { dirname, join, relative, resolve, sep } from "node:path";
 import { OnexError } from "../core/failure.ts";
 import type { Json } from "../core/json.ts";
 import type { NodeSource } from "../node/contract.ts";
+import type { Reducer } from "../node/reducer.ts";
 import type { Workflow } from "../node/workflow.ts";
 import { checkFlow } from "./check.ts";
 import { limits } from "./fence.ts";
 import { type Finding, Findings } from "./finding.ts";
+import { fenceAny, isStateMachine } from "./onex/contract.ts";
+import { checkFingerprint } from "./onex/fingerprint.ts";
+import { readMachine } from "./onex/machine.ts";
+import { withOtherNames } from "./onex/nodes.ts";
+import { type MachineState, machineReducer } from "./onex/reducer.ts";
 import type { ReadRef } from "./schema-files.ts";
-import { configOf, type PlanOptions, parseWorkflow, readText } from "./workflow.ts";
+import { configOf, type PlanOptions, parseWorkflow, readFenced, sha256 } from "./workflow.ts";
 
-/** A YAML contract as a workflow. Throws OnexError `CONTRACT_NOT_FOUND`, `CONTRACT_INVALID`. */
+/**
+ * A YAML contract as a workflow: of onex (`onex: v1`), or of ONEX, by its keys. There a step's node is given
+ * `{ config, input, DEPENDENCY: output, … }`: its `metadata` and `step_config`, the run's input, and what each step that it
+ * depends on gave (null when that was skipped); the output of the run is `{ steps, skipped, errors }`.
+ * Throws OnexError `CONTRACT_NOT_FOUND`, `CONTRACT_INVALID`.
+ */
 export async function loadWorkflow(file: string, options: PlanOptions = {}): Promise<Workflow<Json, Json>> {
   return parseWorkflow(await read(file), file, beside(file), options);
+}
+
+/**
+ * The ONEX contract of a reducer (`state_transitions`) as a node. Its events are `{ trigger, key?, data? }`, its state is
+ * `{ state, data }`. Throws OnexError `CONTRACT_NOT_FOUND`, `CONTRACT_INVALID`.
+ */
+export async function onexReducer(file: string): Promise<Reducer<Json, MachineState, [key?: string]>> {
+  const findings = new Findings(file);
+  const fenced = fenceAny(await read(file), findings, beside(file));
+  const machine = fenced && isStateMachine(fenced.data) ? readMachine(fenced, findings) : undefined;
+  findings.refuse();
+  if (!machine) throw new OnexError("CONTRACT_INVALID", `${file} is not the ONEX contract of a reducer: it has no state_transitions`);
+  return machineReducer(machine, findings);
 }
 
 /** Everything there is to say about a contract; with `nodes` also whether it fits them. Throws OnexError `CONTRACT_NOT_FOUND`. */
 export async function checkFile(file: string, nodes?: NodeSource, options: PlanOptions = {}): Promise<Finding[]> {
   const findings = new Findings(file);
-  const found = readText(await read(file), findings, beside(file));
+  const fenced = fenceAny(await read(file), findings, beside(file));
+  if (fenced && isStateMachine(fenced.data)) {
+    checkFingerprint(fenced, findings, sha256);
+    readMachine(fenced, findings);
+    return findings.sorted();
+  }
+  const found = fenced && readFenced(fenced, findings, beside(file), options.executionMode);
   if (found && options.config !== undefined) configOf(found, options, findings);
   if (found && nodes && !findings.failed) {
     const bound = new Findings(file);
-    checkFlow(found, nodes, bound);
+    checkFlow(found, found.plan === undefined ? nodes : withOtherNames(nodes), bound);
     return dedupe([...findings.all, ...bound.all]);
   }
   return findings.sorted();

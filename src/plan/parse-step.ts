@@ -51,6 +51,7 @@ const belongs: Readonly<Record<string, readonly VerbName[] | undefined>> = {
   default: undefined,
   needs: undefined,
   onError: undefined,
+  outcome: undefined,
   priority: undefined,
   description: undefined,
 };
@@ -89,6 +90,7 @@ export function readStep(
     timeout: cursor.get("timeout")?.duration("timeout"),
     retry: retry && readRetry(retry),
     onError: readOnError(cursor.get("onError"), names, context),
+    outcome: cursor.get("outcome")?.flag("outcome") ?? false,
     undo: undo && readStep(undo, Names.binding(names, ["done"]), context, undefined, "undo"),
     keep: cursor.get("keep")?.flag("keep") ?? false,
     priority: cursor.get("priority")?.whole("priority", 1, 1000),

@@ -44,6 +44,8 @@ export interface Modifiers {
   readonly needs?: readonly string[] | { readonly any: readonly string[]; readonly count?: number };
   readonly timeout?: Duration;
   readonly onError?: "fail" | "continue" | Step;
+  /** The value is what became of the step: `{ ok, value, error }`. It needs `onError: continue` to outlive a failure. */
+  readonly outcome?: boolean;
   readonly priority?: number;
   readonly description?: string;
 }

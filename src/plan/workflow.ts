@@ -8,11 +8,15 @@ import { decoders, type NodeSource, type RunContext, type WorkflowContract } fro
 import { check, type Schema } from "../node/schema.ts";
 import type { Workflow } from "../node/workflow.ts";
 import { checkFlow } from "./check.ts";
-import { fence, type Places } from "./fence.ts";
+import type { Fenced, Places } from "./fence.ts";
 import { contractInvalid, Findings } from "./finding.ts";
 import type { Flow } from "./flow.ts";
 import { interpret } from "./interpret.ts";
 import { anything, type JsonSchemaOf, Schemas } from "./json-schema.ts";
+import { fenceAny, isOnex, translate } from "./onex/contract.ts";
+import { checkFingerprint } from "./onex/fingerprint.ts";
+import type { Mode } from "./onex/model.ts";
+import { withOtherNames } from "./onex/nodes.ts";
 import { parsePlan } from "./parse.ts";
 import type { Plan } from "./plan.ts";
 import { noFiles, type ReadRef, SchemaFiles } from "./schema-files.ts";
@@ -20,6 +24,8 @@ import { noFiles, type ReadRef, SchemaFiles } from "./schema-files.ts";
 export interface PlanOptions {
   /** Values of the contract's `config`; its schema's defaults fill in what is missing. */
   readonly config?: Json;
+  /** Of an ONEX contract: counts before the mode that it says itself. A run is pinned to it. */
+  readonly executionMode?: Mode;
 }
 
 /** A plan that was read: its flow, its schemas, and what there is to say about it. */
@@ -30,21 +36,28 @@ export interface Read {
   readonly signals: ReadonlyMap<string, JsonSchemaOf>;
   /** Texts of referenced schemas, by path. */
   readonly texts: ReadonlyMap<string, string>;
+  /** Of an ONEX contract: the plan that was made of it, as JSON. */
+  readonly plan?: string;
 }
 
 /** A plan built in code becomes a workflow. Throws OnexError `CONTRACT_INVALID` with every complaint. */
 export function planWorkflow(plan: Plan, options: PlanOptions = {}): Workflow<Json, Json> {
+  return ofData(plan, options, "plan");
+}
+
+function ofData(plan: Plan, options: PlanOptions, source: Source): Workflow<Json, Json> {
   const name = `plan ${plan.name}`;
   const data = toJson(plan, name);
   const findings = new Findings(name);
   const read = readData(data, findings, undefined, noFiles);
-  return build(refused(read, findings), name, JSON.stringify(data), options, true);
+  return build(refused(read, findings), name, JSON.stringify(data), options, source);
 }
 
 /** The text of a contract becomes a workflow. Throws OnexError `CONTRACT_INVALID` with every complaint. */
 export function parseWorkflow(text: string, file: string, readRef: ReadRef = noFiles, options: PlanOptions = {}): Workflow<Json, Json> {
   const findings = new Findings(file);
-  return build(refused(readText(text, findings, readRef), findings), file, text, options);
+  const read = refused(readText(text, findings, readRef, options.executionMode), findings);
+  return build(read, file, read.plan ?? text, options, read.plan === undefined ? "text" : "onex");
 }
 
 function refused(read: Read | undefined, findings: Findings): Read {
@@ -54,9 +67,18 @@ function refused(read: Read | undefined, findings: Findings): Read {
 }
 
 /** Every finding about a contract, without its nodes. */
-export function readText(text: string, findings: Findings, readRef: ReadRef): Read | undefined {
-  const fenced = fence(text, findings);
-  return fenced && readData(fenced.data, findings, fenced.places, readRef);
+export function readText(text: string, findings: Findings, readRef: ReadRef, mode?: Mode): Read | undefined {
+  const fenced = fenceAny(text, findings, readRef);
+  return fenced && readFenced(fenced, findings, readRef, mode);
+}
+
+/** The same, of text that has been read. */
+export function readFenced(fenced: Fenced, findings: Findings, readRef: ReadRef, mode?: Mode): Read | undefined {
+  if (!isOnex(fenced.data)) return readData(fenced.data, findings, fenced.places, readRef);
+  checkFingerprint(fenced, findings, sha256);
+  const made = translate(fenced.data, findings, fenced.places, mode);
+  const read = made && readData(made.plan, findings, made.places, noFiles);
+  return read && { ...read, plan: JSON.stringify(made.plan) };
 }
 
 function readData(data: Json, findings: Findings, places: Places | undefined, readRef: ReadRef): Read | undefined {
@@ -92,9 +114,11 @@ export function configOf({ flow, configSchema: schema }: Read, options: PlanOpti
 
 /** A workflow from its stored definition: what a run is pinned to, whatever its file says today. */
 export function restoreWorkflow(stored: string): Workflow<Json, Json> {
-  const { file, text, schemas, config, data } = JSON.parse(stored) as Definition;
+  const { file, text, schemas, config, data, onex } = JSON.parse(stored) as Definition;
   const options = config === undefined ? {} : { config };
-  return data ? planWorkflow(JSON.parse(text) as Plan, options) : parseWorkflow(text, file, (path) => schemas[path], options);
+  return data
+    ? ofData(JSON.parse(text) as Plan, options, onex ? "onex" : "plan")
+    : parseWorkflow(text, file, (path) => schemas[path], options);
 }
 
 interface Definition {
@@ -104,9 +128,12 @@ interface Definition {
   readonly config?: Json;
   /** The text is a plan as data, not YAML. */
   readonly data: boolean;
+  /** The plan was made of an ONEX contract; the plan is what a run is pinned to. */
+  readonly onex?: boolean;
 }
+type Source = "text" | "plan" | "onex";
 
-function build(read: Read, file: string, text: string, options: PlanOptions, data = false): Workflow<Json, Json> {
+function build(read: Read, file: string, text: string, options: PlanOptions, source: Source): Workflow<Json, Json> {
   const { flow } = read;
   const problems = new Findings(file);
   const config = configOf(read, options, problems);
@@ -120,8 +147,9 @@ function build(read: Read, file: string, text: string, options: PlanOptions, dat
     return found;
   };
   const decoding = decoders("workflow", flow.name, input, undefined);
+  const known = (nodes: NodeSource): NodeSource => (source === "onex" ? withOtherNames(nodes) : nodes);
   const run = (given: Json, context: RunContext, nodes: NodeSource, defaults?: RunDefaults): Steps<Json> =>
-    interpret(flow, decoding.decodeInput(given) as Json, config, context, nodes, signal, defaults);
+    interpret(flow, decoding.decodeInput(given) as Json, config, context, known(nodes), signal, defaults);
   const contract: WorkflowContract = {
     kind: "workflow",
     name: flow.name,
@@ -139,14 +167,15 @@ function build(read: Read, file: string, text: string, options: PlanOptions, dat
           file,
           text,
           schemas: Object.fromEntries(read.texts),
-          data,
+          data: source !== "text",
+          ...(source === "onex" ? { onex: true } : {}),
           ...(options.config === undefined ? {} : { config: options.config }),
         };
         return JSON.stringify(definition);
       },
       bind(nodes) {
         const findings = new Findings(file);
-        checkFlow(read, nodes, findings);
+        checkFlow(read, known(nodes), findings);
         findings.refuse();
       },
       signal: (name) => checks.get(name),
@@ -157,6 +186,10 @@ function build(read: Read, file: string, text: string, options: PlanOptions, dat
   const node = (given: Json, callOptions: CallOptions = {}) =>
     new Op<Json>({ kind: "call", callee: contract, input: given, options: callOptions });
   return Object.assign(node, { contract, run });
+}
+
+export function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
 }
 
 /** What a run is pinned to: the text, the schemas that it refers to, the configuration. */
