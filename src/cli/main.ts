@@ -105,6 +105,14 @@ function build(): Command {
       code = await (await import("./commands/cancel.ts")).cancel(run, options);
     });
 
+  command("pause", "begin nothing new in a run until it is resumed", [`onex pause order-7 --reason "the bank is down"`])
+    .argument("<run>", "the id of the run")
+    .addOption(new Option("--reason <text>", "shown with the run"))
+    .addOption(store())
+    .action(async (run, options) => {
+      code = await (await import("./commands/pause.ts")).pause(run, options);
+    });
+
   command("resume", "go on with a paused run, or settle a step that is in doubt", [
     "onex resume order-7",
     "onex resume order-7 --step charge-card --retry",

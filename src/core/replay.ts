@@ -121,6 +121,8 @@ export class Replay implements Performing {
       case "signal.received":
         return this.#received(fact);
       case "cancel.requested":
+        // A cancel lifts a pause of the whole run: what was done must be taken back.
+        this.#heldBack.delete("");
         return this.stop({ how: "cancelled", reason: fact.reason });
       case "run.resumed":
         return this.#resumed(fact);
@@ -276,6 +278,9 @@ export class Replay implements Performing {
         const news = this.#news.get(fact.step);
         return news instanceof ChildStep && news.awaits(fact.runId);
       }
+      case "run.paused":
+        // Pausing twice is one pause.
+        return fact.step !== undefined || !this.held;
       case "run.resumed":
         return fact.step === undefined || this.#news.has(fact.step);
       default:

@@ -157,8 +157,8 @@ export function view(runId: string, facts: readonly Fact[]): RunView {
         break;
       }
       case "cancel.requested":
-        // A step that waits for a person is given up by a cancel.
-        for (const step of [...pauses.keys()]) if (step !== "") pauses.delete(step);
+        // A cancel lifts a pause of the run, and gives up a step that waits for a person.
+        pauses.clear();
         break;
       case "child.started":
         step(fact, fact.node, "workflow", "running").attempts++;
@@ -224,11 +224,11 @@ export function view(runId: string, facts: readonly Fact[]): RunView {
       if (draft.status !== "completed" && draft.status !== "failed") close(draft, last.at, "aborted", {});
     }
   else if (last) {
-    const pause = pauses.values().next().value;
+    const pause = pauseOf(pauses);
     const busy = [...steps.values()].some((draft) => draft.status === "running" && draft.kind !== "workflow");
     status = pause ? "paused" : compensating ? "compensating" : acquisitions === 0 ? "pending" : busy ? "running" : "waiting";
   }
-  const pause = pauses.values().next().value;
+  const pause = pauseOf(pauses);
   return {
     runId,
     workflow: started?.workflow ?? "",
@@ -246,4 +246,9 @@ export function view(runId: string, facts: readonly Fact[]): RunView {
     ...(pause && status === "paused" ? { paused: pause } : {}),
     ...end,
   };
+}
+
+/** What a person is told first: that the whole run is paused. */
+function pauseOf<T>(pauses: ReadonlyMap<string, T>): T | undefined {
+  return pauses.get("") ?? pauses.values().next().value;
 }

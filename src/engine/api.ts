@@ -36,7 +36,13 @@ export interface Run<Output = unknown> {
   /** Throws OnexError `SIGNAL_INVALID`, `RUN_ENDED`, `RUN_UNKNOWN`. */
   signal<P extends Schema>(signal: Signal<P>, payload: In<P>, options?: { readonly messageId?: string }): Promise<void>;
   signal(signal: string, payload: Json, options?: { readonly messageId?: string }): Promise<void>;
+  /** Also lifts a pause, so that what was done can be taken back. Throws OnexError `RUN_ENDED`, `RUN_UNKNOWN`. */
   cancel(reason?: string): Promise<void>;
+  /**
+   * Begins nothing new until `resume()`: calls in flight end and are recorded, signals and timers are kept. Children go on.
+   * Throws OnexError `RUN_ENDED`, `RUN_UNKNOWN`.
+   */
+  pause(options?: { readonly reason?: string }): Promise<void>;
   /** Goes on after a pause, or settles a step that is in doubt. */
   resume(options?: { readonly step: string } & ({ readonly as: "retry" | "fail" } | { readonly output: Json })): Promise<void>;
 }

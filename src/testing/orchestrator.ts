@@ -134,6 +134,7 @@ class Tested<N extends readonly AnyNode[]> {
       events: () => run().events(),
       signal: (signal: never, payload: never, options?: { readonly messageId?: string }) => run().signal(signal, payload, options),
       cancel: (reason) => run().cancel(reason),
+      pause: (options) => run().pause(options),
       resume: (options) => run().resume(options),
     };
   }
