@@ -17,7 +17,16 @@ export type {
 export type { RetryPolicy } from "./core/retry.ts";
 export { all, attempt, compensate, each, now, race, random, restart, sleep, sleepUntil, uuid } from "./core/verbs.ts";
 export type { RunView, StepView } from "./core/view.ts";
-export type { Orchestrator, OrchestratorOptions, ProcessInput, ProcessOutput, Run, StartOptions } from "./engine/api.ts";
+export type {
+  ForkOptions,
+  Orchestrator,
+  OrchestratorOptions,
+  ProcessInput,
+  ProcessOutput,
+  RetryOptions,
+  Run,
+  StartOptions,
+} from "./engine/api.ts";
 export { createOrchestrator } from "./engine/orchestrator.ts";
 export { type Compute, compute } from "./node/compute.ts";
 export type { AnyNode, Contract, EffectContext, Log, Node, RunContext } from "./node/contract.ts";

@@ -13,6 +13,14 @@ export interface Mail {
   readonly payload: Json;
 }
 
+/** A run whose facts another one shares: those before `until`, after those of the origins listed before it. */
+export interface Origin {
+  readonly runId: string;
+  /** How often it was restarted. */
+  readonly round: number;
+  readonly until: number;
+}
+
 export type FactBody =
   | {
       readonly type: "run.started";
@@ -31,10 +39,27 @@ export type FactBody =
       readonly definition?: string;
       /** How many logs this id has had before: 1 after the first `restart`. */
       readonly round?: number;
+      /** A fork: whose its first facts are. Steps that were begun there keep the keys of that run. */
+      readonly origins?: readonly Origin[];
       /** Signals that moved along from before a `restart`. */
       readonly mail?: readonly Mail[];
     }
   | { readonly type: "lease.acquired"; readonly leaseId: string; readonly epoch: number }
+  /** What stands before it happened in another run; here this run begins. */
+  | {
+      readonly type: "run.forked";
+      readonly from: string;
+      /** The step, or the path of a block, that is done anew; left out: all that follows. */
+      readonly step?: string;
+      /** How many facts of the other log stand before that point. */
+      readonly position: number;
+      /** When the other run was at that point, ms: timers that it waited for have as long to go as they had then. */
+      readonly since: number;
+      /** Whether this run must take back what it shares, should it fail. */
+      readonly owes: boolean;
+      /** The input of the step, instead of the one that the workflow gives. */
+      readonly input?: Json;
+    }
   | {
       readonly type: "action.dispatched";
       readonly step: string;

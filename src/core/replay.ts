@@ -9,7 +9,7 @@
  * R5 The last wish is `finish`, and it comes when every fiber has settled and every undo has ended.
  */
 import type { Command } from "./command.ts";
-import type { Fact, FactBody, FinalBody, Mail, RunStatus, Started } from "./fact.ts";
+import type { Fact, FactBody, FactOf, FinalBody, Mail, Origin, RunStatus, Started } from "./fact.ts";
 import { failureOf, OnexError, StepError } from "./failure.ts";
 import { Fiber, Names, type Settled } from "./fiber.ts";
 import type { Json } from "./json.ts";
@@ -35,8 +35,8 @@ export interface Program {
 
 export interface ReplayOptions {
   readonly runId: string;
-  /** The idempotency key of a step. */
-  keyOf(step: string): string;
+  /** The idempotency key of a step, of this run or of the one that a fork shares the step with. */
+  keyOf(step: string, runId?: string): string;
   /** Runs user code under the guard against nondeterminism. */
   guard?<T>(advance: () => T): T;
   /** The workflow calls this child workflow: it travels with the call, not with a list of nodes. */
@@ -74,6 +74,8 @@ export class Replay implements Performing {
   readonly #waiters = new Map<string, (() => void)[]>();
   readonly #cleaning = new Set<Fiber>();
   readonly #usedInputs = new Set<string>();
+  /** Steps that a fork shares: the runs that began them. */
+  readonly #origins = new Map<string, Origin>();
   /** Steps that wait for a person. */
   readonly #paused = new Set<string>();
   /** Steps that the engine holds back, and "" when it holds the whole run. */
@@ -124,6 +126,8 @@ export class Replay implements Performing {
         // A cancel lifts a pause of the whole run: what was done must be taken back.
         this.#heldBack.delete("");
         return this.stop({ how: "cancelled", reason: fact.reason });
+      case "run.forked":
+        return this.#forked(fact);
       case "run.resumed":
         return this.#resumed(fact);
       case "timer.fired":
@@ -150,6 +154,22 @@ export class Replay implements Performing {
     const step = (fact as { readonly step: string }).step;
     const news = this.#news.get(step);
     if (!news) throw mismatch(fact, `does not come to a step "${step}" there; ${this.#wants()}`);
+    if (fact.type === "action.dispatched") this.#share(step);
+    news.on(fact);
+  }
+
+  /** A step that is begun in the shared past of a fork is that run's, and so is its key. */
+  #share(step: string): void {
+    const origin = this.#started?.origins?.find(({ until }) => this.length <= until);
+    if (origin && !this.#origins.has(step)) this.#origins.set(step, origin);
+  }
+
+  #forked(fact: FactOf<"run.forked">): void {
+    if (!fact.owes) this.#rootScope.disown(this.#order);
+    for (const news of [...this.#news.values()]) news.forked?.(fact.at - fact.since);
+    if (fact.input === undefined) return;
+    const news = fact.step === undefined ? undefined : this.#news.get(fact.step);
+    if (!news) throw mismatch(fact, `does not come to that step there; ${this.#wants()}`);
     news.on(fact);
   }
 
@@ -335,7 +355,9 @@ export class Replay implements Performing {
 
   /** The same for all attempts of a step, and another one after each `restart`: a new round is new work. */
   keyOf(step: string): string {
-    return this.#options.keyOf(this.round === 0 ? step : `${this.round}\0${step}`);
+    const origin = this.#origins.get(step);
+    const round = origin ? origin.round : this.round;
+    return this.#options.keyOf(round === 0 ? step : `${round}\0${step}`, origin?.runId);
   }
   get round(): number {
     return this.#started?.round ?? 0;
@@ -363,6 +385,14 @@ export class Replay implements Performing {
   }
   isOpen(key: string): boolean {
     return this.#open.has(key);
+  }
+  /** Whether a wish stands to begin such a step. */
+  wants(isStep: (step: string) => boolean): boolean {
+    for (const command of this.#open.values()) {
+      const asks = command.type === "record" ? command.fact : command;
+      if (command.type !== "arm" && "step" in asks && asks.step !== undefined && isStep(asks.step)) return true;
+    }
+    return false;
   }
   record(fact: FactBody): void {
     this.wish({ type: "record", key: recordKey(fact), fact });

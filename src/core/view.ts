@@ -1,5 +1,5 @@
 /** A run as people see it: one function of its facts, for CLI, API and tests. */
-import { type Fact, isFinal, type RunStatus, type Started } from "./fact.ts";
+import { type Fact, type FactOf, isFinal, type RunStatus, type Started } from "./fact.ts";
 import type { Failure } from "./failure.ts";
 import type { Json } from "./json.ts";
 import type { NodeKind } from "./operation.ts";
@@ -42,6 +42,8 @@ export interface RunView {
   readonly retries: number;
   /** Calls sent again after a process died with them unanswered are counted by the engine; here: takeovers of the run. */
   readonly takeovers: number;
+  /** The run whose past it shares, up to that step. */
+  readonly forkedFrom?: { readonly runId: string; readonly step?: string };
   readonly compensated: boolean;
 }
 
@@ -61,6 +63,7 @@ export function view(runId: string, facts: readonly Fact[]): RunView {
   let epoch = 0;
   let acquisitions = 0;
   let retries = 0;
+  let forked: FactOf<"run.forked"> | undefined;
 
   const step = (fact: { readonly step: string; readonly at: number }, node: string, kind: Draft["kind"], to: StepStatus): Draft => {
     let draft = steps.get(fact.step);
@@ -84,6 +87,12 @@ export function view(runId: string, facts: readonly Fact[]): RunView {
       case "run.started":
         started = fact;
         status = "pending";
+        break;
+      case "run.forked":
+        // What stands before it happened in another run.
+        forked = fact;
+        epoch = 0;
+        acquisitions = 0;
         break;
       case "lease.acquired":
         epoch = fact.epoch;
@@ -237,12 +246,13 @@ export function view(runId: string, facts: readonly Fact[]): RunView {
     steps: [...steps.values()],
     input: started?.input ?? null,
     correlationId: started?.correlationId ?? "",
-    startedAt: started?.at ?? 0,
+    startedAt: (forked ?? started)?.at ?? 0,
     notUndone: [],
     epoch,
     retries,
     takeovers: Math.max(0, acquisitions - 1),
     compensated,
+    ...(forked ? { forkedFrom: { runId: forked.from, ...(forked.step === undefined ? {} : { step: forked.step }) } } : {}),
     ...(pause && status === "paused" ? { paused: pause } : {}),
     ...end,
   };

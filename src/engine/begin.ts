@@ -48,7 +48,7 @@ export class RunLog {
 
 export function fresh(runtime: Runtime, runId: string, contract: WorkflowContract, undoes?: string, tracing = false): Folded {
   const log = new RunLog(runtime.world.log);
-  const keyOf = (step: string) => runtime.world.hash(`${runId}\0${step}`).slice(0, 32);
+  const keyOf = (step: string, of = runId) => runtime.world.hash(`${of}\0${step}`).slice(0, 32);
   const program = contract.name === undoWorkflow.name ? undoing(runtime, undoes) : programOf(runtime, runId, contract, log);
   const met = (callee: Callee) => runtime.learn(callee as WorkflowContract);
   return { replay: new Replay(program, { runId, keyOf, guard: runtime.guard, met, tracing }), log };
@@ -182,7 +182,7 @@ export function child(
 export function successor(runtime: Runtime, ended: ActiveRun, contract: WorkflowContract, input: Json, now: number): Begun {
   const before = ended.replay.started as Started;
   const mail = ended.replay.mailbox;
-  const { deadline: _past, mail: _read, ...kept } = before;
+  const { deadline: _past, mail: _read, origins: _shared, ...kept } = before;
   const started: Started = {
     ...kept,
     input,

@@ -9,9 +9,19 @@ import type { Workflow } from "../node/workflow.ts";
 import { encodeFacts } from "../store/codec.ts";
 import type { RunRow } from "../store/store.ts";
 import { ActiveRun } from "./active-run.ts";
-import type { Orchestrator, OrchestratorOptions, ProcessInput, ProcessOutput, Run, StartOptions } from "./api.ts";
+import type {
+  ForkOptions,
+  Orchestrator,
+  OrchestratorOptions,
+  ProcessInput,
+  ProcessOutput,
+  RetryOptions,
+  Run,
+  StartOptions,
+} from "./api.ts";
 import { acquired, fresh, newRun, questionDigest, type StartSpec, startedFact } from "./begin.ts";
 import { Engine } from "./engine.ts";
+import { fork, retry } from "./fork.ts";
 import { RunHandle } from "./handle.ts";
 import { startInput } from "./inline.ts";
 import { Durations, processed, startOptions } from "./process.ts";
@@ -151,6 +161,15 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
 
   run<O = unknown>(runId: string, workflow?: Workflow<never, O>): Run<O> {
     return new RunHandle<O>(this.engine, runId, workflow?.contract);
+  }
+
+  async fork(runId: string, options: ForkOptions = {}): Promise<Run> {
+    this.#mustBeOpen();
+    return fork(this.engine, runId, options);
+  }
+  async retry(runId: string, options: RetryOptions = {}): Promise<Run> {
+    this.#mustBeOpen();
+    return retry(this.engine, runId, options);
   }
 
   async process(input: ProcessInput<string, unknown>): Promise<ProcessOutput<never, never>> {

@@ -138,6 +138,12 @@ class Tested<N extends readonly AnyNode[]> {
       resume: (options) => run().resume(options),
     };
   }
+  async fork(...args: Parameters<OrchestratorFace<N>["fork"]>): Promise<Run> {
+    return this.run((await this.#now.fork(...args)).runId);
+  }
+  async retry(...args: Parameters<OrchestratorFace<N>["retry"]>): Promise<Run> {
+    return this.run((await this.#now.retry(...args)).runId);
+  }
   /** Who waits does not die with the process that is crashed. */
   async #survive<T>(ask: () => Promise<T>): Promise<T> {
     for (;;) {

@@ -75,7 +75,7 @@ describe("pause", () => {
           yield* act("answered");
           return got;
         })(),
-        (function* (): Steps<unknown> {
+        (function* () {
           yield* sleep("1m");
           yield* act("woke");
         })(),

@@ -27,7 +27,7 @@ export class EffectStep implements Pending, News {
   readonly #fiber: Fiber;
   readonly #step: string;
   readonly #callee: Callee;
-  readonly #input: Json;
+  #input: Json;
   readonly #options: CallOptions;
   readonly #retry: Retry;
   readonly #timeoutMs: number;
@@ -119,6 +119,10 @@ export class EffectStep implements Pending, News {
         return this.#ask();
       case "run.resumed":
         return this.#settledByPerson(fact);
+      case "run.forked":
+        if (this.#state !== "asking") throw mismatch(fact, "has it under way already");
+        this.#input = fact.input ?? null;
+        return this.#ask();
       default:
         throw mismatch(fact, `expects an answer of effect ${this.#callee.name} there`);
     }
