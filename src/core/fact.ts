@@ -21,6 +21,12 @@ export interface Origin {
   readonly until: number;
 }
 
+/** A run above a child: its workflow, "name@version", and a digest of what it was asked. */
+export interface Ancestor {
+  readonly workflow: string;
+  readonly digest: string;
+}
+
 export type FactBody =
   | {
       readonly type: "run.started";
@@ -34,7 +40,14 @@ export type FactBody =
       /** Absolute end of the run's time, ms. */
       readonly deadline?: number;
       readonly stepInputs?: Readonly<Record<string, Readonly<Record<string, Json>>>>;
-      readonly parent?: { readonly runId: string; readonly step: string };
+      readonly parent?: {
+        readonly runId: string;
+        readonly step: string;
+        /** The end of the parent's time, ms: no round of the child lasts longer. */
+        readonly deadline?: number;
+      };
+      /** The runs above it, the root first, as far as their logs tell. */
+      readonly ancestors?: readonly Ancestor[];
       /** Hash of the YAML definition that the run is pinned to. */
       readonly definition?: string;
       /** How many logs this id has had before: 1 after the first `restart`. */

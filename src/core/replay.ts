@@ -314,6 +314,10 @@ export class Replay implements Performing {
   get started(): Started | undefined {
     return this.#started;
   }
+  /** The end of its time, while that still counts: not once it is stopped or only takes back. */
+  get deadline(): number | undefined {
+    return this.#armed.get(deadline);
+  }
   get final(): FinalBody | undefined {
     return this.#final;
   }

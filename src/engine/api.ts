@@ -109,6 +109,8 @@ export interface OrchestratorOptions<N extends readonly AnyNode[]> {
   readonly abortGraceMs?: number;
   /** Largest value that is recorded, bytes of JSON; default 1 MiB, at most 16 MiB. */
   readonly maxValueBytes?: number;
+  /** How many runs a child may stand below its root, 1 to 100; default 32. A deeper one fails its step with `WORKFLOW_DEPTH`. */
+  readonly maxWorkflowDepth?: number;
 }
 export type Named<N extends readonly AnyNode[]> = {
   readonly [W in N[number] as W extends Workflow<infer _I, infer _O, infer Name> ? Name : never]: W;

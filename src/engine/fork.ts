@@ -191,7 +191,7 @@ function inputOf(
 
 /** The run begins anew: with its whole time, as nobody's child. */
 function startedFrom({ facts, started }: Old, contract: WorkflowContract | undefined, now: number): Started {
-  const { parent, round: _round, origins: _origins, deadline, version, definition, ...kept } = started;
+  const { parent, ancestors: _ancestors, round: _round, origins: _origins, deadline, version, definition, ...kept } = started;
   const begun = (facts.findLast(({ type }) => type === "run.forked") ?? started).at;
   // The deadline of a child may be its parent's.
   const own = parent ? contract?.timeout && durationMs(contract.timeout) : deadline && deadline - begun;

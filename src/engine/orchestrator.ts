@@ -55,6 +55,7 @@ export function orchestratorIn<const N extends readonly AnyNode[]>(world: World,
         parkAfterMs: options.parkAfterMs ?? 1_000,
         abortGraceMs: options.abortGraceMs ?? 5_000,
         maxValueBytes: options.maxValueBytes ?? mib,
+        maxWorkflowDepth: options.maxWorkflowDepth ?? 32,
       },
     }),
   );
@@ -66,6 +67,9 @@ function checkOptions(world: World, options: OrchestratorOptions<readonly AnyNod
   const max = options.maxValueBytes;
   if (max !== undefined && !(Number.isInteger(max) && max >= 1024 && max <= 16 * mib))
     throw new OnexError("OPTION_INVALID", `maxValueBytes is ${max}: give whole bytes from 1024 to ${16 * mib} (16 MiB)`);
+  const depth = options.maxWorkflowDepth;
+  if (depth !== undefined && !(Number.isInteger(depth) && depth >= 1 && depth <= 100))
+    throw new OnexError("OPTION_INVALID", `maxWorkflowDepth is ${depth}: give a whole number from 1 to 100`);
   for (const name of ["parkAfterMs", "abortGraceMs"] as const) {
     const ms = options[name];
     if (ms !== undefined && !(ms >= 0 && ms <= 3_600_000))

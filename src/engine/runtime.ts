@@ -19,6 +19,7 @@ export interface Settings {
   readonly parkAfterMs: number;
   readonly abortGraceMs: number;
   readonly maxValueBytes: number;
+  readonly maxWorkflowDepth: number;
 }
 
 export interface Runtime {
