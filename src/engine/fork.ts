@@ -104,7 +104,7 @@ async function make(engine: Engine, old: Old, point: ForkPoint, options: ForkOpt
     ...(options.correlationId === undefined ? {} : { correlationId: options.correlationId }),
     ...(shared.origins.length > 0 ? { origins: shared.origins } : {}),
   });
-  const shared = fitting(engine, id, old, point, contract, begin, forked);
+  const shared = fitting(engine, id, old, point, isWhole(engine, contract) ? contract : undefined, begin, forked);
   if ("code" in shared) return shared;
   const started = begin(shared);
   const facts = [started, ...shared.before, ...shared.answers, forked(shared)];
@@ -127,6 +127,16 @@ async function make(engine: Engine, old: Old, point: ForkPoint, options: ForkOpt
     throw new OnexError("RUN_ID_CONFLICT", `the run id "${id}" is taken by another run: use another runId`);
   engine.look();
   return new RunHandle<unknown>(engine, id, contract);
+}
+
+/** A plan is read from the store wherever it is asked for, and its nodes may not be here. */
+function isWhole({ registry }: Engine, contract: WorkflowContract | undefined): boolean {
+  try {
+    contract?.plan?.bind(registry);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** What is shared, without the answers that would give up the very step that is to be done anew. */
