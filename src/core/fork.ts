@@ -41,7 +41,10 @@ export function within(path: string): (step: string) => boolean {
 export function pointOf(facts: readonly Fact[], path: string): ForkPoint | undefined {
   const inside = within(path);
   const position = facts.findIndex((fact) => "step" in fact && fact.type !== "run.forked" && fact.step !== undefined && inside(fact.step));
-  return position < 0 || path.includes(undo) ? undefined : { step: path, position };
+  const first = facts[position];
+  // The clock of a retry or a timeout is no step, and what takes back is none to go on from.
+  const clock = first?.type === "timer.set" && first.purpose !== "sleep" && first.step === path;
+  return !first || clock || path.includes(undo) ? undefined : { step: path, position };
 }
 
 /** Where a run goes on when it is tried again: at what failed it, else where it stood when it was stopped. */
@@ -216,7 +219,9 @@ function answersTo(
       found.push({ fact, from });
       continue;
     }
-    if (!("step" in fact) || fact.step === undefined || fact.type === "run.forked" || isFinal(fact)) continue;
+    // That an undo failed is said of the step, and is none of its answers.
+    if (!("step" in fact) || fact.step === undefined || fact.type === "run.forked" || fact.type === "undo.failed" || isFinal(fact))
+      continue;
     const step = open.has(fact.step) ? fact.step : stepOf(fact.step);
     if (!open.has(step) || without.has(step)) continue;
     // The clock of a child starts anew with the child.

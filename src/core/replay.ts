@@ -167,10 +167,14 @@ export class Replay implements Performing {
   #forked(fact: FactOf<"run.forked">): void {
     if (!fact.owes) this.#rootScope.disown(this.#order);
     for (const news of [...this.#news.values()]) news.forked?.(fact.at - fact.since);
-    if (fact.input === undefined) return;
-    const news = fact.step === undefined ? undefined : this.#news.get(fact.step);
-    if (!news) throw mismatch(fact, `does not come to that step there; ${this.#wants()}`);
-    news.on(fact);
+    if (fact.input !== undefined) {
+      const news = fact.step === undefined ? undefined : this.#news.get(fact.step);
+      if (!news) throw mismatch(fact, `does not come to that step there; ${this.#wants()}`);
+      news.on(fact);
+    }
+    // What was wished anew keeps its place: which of two wishes comes first may decide a race.
+    const fresh = new Set(this.#fresh);
+    this.#fresh = this.open().filter((command) => fresh.has(command));
   }
 
   #start(fact: Started): void {

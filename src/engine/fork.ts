@@ -13,7 +13,7 @@ import { undoWorkflow } from "../core/undo.ts";
 import { view } from "../core/view.ts";
 import type { WorkflowContract } from "../node/contract.ts";
 import { encodeFacts } from "../store/codec.ts";
-import type { NewRun, RunRow } from "../store/store.ts";
+import type { FirstTurn, NewRun, RunRow } from "../store/store.ts";
 import type { ForkOptions, RetryOptions } from "./api.ts";
 import { fresh } from "./begin.ts";
 import type { Engine } from "./engine.ts";
@@ -117,16 +117,26 @@ async function make(engine: Engine, old: Old, point: ForkPoint, options: ForkOpt
     at: now,
   };
   const encoded = encodeFacts(facts);
-  const stored = await engine.store.start(run, {
+  const { row } = await stored(engine, run, {
     epoch: 0,
     next: facts.length,
     facts: encoded.text,
     ...(encoded.blobs ? { blobs: encoded.blobs } : {}),
   });
-  if (stored.row.digest !== run.digest)
-    throw new OnexError("RUN_ID_CONFLICT", `the run id "${id}" is taken by another run: use another runId`);
+  if (row.digest !== run.digest) throw new OnexError("RUN_ID_CONFLICT", `the run id "${id}" is taken by another run: use another runId`);
   engine.look();
   return new RunHandle<unknown>(engine, id, contract);
+}
+
+async function stored(engine: Engine, run: NewRun, first: FirstTurn): Promise<{ readonly row: RunRow }> {
+  try {
+    return await engine.store.start(run, first);
+  } catch (error) {
+    // The owner's failed write stops its engine, whoever asked for it.
+    const busy = error instanceof OnexError && error.code === "STORE_BUSY";
+    if (engine.owner && !engine.closing && !busy) engine.stop(error);
+    throw error;
+  }
 }
 
 /** A plan is read from the store wherever it is asked for, and its nodes may not be here. */

@@ -15,11 +15,13 @@ import {
   type Run,
   race,
   reducer,
+  restart,
   type Steps,
   signal,
   sleep,
   workflow,
 } from "../../src/index.ts";
+import { testOrchestrator } from "../../src/testing/index.ts";
 import { anything, Gate, Ledger, play, playOut, quiet } from "./kit.ts";
 
 const go = signal({ name: "go", payload: anything });
@@ -569,7 +571,83 @@ describe("which runs", () => {
     expect((await forked.facts())[0]).toMatchObject({ input: big });
   });
 
-  test("branches of `each` can be forked by their path, a restarted run from its last round", async () => {
+  test("a restarted run is forked from its last round, and a fork can restart", async () => {
+    const ledger = new Ledger();
+    const flow = workflow({ name: "rounds", input: z.number() }, function* (n): Steps<unknown> {
+      const got = n === 0 ? 0 : yield* go.wait();
+      yield* ledger.act(`a${n}`, { step: "a" });
+      yield* ledger.act(`b${n}`, { step: "b" });
+      return n < 2 ? yield* restart(n + 1) : got;
+    });
+    const t = testOrchestrator({ nodes: [flow], log: quiet });
+    const run = await t.start(flow, 0, { runId: "run" });
+    await t.advance("1s");
+    await run.signal(go, 1);
+    await t.advance("1s");
+    await run.signal(go, 2);
+    await t.advance("1s");
+    expect(await run.result()).toBe(2);
+    expect(ledger.lines).toEqual(["a0", "b0", "a1", "b1", "a2", "b2"]);
+    const forked = await t.fork("run", { from: "b" });
+    await t.advance("1s");
+    expect(await forked.result()).toBe(2);
+    expect(ledger.lines.slice(6)).toEqual(["b2"]);
+    const old = (await t.list()).filter(({ id }) => id.startsWith("run~")).at(-1);
+    // A round that ended is a run too: forked from its first step, it goes through all rounds under its own id.
+    const loop = await t.fork(old?.id ?? "", { from: "b", runId: "loop" });
+    await t.advance("1s");
+    await loop.signal(go, 3);
+    await t.advance("1s");
+    await t.crash();
+    await loop.signal(go, 4);
+    await t.advance("1s");
+    expect(await loop.result()).toBe(4);
+    expect(ledger.lines.slice(7)).toEqual(["b0", "a1", "b1", "a2", "b2"]);
+    expect(new Set(ledger.keys.map(({ key }) => key)).size).toBe(ledger.keys.length);
+    expect((await loop.facts())[0]).not.toHaveProperty("origins");
+  });
+
+  test("an edited input wins over `stepInputs`, which the fork keeps", async () => {
+    const { look, lines } = new Ledger();
+    const child = workflow({ name: "part", input: z.object({ id: z.string() }) }, function* ({ id }) {
+      return yield* look(id);
+    });
+    const flow = workflow({ name: "flow", input: anything }, function* () {
+      yield* child({ id: "a" }, { step: "one" });
+      yield* child({ id: "b" }, { step: "two" });
+    });
+    const t = testOrchestrator({ nodes: [flow], log: quiet });
+    await t.start(flow, null, { runId: "run", stepInputs: { one: { id: "x" }, two: { id: "y" } } });
+    await t.advance("1s");
+    await t.fork("run", { from: "one", input: { id: "z" } });
+    await t.advance("1s");
+    expect(lines).toEqual(["x", "y", "z", "y"]);
+  });
+
+  test("a fork has no parent and tells nobody how it ended", async () => {
+    const ledger = new Ledger();
+    const child = workflow({ name: "child", input: anything, timeout: "1h" }, function* (): Steps<unknown> {
+      yield* ledger.act("a", { step: "a" });
+      yield* sleep("1m");
+      return "grown";
+    });
+    const { t, run } = await playOut(
+      function* () {
+        return yield* child(1);
+      },
+      { timeout: "1h" },
+    );
+    expect(await run.result()).toBe("grown");
+    const forked = await t.fork("run/child", { from: "sleep" });
+    await t.advance("2m");
+    expect(await forked.result()).toBe("grown");
+    const [started] = await forked.facts();
+    expect(started).not.toHaveProperty("parent");
+    expect(started).not.toHaveProperty("ancestors");
+    expect(started).toMatchObject({ deadline: (await forked.status()).startedAt + 3_600_000 });
+  });
+
+  test("branches of `each` can be forked by their path", async () => {
     const { act, lines } = new Ledger();
     const { t } = await playOut(function* () {
       return yield* each(["a", "b", "c"], (id) => act(id, { step: "go" }), { concurrency: 1, key: (id) => id });
