@@ -40,7 +40,9 @@ export function within(path: string): (step: string) => boolean {
 /** Where a step, or the block of that path, began; undefined when it never did. */
 export function pointOf(facts: readonly Fact[], path: string): ForkPoint | undefined {
   const inside = within(path);
-  const position = facts.findIndex((fact) => "step" in fact && fact.type !== "run.forked" && fact.step !== undefined && inside(fact.step));
+  const position = facts.findIndex(
+    (fact) => "step" in fact && fact.step !== undefined && inside(fact.step) && fact.type !== "run.forked" && !isFinal(fact),
+  );
   const first = facts[position];
   // The clock of a retry or a timeout is no step, and what takes back is none to go on from.
   const clock = first?.type === "timer.set" && first.purpose !== "sleep" && first.step === path;

@@ -246,7 +246,13 @@ function impossible(old: Old, reason: string): OnexError {
 function stepsOf(facts: readonly Fact[]): string {
   const steps = new Set<string>();
   for (const fact of facts)
-    if ("step" in fact && fact.step !== undefined && fact.type !== "run.forked" && !/~undo\/|~timeout|@\d+$|^~/.test(fact.step))
+    if (
+      "step" in fact &&
+      fact.step !== undefined &&
+      fact.type !== "run.forked" &&
+      !isFinal(fact) &&
+      !/~undo\/|~timeout|@\d+$|^~/.test(fact.step)
+    )
       steps.add(fact.step);
   const some = [...steps].slice(0, 20).map((step) => `"${step}"`);
   return some.length === 0
