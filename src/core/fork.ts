@@ -52,7 +52,7 @@ export function pointOf(facts: readonly Fact[], path: string): ForkPoint | undef
 /** Where a run goes on when it is tried again: at what failed it, else where it stood when it was stopped. */
 export function retryPoint(facts: readonly Fact[]): ForkPoint | Refused {
   const last = facts.at(-1);
-  if (last?.type === "run.completed")
+  if (last?.type === "run.completed" || last?.type === "run.restarted")
     return refused("FORK_IMPOSSIBLE", "it completed: nothing of it failed; to do a part of it anew, fork it from a step");
   const failed = last?.type === "run.failed" && last.step !== undefined ? pointOf(facts, last.step) : undefined;
   if (failed) return failed;
@@ -109,8 +109,8 @@ export function shareUntil(runId: string, facts: readonly Fact[], point: ForkPoi
       kept.map(({ from }) => from),
     ),
     since: (facts[position - 1] as Fact).at,
-    // What a run did that completed, or that is still there, is its own.
-    owes: last !== undefined && isFinal(last) && last.type !== "run.completed",
+    // What a run did that completed, was restarted or is still there is its own.
+    owes: last?.type === "run.failed" || last?.type === "run.cancelled",
   };
 }
 

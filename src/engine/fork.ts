@@ -23,6 +23,8 @@ import { canonical, checkId, checkSize } from "./values.ts";
 
 interface Old {
   readonly row: RunRow;
+  /** The id under which it ran: a round that was restarted has got another name since. */
+  readonly ranAs: string;
   readonly facts: readonly Fact[];
   readonly started: Started;
 }
@@ -68,7 +70,8 @@ async function read(engine: Engine, runId: string): Promise<Old> {
       "RUN_NOT_ENDED",
       `run ${runId} is under way: only a run that has ended, or is paused with no call in flight, can be forked; wait for it, or pause it`,
     );
-  return { row, facts, started };
+  const ranAs = facts.at(-1)?.type === "run.restarted" ? row.id.replace(new RegExp(`~${row.runNo}~*$`), "") : row.id;
+  return { row, ranAs, facts, started };
 }
 
 /** Paused, and no call of it is in flight; of one that could not be folded any further they are lost or in doubt. */
@@ -161,7 +164,7 @@ function fitting(
 ): Shared | Refused {
   const without = new Set<string>();
   for (;;) {
-    const shared = shareUntil(old.row.id, old.facts, point, without);
+    const shared = shareUntil(old.ranAs, old.facts, point, without);
     if ("code" in shared) return shared;
     if (!contract) {
       if (shared.answers.length === 0) return shared;

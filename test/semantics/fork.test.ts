@@ -1,8 +1,12 @@
 // biome-ignore-all lint/correctness/useYield: a workflow may end at once
 /** A fork shares the recorded past of a run and goes on from a step of it. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import {
+  type AnyNode,
   all,
   attempt,
   compute,
@@ -19,6 +23,7 @@ import {
   type Steps,
   signal,
   sleep,
+  sqlite,
   workflow,
 } from "../../src/index.ts";
 import { testOrchestrator } from "../../src/testing/index.ts";
@@ -553,6 +558,32 @@ describe("which runs", () => {
     await owner.close();
   });
 
+  test("on SQLite a fork by a client keeps its large values, and goes on with the next owner", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "onex-fork-"));
+    try {
+      const { look, lines } = new Ledger();
+      const big = "x".repeat(200_000);
+      const flow = workflow({ name: "flow", input: anything }, function* (input) {
+        const { id } = yield* look(String(input), { step: "a" });
+        return [id.length, (yield* look("b", { step: "b" })).id.length];
+      });
+      const open = (nodes: readonly AnyNode[]) => createOrchestrator({ store: sqlite(join(folder, "onex.db")), nodes, log: quiet });
+      const first = open([flow]);
+      expect(await (await first.start(flow, big, { runId: "run" })).result()).toEqual([200_000, 1]);
+      await first.close();
+      const client = open([]);
+      await client.fork("run", { from: "b", input: `${big}y`, runId: "forked" });
+      await client.fork("run", { from: "b", input: `${big}y`, runId: "forked" });
+      await client.close();
+      const next = open([flow]);
+      expect(await next.run("forked").result()).toEqual([200_000, 200_001]);
+      expect(lines.map((line) => line.length)).toEqual([200_000, 1, 200_001]);
+      await next.close();
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
   test("large values are shared too", async () => {
     const { look } = new Ledger();
     const big = "x".repeat(200_000);
@@ -605,6 +636,11 @@ describe("which runs", () => {
     expect(ledger.lines.slice(7)).toEqual(["b0", "a1", "b1", "a2", "b2"]);
     expect(new Set(ledger.keys.map(({ key }) => key)).size).toBe(ledger.keys.length);
     expect((await loop.facts())[0]).not.toHaveProperty("origins");
+    // A step that is shared keeps the key under which that round did it.
+    const shared = await t.fork(old?.id ?? "", { from: "b", runId: "shared" });
+    const [started] = await shared.facts();
+    expect(started).toMatchObject({ origins: [{ runId: "run", round: 0, until: 3 }] });
+    await expect(t.retry(old?.id ?? "")).rejects.toMatchObject({ code: "FORK_IMPOSSIBLE" });
   });
 
   test("an edited input wins over `stepInputs`, which the fork keeps", async () => {
