@@ -1,12 +1,14 @@
 /**
- * What a fork shares with the run that it is made from: the facts before the fork point, and after it only the answers of
- * what was under way there, so that no recorded result is lost and nothing is done twice.
+ * What a fork shares with the run that it is made from: the facts before the fork point, the answers of what was under way
+ * there, and what branches beside it did meanwhile, so that no recorded result is lost and nothing is done twice.
  *
  * K1 Facts are folded one at a time, so any beginning of a log is a history, and so is one whose open calls are answered next.
  * K2 What cannot be shared is refused with the step to fork from instead: a call without an answer, an effect that was taken back.
- * K3 Whether the point survives the answers (a parallel failure may give it up) is for the program to say: `survives`.
+ * K3 What was begun later beside the point, and whether the point survives the answers (a parallel failure may give it up),
+ *    is for the program to say: `alongside`, `survives`.
  */
 import { type Fact, type FactOf, isFinal, type Origin, type Started } from "./fact.ts";
+import { fits } from "./fits.ts";
 import type { Replay } from "./replay.ts";
 
 /** Where a run is forked: at its first fact of a step, or, without a step, behind its first `position` facts. */
@@ -72,8 +74,17 @@ function pausedPoint(facts: readonly Fact[]): ForkPoint | undefined {
   return settled ? undefined : pointOf(facts, fact.step);
 }
 
-/** What a fork of `runId` at that point shares, or why there is none. The answers of steps in `without` are left out. */
-export function shareUntil(runId: string, facts: readonly Fact[], point: ForkPoint, without: ReadonlySet<string>): Shared | Refused {
+/**
+ * What a fork of `runId` at that point shares, or why there is none. The answers of steps in `without` are left out, the
+ * facts of `beside` are shared too.
+ */
+export function shareUntil(
+  runId: string,
+  facts: readonly Fact[],
+  point: ForkPoint,
+  without: ReadonlySet<string>,
+  beside: ReadonlySet<Fact> = new Set(),
+): Shared | Refused {
   const { position } = point;
   const past = facts.slice(0, position);
   if (past.some(stops)) return refused("FORK_IMPOSSIBLE", "it belongs to the cleanup of a run that was stopped; fork from an earlier step");
@@ -92,7 +103,7 @@ export function shareUntil(runId: string, facts: readonly Fact[], point: ForkPoi
     if (i > 0 && !(fact.type === "run.paused" && fact.step === undefined)) keep(fact, i);
   });
   const shared = kept.length;
-  for (const { fact, from } of answersTo(facts, position, new Set(opening.steps.keys()), without)) keep(fact, from);
+  for (const { fact, from } of answersTo(facts, position, new Set(opening.steps.keys()), without, beside)) keep(fact, from);
   const open = opening.first();
   if (open !== undefined) {
     const message = `step "${open}" was under way there, and the run holds no answer of it`;
@@ -113,6 +124,67 @@ export function shareUntil(runId: string, facts: readonly Fact[], point: ForkPoi
     owes: last?.type === "run.failed" || last?.type === "run.cancelled",
   };
 }
+
+/**
+ * What branches beside the fork point did from there on, by themselves and to an end: the facts that a fresh replay takes
+ * although the step of the point has not been done; or the step that gave that one up. Throws OnexError `HISTORY_MISMATCH`.
+ */
+export function alongside(
+  replay: Replay,
+  started: Started,
+  facts: readonly Fact[],
+  point: ForkPoint,
+  shared: Shared,
+  without: ReadonlySet<string>,
+): ReadonlySet<Fact> | { readonly without: string } {
+  const { step, position } = point;
+  const beside = new Set<Fact>();
+  if (step === undefined) return beside;
+  const last = shared.origins.length - 1;
+  const origins = shared.origins.map((origin, i) => (i === last ? { ...origin, until: Number.POSITIVE_INFINITY } : origin));
+  for (const fact of [{ ...started, origins }, ...shared.before]) replay.apply(fact);
+  const isHere = within(step);
+  const answers = new Set(shared.answers);
+  const ended = endedAfter(facts, position);
+  let over = false;
+  for (const fact of facts.slice(position)) {
+    over ||= stops(fact) || fact.type === "run.compensating" || isFinal(fact);
+    if (!answers.has(fact)) {
+      if (over || !("step" in fact) || fact.step === undefined) continue;
+      const owner = ended.has(fact.step) ? fact.step : stepOf(fact.step);
+      if (!ended.has(owner) || without.has(owner) || isHere(owner) || !fits(replay, fact)) continue;
+      beside.add(fact);
+    }
+    replay.apply(fact);
+    if (!replay.wants(isHere)) return { without: "step" in fact ? stepOf(fact.step ?? "") : "" };
+  }
+  return beside;
+}
+
+/** Steps that began at `position` or later, ended by themselves, and were not taken back. */
+function endedAfter(facts: readonly Fact[], position: number): ReadonlySet<string> {
+  const opening = new Openings();
+  const last = new Map<string, Fact>();
+  const barred = new Set<string>();
+  for (const fact of facts.slice(0, position)) if ("step" in fact && fact.step !== undefined) barred.add(fact.step);
+  for (const fact of facts.slice(position)) {
+    opening.fold(fact);
+    if (!("step" in fact) || fact.step === undefined) continue;
+    const end = fact.step.indexOf(undo);
+    // Nobody knows what `compensate(…)` took back.
+    if (end >= 0 && byHand.test(fact.step.slice(0, end))) return new Set();
+    if (end >= 0) barred.add(fact.step.slice(0, end)).add(fact.step);
+    else if (fact.type === "run.paused") barred.add(fact.step);
+    else last.set(fact.step, fact);
+  }
+  const ended = new Set<string>();
+  for (const [step, fact] of last) {
+    const state = opening.steps.get(step);
+    if (!barred.has(step) && (state === undefined || state === "answered") && !isGivenUp(fact)) ended.add(step);
+  }
+  return ended;
+}
+const byHand = /(?:^|\/)compensate(?:#\d+)?\/\d+$/;
 
 /**
  * Folds a fork into a fresh replay. Answers undefined when its point is still to come after the answers, else the step whose
@@ -212,12 +284,13 @@ function answersTo(
   position: number,
   open: ReadonlySet<string>,
   without: ReadonlySet<string>,
+  beside: ReadonlySet<Fact>,
 ): { readonly fact: Fact; readonly from: number }[] {
   const found: { readonly fact: Fact; readonly from: number }[] = [];
   const last = new Map<string, number>();
   for (let from = position; from < facts.length; from++) {
     const fact = facts[from] as Fact;
-    if (fact.type === "lease.acquired" || (fact.type === "run.resumed" && fact.step === undefined)) {
+    if (beside.has(fact) || fact.type === "lease.acquired" || (fact.type === "run.resumed" && fact.step === undefined)) {
       found.push({ fact, from });
       continue;
     }
@@ -245,7 +318,7 @@ function firstUndone(facts: readonly Fact[], position: number): string | undefin
   for (const fact of facts) if (fact.type === "undo.failed" && fact.error.code !== "NOT_UNDONE") spared.add(fact.step);
   const begun = new Set<string>();
   const undone = new Set<string>();
-  let byHand = false;
+  let anything = false;
   facts.forEach((fact, i) => {
     const step = "step" in fact ? fact.step : undefined;
     const end = step?.indexOf(undo) ?? -1;
@@ -255,13 +328,13 @@ function firstUndone(facts: readonly Fact[], position: number): string | undefin
     else if (!begun.has(owner) && !spared.has(owner)) {
       undone.add(owner);
       // `compensate(…)` names no step: nobody knows what it took back.
-      if (/(?:^|\/)compensate(?:#\d+)?\/\d+$/.test(owner)) byHand = true;
+      if (byHand.test(owner)) anything = true;
     }
   });
   if (undone.size === 0) return undefined;
   for (const fact of facts.slice(0, position)) {
     if (!("step" in fact) || fact.step === undefined || fact.step.includes(undo)) continue;
-    if (undone.has(fact.step) || (byHand && (fact.type === "action.dispatched" || fact.type === "child.started"))) return fact.step;
+    if (undone.has(fact.step) || (anything && (fact.type === "action.dispatched" || fact.type === "child.started"))) return fact.step;
   }
   return undefined;
 }

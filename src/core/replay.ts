@@ -394,6 +394,10 @@ export class Replay implements Performing {
   isOpen(key: string): boolean {
     return this.#open.has(key);
   }
+  /** The open wish of that key. */
+  command(key: string): Command | undefined {
+    return this.#open.get(key);
+  }
   /** Whether a wish stands to begin such a step. */
   wants(isStep: (step: string) => boolean): boolean {
     for (const command of this.#open.values()) {

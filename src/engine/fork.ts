@@ -7,7 +7,17 @@
 import { durationMs } from "../core/duration.ts";
 import { type Fact, type FactOf, isFinal, type Started } from "../core/fact.ts";
 import { failureOf, OnexError } from "../core/failure.ts";
-import { type ForkPoint, pointOf, type Refused, retryPoint, type Shared, shareUntil, survives, takesInput } from "../core/fork.ts";
+import {
+  alongside,
+  type ForkPoint,
+  pointOf,
+  type Refused,
+  retryPoint,
+  type Shared,
+  shareUntil,
+  survives,
+  takesInput,
+} from "../core/fork.ts";
 import { type Json, toJson } from "../core/json.ts";
 import { undoWorkflow } from "../core/undo.ts";
 import { view } from "../core/view.ts";
@@ -171,16 +181,41 @@ function fitting(
       leaveOut(old, shared, without);
       continue;
     }
-    let given: ReturnType<typeof survives>;
-    try {
-      given = survives(fresh(engine, id, contract).replay, begin(shared), shared, forked(shared));
-    } catch (error) {
-      throw impossible(old, failureOf(error, "HISTORY_MISMATCH").message);
-    }
-    if (!given) return shared;
+    const given = folded(old, () => together(engine, id, old, point, contract, shared, without, begin, forked));
+    if (!("without" in given)) return given;
     if (given.without === "" || without.has(given.without))
       throw impossible(old, `step "${point.step}" is given up by what was under way beside it; fork from an earlier step`);
     without.add(given.without);
+  }
+}
+
+/** The answers, and what branches beside the point did since; folded as the fork will be. */
+function together(
+  engine: Engine,
+  id: string,
+  old: Old,
+  point: ForkPoint,
+  contract: WorkflowContract,
+  answered: Shared,
+  without: ReadonlySet<string>,
+  begin: (shared: Shared) => Started,
+  forked: (shared: Shared) => FactOf<"run.forked">,
+): Shared | { readonly without: string } {
+  const replay = () => fresh(engine, id, contract).replay;
+  const beside = alongside(replay(), begin(answered), old.facts, point, answered, without);
+  if ("without" in beside) return beside;
+  const shared = shareUntil(old.ranAs, old.facts, point, without, beside);
+  // A step beside it that ended in a way that its facts do not tell is done anew.
+  if ("code" in shared) return { without: shared.step ?? "" };
+  return survives(replay(), begin(shared), shared, forked(shared)) ?? shared;
+}
+
+/** Throws OnexError `FORK_IMPOSSIBLE` for a past that does not fit the workflow. */
+function folded<T>(old: Old, fold: () => T): T {
+  try {
+    return fold();
+  } catch (error) {
+    throw impossible(old, failureOf(error, "HISTORY_MISMATCH").message);
   }
 }
 

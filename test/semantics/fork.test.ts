@@ -206,6 +206,74 @@ describe("what was under way beside the step", () => {
     expect(await forked.result()).toEqual(await run.result());
   });
 
+  test("what a branch beside it did from there on is shared, up to what hangs on the step", async () => {
+    const ledger = new Ledger();
+    const gate = new Gate();
+    ledger.manners.b = [gate, "ok"];
+    const double = compute({ name: "double", input: z.number() }, (n) => n * 2);
+    const sum = reducer({ name: "sum", event: z.number(), initial: 0 }, (state: number, n) => state + n);
+    const child = workflow({ name: "child", input: anything }, function* (): Steps<unknown> {
+      return yield* ledger.act("inner");
+    });
+    const { t, run } = await play(function* () {
+      const both = yield* all({
+        left: (function* () {
+          yield* sleep("1s");
+          return yield* ledger.act("b", { step: "b", timeout: "1h" });
+        })(),
+        right: (function* () {
+          yield* sleep("2s");
+          yield* ledger.act("c", { step: "c" });
+          const numbers = [yield* double(1), yield* sum(1), yield* sum.read(), yield* now()];
+          yield* attempt(ledger.look("no", { step: "no", retry: false }));
+          yield* child(1);
+          yield* sleep("1m");
+          yield* ledger.act("d", { step: "d" });
+          return numbers;
+        })(),
+      });
+      yield* ledger.act("e", { step: "e" });
+      return both;
+    });
+    ledger.manners.no = "throw";
+    await t.advance("10m");
+    gate.open();
+    await t.advance("1s");
+    const result = await run.result();
+    expect(ledger.lines).toEqual(["b", "c", "no", "inner", "d", "e"]);
+    const forked = await t.fork("run", { from: "left/b", input: "z" });
+    await t.advance("1s");
+    expect(ledger.lines.slice(6)).toEqual(["z", "e"]);
+    expect(await forked.result()).toEqual({ ...(result as object), left: { id: "z" } });
+    const order = await typesOf(forked);
+    expect(order.indexOf("action.completed right/d")).toBeLessThan(order.indexOf("run.forked left/b"));
+  });
+
+  test("but not what was taken back, or hangs on what was", async () => {
+    const ledger = new Ledger();
+    ledger.manners.b = ["fatal", "ok"];
+    const { t } = await playOut(function* () {
+      yield* ledger.look("x", { step: "x" });
+      yield* all({
+        left: (function* () {
+          yield* sleep("10s");
+          yield* ledger.look("b", { step: "b" });
+        })(),
+        right: (function* () {
+          yield* sleep("1s");
+          yield* ledger.look("c", { step: "c" });
+          yield* ledger.act("d", { step: "d" });
+          yield* ledger.look("e", { step: "e" });
+        })(),
+      });
+    });
+    expect(ledger.lines).toEqual(["x", "c", "d", "e", "b", "undo d"]);
+    const forked = await t.fork("run", { from: "left/sleep" });
+    await t.advance("1m");
+    expect((await forked.status()).status).toBe("completed");
+    expect(ledger.lines.slice(6)).toEqual(["d", "e", "b"]);
+  });
+
   test("a timer that would give the step up is left out, and has as long to go as it had then", async () => {
     const ledger = new Ledger();
     ledger.manners.slow = ["obey", new Gate(), "ok"];
@@ -485,7 +553,7 @@ describe("which runs", () => {
     const forked = await t.retry("run");
     await t.advance("1s");
     expect((await forked.status()).status).toBe("completed");
-    expect(ledger.lines).toEqual(["a", "b", "c", "b", "c"]);
+    expect(ledger.lines).toEqual(["a", "b", "c", "b"]);
   });
 
   test("a step that was settled by hand is shared as it was settled", async () => {
