@@ -35,7 +35,7 @@ export interface Refused {
 }
 
 /** Whether a step is that step, or stands in the block of that path. */
-export function within(path: string): (step: string) => boolean {
+function within(path: string): (step: string) => boolean {
   return (step) => step === path || step.startsWith(`${path}/`) || step.startsWith(`${path}~timeout`);
 }
 
