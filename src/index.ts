@@ -19,11 +19,13 @@ export type { RetryPolicy } from "./core/retry.ts";
 export { all, attempt, compensate, each, now, race, random, restart, sleep, sleepUntil, uuid } from "./core/verbs.ts";
 export type { RunView, StepView } from "./core/view.ts";
 export type {
+  ForkOptions,
   Orchestrator,
   OrchestratorOptions,
   PerformanceMetrics,
   ProcessInput,
   ProcessOutput,
+  RetryOptions,
   Run,
   StartOptions,
 } from "./engine/api.ts";

@@ -147,7 +147,7 @@ describe("what can be typed", () => {
     expect(await project().onex(["--version"])).toEqual({ code: 0, signal: null, stdout: `${version}\n`, stderr: "" });
     const help = await project().onex(["--help"]);
     expect(help.code).toBe(0);
-    for (const command of ["run", "work", "ls", "show", "signal", "cancel", "resume", "check"])
+    for (const command of ["run", "work", "ls", "show", "signal", "cancel", "pause", "resume", "fork", "retry", "check"])
       expect(help.stdout).toContain(`  ${command}`);
   });
 
@@ -460,6 +460,48 @@ describe("a run in the store", () => {
     expect((await here.onex(["cancel", "r-1"])).stderr).toContain("RUN_ENDED");
   });
 
+  test("is paused and resumed", async () => {
+    const here = project({ "hello.mjs": hello });
+    const run = here.start(["run", "hello.mjs#approved", "--run-id", "r-1"]);
+    await run.says("waits for signal approval");
+    expect(await here.onex(["pause", "r-1", "--reason", "lunch"])).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining("onex resume r-1") as string,
+    });
+    const paused = await run.ended;
+    expect(paused.stderr).toContain("PAUSED: lunch");
+    expect(paused.code).toBe(3);
+    expect((await here.onex(["show", "r-1"])).stdout).toContain("onex resume r-1");
+    expect((await here.onex(["resume", "r-1"])).code).toBe(0);
+    await here.onex(["signal", "r-1", "approval", '{"by": "bob"}']);
+    expect(await here.onex(["run", "hello.mjs#approved", "--run-id", "r-1"])).toMatchObject({ code: 0, stdout: '"bob"\n' });
+    expect(await here.onex(["pause", "r-1"])).toMatchObject({ code: 1, stderr: expect.stringContaining("RUN_ENDED") as string });
+  });
+
+  test("is retried and forked: the new id is data", async () => {
+    const here = project({ "hello.mjs": hello });
+    await here.onex(["run", "hello.mjs#hello", "--run-id", "bad", "--input", '{"name": "nobody"}']);
+    const forked = await here.onex(["fork", "bad", "--from", "greet", "--input", '{"name": "eve"}', "--run-id", "good"]);
+    expect(forked).toMatchObject({
+      code: 0,
+      stdout: "good\n",
+      stderr: expect.stringContaining("goes on from run bad at step greet") as string,
+    });
+    expect(forked.stderr).toContain("onex work");
+    const retried = await here.onex(["retry", "bad"]);
+    expect(retried.code).toBe(0);
+    expect((await here.onex(["work", "hello.mjs", "--until-idle"])).code).toBe(0);
+    const shown = await here.onex(["show", "good"]);
+    expect(shown.stdout).toContain("from bad at step greet");
+    expect(shown.stdout).toContain("hello eve");
+    expect((await here.onex(["show", retried.stdout.trim()])).stdout).toContain("NOBODY");
+    expect(await here.onex(["retry", "good"])).toMatchObject({ code: 1, stderr: expect.stringContaining("FORK_IMPOSSIBLE") as string });
+    expect(await here.onex(["fork", "good", "--from", "x"])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('it has "greet"') as string,
+    });
+  });
+
   test("is listed and shown", async () => {
     const here = project({ "hello.mjs": hello });
     await here.onex(["run", "hello.mjs#hello", "--run-id", "good"]);
@@ -496,6 +538,9 @@ describe("a run in the store", () => {
       ["show", "r-9", "--facts"],
       ["signal", "r-9", "approval"],
       ["cancel", "r-9"],
+      ["pause", "r-9"],
+      ["fork", "r-9"],
+      ["retry", "r-9"],
       ["resume", "r-9"],
     ]) {
       const { code, stdout, stderr } = await here.onex(args);

@@ -20,8 +20,12 @@ export type ExitCode = (typeof exit)[keyof typeof exit];
 const byCode: Readonly<Record<string, ExitCode>> = {
   RUN_UNKNOWN: exit.failed,
   RUN_ENDED: exit.failed,
+  RUN_NOT_ENDED: exit.failed,
   RUN_NOT_PAUSED: exit.failed,
   STEP_NOT_PAUSED: exit.failed,
+  FORK_IMPOSSIBLE: exit.failed,
+  FORK_STEP_OPEN: exit.failed,
+  FORK_UNDONE: exit.failed,
   USAGE: exit.usage,
   FILE_MISSING: exit.usage,
   CONTRACT_NOT_FOUND: exit.usage,

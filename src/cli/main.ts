@@ -105,6 +105,14 @@ function build(): Command {
       code = await (await import("./commands/cancel.ts")).cancel(run, options);
     });
 
+  command("pause", "begin nothing new in a run until it is resumed", [`onex pause order-7 --reason "the bank is down"`])
+    .argument("<run>", "the id of the run")
+    .addOption(new Option("--reason <text>", "shown with the run"))
+    .addOption(store())
+    .action(async (run, options) => {
+      code = await (await import("./commands/pause.ts")).pause(run, options);
+    });
+
   command("resume", "go on with a paused run, or settle a step that is in doubt", [
     "onex resume order-7",
     "onex resume order-7 --step charge-card --retry",
@@ -118,6 +126,28 @@ function build(): Command {
     .addOption(store())
     .action(async (run, options) => {
       code = await (await import("./commands/resume.ts")).resume(run, options);
+    });
+
+  command("fork", "start a run that shares the past of another one, up to a step", [
+    "onex fork order-7 --from charge-card",
+    `onex fork order-7 --from charge-card --input '{"amount": 10}' --run-id order-7b`,
+  ])
+    .argument("<run>", "the id of a run that has ended, or is paused")
+    .addOption(new Option("--from <step>", "the step that is done anew, and all that follows it (default: everything)"))
+    .addOption(new Option("--input <json>", "another input of that step, or of the run: JSON, @FILE, or -"))
+    .addOption(new Option("--run-id <id>", "the id of the new run"))
+    .addOption(store())
+    .action(async (run, options) => {
+      code = await (await import("./commands/fork.ts")).fork(run, options);
+    });
+
+  command("retry", "try a failed or cancelled run again, from what failed", ["onex retry order-7", "onex retry order-7 --from charge-card"])
+    .argument("<run>", "the id of a run that has ended, or is paused")
+    .addOption(new Option("--from <step>", "do this step anew, and all that follows it (default: what failed or was taken back)"))
+    .addOption(new Option("--run-id <id>", "the id of the new run"))
+    .addOption(store())
+    .action(async (run, options) => {
+      code = await (await import("./commands/retry.ts")).retry(run, options);
     });
 
   command("check", "find mistakes in a workflow or module before it runs", [

@@ -14,6 +14,20 @@ export interface Mail {
   readonly payload: Json;
 }
 
+/** A run whose facts another one shares: those before `until`, after those of the origins listed before it. */
+export interface Origin {
+  readonly runId: string;
+  /** How often it was restarted. */
+  readonly round: number;
+  readonly until: number;
+}
+
+/** A run above a child: its workflow, "name@version", and a digest of what it was asked. */
+export interface Ancestor {
+  readonly workflow: string;
+  readonly digest: string;
+}
+
 export type FactBody =
   | {
       readonly type: "run.started";
@@ -27,17 +41,41 @@ export type FactBody =
       /** Absolute end of the run's time, ms. */
       readonly deadline?: number;
       readonly stepInputs?: Readonly<Record<string, Readonly<Record<string, Json>>>>;
-      readonly parent?: { readonly runId: string; readonly step: string };
+      readonly parent?: {
+        readonly runId: string;
+        readonly step: string;
+        /** The end of the parent's time, ms: no round of the child lasts longer. */
+        readonly deadline?: number;
+      };
+      /** The runs above it, the root first, as far as their logs tell. */
+      readonly ancestors?: readonly Ancestor[];
       /** As configured when the run began; a log without them has the built-in ones. */
       readonly defaults?: RunDefaults;
       /** Hash of the YAML definition that the run is pinned to. */
       readonly definition?: string;
       /** How many logs this id has had before: 1 after the first `restart`. */
       readonly round?: number;
+      /** A fork: whose its first facts are. Steps that were begun there keep the keys of that run. */
+      readonly origins?: readonly Origin[];
       /** Signals that moved along from before a `restart`. */
       readonly mail?: readonly Mail[];
     }
   | { readonly type: "lease.acquired"; readonly leaseId: string; readonly epoch: number }
+  /** What stands before it happened in another run; here this run begins. */
+  | {
+      readonly type: "run.forked";
+      readonly from: string;
+      /** The step, or the path of a block, that is done anew; left out: all that follows. */
+      readonly step?: string;
+      /** How many facts of the other log stand before that point. */
+      readonly position: number;
+      /** When the other run was at that point, ms: timers that it waited for have as long to go as they had then. */
+      readonly since: number;
+      /** Whether this run must take back what it shares, should it fail. */
+      readonly owes: boolean;
+      /** The input of the step, instead of the one that the workflow gives. */
+      readonly input?: Json;
+    }
   | {
       readonly type: "action.dispatched";
       readonly step: string;

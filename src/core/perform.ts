@@ -40,7 +40,8 @@ export function perform(run: Performing, fiber: Fiber, spec: OpSpec): Pending | 
     case "sleep":
     case "sleepUntil": {
       const step = fiber.names.next(spec.step ?? "sleep");
-      return new TimerStep(run, step, spec.kind === "sleep" ? run.now + spec.ms : spec.due, "sleep", () => fiber.resume(undefined));
+      const fixed = spec.kind === "sleepUntil";
+      return new TimerStep(run, step, fixed ? spec.due : run.now + spec.ms, "sleep", () => fiber.resume(undefined), fixed);
     }
     case "wait":
       return new SignalStep(run, fiber, fiber.names.next(spec.step ?? spec.name), spec.name, spec.check);

@@ -10,7 +10,7 @@
  */
 import type { Command } from "./command.ts";
 import { builtIn, type RunDefaults } from "./defaults.ts";
-import type { Fact, FactBody, FinalBody, Mail, RunStatus, Started } from "./fact.ts";
+import type { Fact, FactBody, FactOf, FinalBody, Mail, Origin, RunStatus, Started } from "./fact.ts";
 import { failureOf, OnexError, StepError } from "./failure.ts";
 import { Fiber, Names, type Settled } from "./fiber.ts";
 import type { Json } from "./json.ts";
@@ -38,8 +38,8 @@ export interface Program {
 
 export interface ReplayOptions {
   readonly runId: string;
-  /** The idempotency key of a step. */
-  keyOf(step: string): string;
+  /** The idempotency key of a step, of this run or of the one that a fork shares the step with. */
+  keyOf(step: string, runId?: string): string;
   /** Runs user code under the guard against nondeterminism. */
   guard?<T>(advance: () => T): T;
   /** The workflow calls this child workflow: it travels with the call, not with a list of nodes. */
@@ -78,6 +78,8 @@ export class Replay implements Performing {
   readonly #waiters = new Map<string, (() => void)[]>();
   readonly #cleaning = new Set<Fiber>();
   readonly #usedInputs = new Set<string>();
+  /** Steps that a fork shares: the runs that began them. */
+  readonly #origins = new Map<string, Origin>();
   /** Steps that wait for a person. */
   readonly #paused = new Set<string>();
   /** Steps that the engine holds back, and "" when it holds the whole run. */
@@ -125,7 +127,11 @@ export class Replay implements Performing {
       case "signal.received":
         return this.#received(fact);
       case "cancel.requested":
+        // A cancel lifts a pause of the whole run: what was done must be taken back.
+        this.#heldBack.delete("");
         return this.stop({ how: "cancelled", reason: fact.reason });
+      case "run.forked":
+        return this.#forked(fact);
       case "run.resumed":
         return this.#resumed(fact);
       case "timer.fired":
@@ -152,7 +158,27 @@ export class Replay implements Performing {
     const step = (fact as { readonly step: string }).step;
     const news = this.#news.get(step);
     if (!news) throw mismatch(fact, `does not come to a step "${step}" there; ${this.#wants()}`);
+    if (fact.type === "action.dispatched") this.#share(step);
     news.on(fact);
+  }
+
+  /** A step that is begun in the shared past of a fork is that run's, and so is its key. */
+  #share(step: string): void {
+    const origin = this.#started?.origins?.find(({ until }) => this.length <= until);
+    if (origin && !this.#origins.has(step)) this.#origins.set(step, origin);
+  }
+
+  #forked(fact: FactOf<"run.forked">): void {
+    if (!fact.owes) this.#rootScope.disown(this.#order);
+    for (const news of [...this.#news.values()]) news.forked?.(fact.at - fact.since);
+    if (fact.input !== undefined) {
+      const news = fact.step === undefined ? undefined : this.#news.get(fact.step);
+      if (!news) throw mismatch(fact, `does not come to that step there; ${this.#wants()}`);
+      news.on(fact);
+    }
+    // What was wished anew keeps its place: which of two wishes comes first may decide a race.
+    const fresh = new Set(this.#fresh);
+    this.#fresh = this.open().filter((command) => fresh.has(command));
   }
 
   #start(fact: Started): void {
@@ -285,6 +311,9 @@ export class Replay implements Performing {
         const news = this.#news.get(fact.step);
         return news instanceof ChildStep && news.awaits(fact.runId);
       }
+      case "run.paused":
+        // Pausing twice is one pause.
+        return fact.step !== undefined || !this.held;
       case "run.resumed":
         return fact.step === undefined || this.#news.has(fact.step);
       default:
@@ -297,6 +326,10 @@ export class Replay implements Performing {
   }
   get started(): Started | undefined {
     return this.#started;
+  }
+  /** The end of its time, while that still counts: not once it is stopped or only takes back. */
+  get deadline(): number | undefined {
+    return this.#armed.get(deadline);
   }
   get final(): FinalBody | undefined {
     return this.#final;
@@ -339,7 +372,9 @@ export class Replay implements Performing {
 
   /** The same for all attempts of a step, and another one after each `restart`: a new round is new work. */
   keyOf(step: string): string {
-    return this.#options.keyOf(this.round === 0 ? step : `${this.round}\0${step}`);
+    const origin = this.#origins.get(step);
+    const round = origin ? origin.round : this.round;
+    return this.#options.keyOf(round === 0 ? step : `${round}\0${step}`, origin?.runId);
   }
   get round(): number {
     return this.#started?.round ?? 0;
@@ -369,8 +404,16 @@ export class Replay implements Performing {
     return this.#open.has(key);
   }
   /** The open wish of that key. */
-  wished(key: string): Command | undefined {
+  command(key: string): Command | undefined {
     return this.#open.get(key);
+  }
+  /** Whether a wish stands to begin such a step. */
+  wants(isStep: (step: string) => boolean): boolean {
+    for (const command of this.#open.values()) {
+      const asks = command.type === "record" ? command.fact : command;
+      if (command.type !== "arm" && "step" in asks && asks.step !== undefined && isStep(asks.step)) return true;
+    }
+    return false;
   }
   record(fact: FactBody): void {
     this.wish({ type: "record", key: recordKey(fact), fact });

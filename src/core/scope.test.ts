@@ -39,3 +39,13 @@ test("what was taken is owed no more", () => {
   expect(scope.takeAll().map(({ step }) => step)).toEqual(["b", "a"]);
   expect(scope.close("failure")).toEqual([]);
 });
+
+test("what was disowned is owed by no scope any more", () => {
+  const outer = new Scope(undefined);
+  const inner = new Scope(outer);
+  outer.owed.push(owed("old", 1), owed("new", 5));
+  inner.owed.push(owed("shared", 2), owed("own", 6));
+  outer.disown(4);
+  expect(inner.close("failure").map(({ step }) => step)).toEqual(["own"]);
+  expect(outer.takeAll().map(({ step }) => step)).toEqual(["new"]);
+});

@@ -100,3 +100,17 @@ describe("pauses", () => {
 test("takeovers and epoch", () => {
   expect(shown(started, lease(1), lease(2), lease(3))).toMatchObject({ epoch: 3, takeovers: 2 });
 });
+
+test("a fork says whose past it shares; what it begins with is its own", () => {
+  const forked: FactBody = { type: "run.forked", from: "old", step: "b", position: 2, since: 0, owes: true };
+  const view = shown(started, dispatched, { type: "action.completed", step: "a", attempt: 1, output: 2 }, forked);
+  expect(view).toMatchObject({ status: "pending", startedAt: 3_000, takeovers: 0, forkedFrom: { runId: "old", step: "b" } });
+  expect(view.steps).toMatchObject([{ step: "a", status: "completed" }]);
+});
+test("a pause by hand is told before that of a step, and a cancel lifts both", () => {
+  const doubt: FactBody = { type: "run.paused", code: "IN_DOUBT", step: "a", message: "m" };
+  const hand: FactBody = { type: "run.paused", code: "PAUSED", message: "lunch" };
+  expect(shown(started, lease(1), dispatched, doubt, hand).paused).toMatchObject({ code: "PAUSED", message: "lunch" });
+  expect(shown(started, lease(1), dispatched, doubt, hand, { type: "run.resumed" }).paused).toMatchObject({ code: "IN_DOUBT" });
+  expect(shown(started, lease(1), dispatched, doubt, hand, { type: "cancel.requested" }).paused).toBeUndefined();
+});

@@ -1,5 +1,5 @@
 /** A run as people see it: one function of its facts, for CLI, API and tests. */
-import { type Fact, isFinal, type RunStatus, type Started } from "./fact.ts";
+import { type Fact, type FactOf, isFinal, type RunStatus, type Started } from "./fact.ts";
 import type { Failure } from "./failure.ts";
 import type { Json } from "./json.ts";
 import type { NodeKind } from "./operation.ts";
@@ -44,6 +44,8 @@ export interface RunView {
   readonly retries: number;
   /** Calls sent again after a process died with them unanswered are counted by the engine; here: takeovers of the run. */
   readonly takeovers: number;
+  /** The run whose past it shares, up to that step. */
+  readonly forkedFrom?: { readonly runId: string; readonly step?: string };
   readonly compensated: boolean;
 }
 
@@ -63,6 +65,7 @@ export function view(runId: string, facts: readonly Fact[]): RunView {
   let epoch = 0;
   let acquisitions = 0;
   let retries = 0;
+  let forked: FactOf<"run.forked"> | undefined;
 
   const step = (fact: { readonly step: string; readonly at: number }, node: string, kind: Draft["kind"], to: StepStatus): Draft => {
     let draft = steps.get(fact.step);
@@ -86,6 +89,12 @@ export function view(runId: string, facts: readonly Fact[]): RunView {
       case "run.started":
         started = fact;
         status = "pending";
+        break;
+      case "run.forked":
+        // What stands before it happened in another run.
+        forked = fact;
+        epoch = 0;
+        acquisitions = 0;
         break;
       case "lease.acquired":
         epoch = fact.epoch;
@@ -164,8 +173,8 @@ export function view(runId: string, facts: readonly Fact[]): RunView {
         break;
       }
       case "cancel.requested":
-        // A step that waits for a person is given up by a cancel.
-        for (const step of [...pauses.keys()]) if (step !== "") pauses.delete(step);
+        // A cancel lifts a pause of the run, and gives up a step that waits for a person.
+        pauses.clear();
         break;
       case "child.started":
         step(fact, fact.node, "workflow", "running").attempts++;
@@ -231,11 +240,11 @@ export function view(runId: string, facts: readonly Fact[]): RunView {
       if (draft.status !== "completed" && draft.status !== "failed") close(draft, last.at, "aborted", {});
     }
   else if (last) {
-    const pause = pauses.values().next().value;
+    const pause = pauseOf(pauses);
     const busy = [...steps.values()].some((draft) => draft.status === "running" && draft.kind !== "workflow");
     status = pause ? "paused" : compensating ? "compensating" : acquisitions === 0 ? "pending" : busy ? "running" : "waiting";
   }
-  const pause = pauses.values().next().value;
+  const pause = pauseOf(pauses);
   return {
     runId,
     workflow: started?.workflow ?? "",
@@ -244,13 +253,19 @@ export function view(runId: string, facts: readonly Fact[]): RunView {
     steps: [...steps.values()],
     input: started?.input ?? null,
     correlationId: started?.correlationId ?? "",
-    startedAt: started?.at ?? 0,
+    startedAt: (forked ?? started)?.at ?? 0,
     notUndone: [],
     epoch,
     retries,
     takeovers: Math.max(0, acquisitions - 1),
     compensated,
+    ...(forked ? { forkedFrom: { runId: forked.from, ...(forked.step === undefined ? {} : { step: forked.step }) } } : {}),
     ...(pause && status === "paused" ? { paused: pause } : {}),
     ...end,
   };
+}
+
+/** What a person is told first: that the whole run is paused. */
+function pauseOf<T>(pauses: ReadonlyMap<string, T>): T | undefined {
+  return pauses.get("") ?? pauses.values().next().value;
 }

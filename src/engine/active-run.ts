@@ -6,7 +6,7 @@
  * A1 At most one turn is on its way; what arrives meanwhile makes the next.
  * A2 Nothing derived from a turn leaves before it is accepted: calls, children, events and answers wait in `Outbox`.
  * A3 A turn closes at 256 facts, 1 MiB or 8 ms; the rest of its wishes make the next turn.
- * A4 While the process closes, answers are still written and nothing new is begun.
+ * A4 While the process closes or the run is paused, answers are still written and nothing new is begun.
  * A5 A call that the gate refuses is a wish that stays open; only one that may go gets an intent.
  */
 import type { Command, CommandOf } from "../core/command.ts";
@@ -359,7 +359,7 @@ export class ActiveRun implements Writing {
     out.deliver.push({ command: wish, decoded: this.#decoded.get(step) });
     this.#decoded.delete(step);
     // What was asked of the call before is asked of the one that takes its place, however long it has waited at the gate.
-    const asked = wish.delivery > 1 ? this.replay.wished(`p:${step}`) : undefined;
+    const asked = wish.delivery > 1 ? this.replay.command(`p:${step}`) : undefined;
     if (asked?.type === "pull") out.pull.add(asked);
   }
 
@@ -445,16 +445,18 @@ export class ActiveRun implements Writing {
       this.#calls.size === 0 &&
       this.#arrived.length === 0 &&
       !this.#hasWishes &&
-      this.children.size === 0 &&
+      (this.children.size === 0 || this.replay.held) &&
       (this.replay.calls === 0 || (this.replay.paused && !this.#turnstile.waits)) &&
       !this.#runtime.closing
     );
   }
-  /** A turn has closed before all its wishes were carried out (A3), or the process closes (A4). */
+  /** A turn has closed before all its wishes were carried out (A3), or the process closes (A4). Those of a paused run wait in its log. */
   get #hasWishes(): boolean {
-    return this.#backlog.length > 0 || this.replay.wishes || this.#turnstile.hasNews;
+    return !this.replay.held && (this.#backlog.length > 0 || this.replay.wishes || this.#turnstile.hasNews);
   }
+  /** When a timer is due; those of a paused run are looked at when it is resumed. */
   #nextDue(): number | undefined {
+    if (this.replay.held) return undefined;
     let next: number | undefined;
     for (const due of this.replay.armed.values()) if (next === undefined || due < next) next = due;
     return next;

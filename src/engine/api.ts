@@ -32,6 +32,20 @@ export interface StartOptions {
   readonly stepInputs?: Readonly<Record<string, Readonly<Record<string, Json>>>>;
 }
 
+export interface ForkOptions {
+  /** The step, or the path of a block, that is done anew with all that follows it; left out: everything. */
+  readonly from?: string;
+  /** Instead of the input of that step; without `from`, the input of the run. */
+  readonly input?: Json;
+  /** The same id for the same fork is the same run; default a UUIDv7. */
+  readonly runId?: string;
+  /** Goes on under this version of the workflow; default the one that the run is pinned to. */
+  readonly version?: string;
+  /** Default that of the run. */
+  readonly correlationId?: string;
+}
+export type RetryOptions = Pick<ForkOptions, "from" | "runId">;
+
 export interface Run<Output = unknown> {
   readonly runId: string;
   /** Throws RunFailed, RunCancelled; OnexError `RESULT_TIMEOUT`, `RUN_UNKNOWN`, `ORCHESTRATOR_CLOSED`, `STORE_FAILED`. */
@@ -43,7 +57,13 @@ export interface Run<Output = unknown> {
   /** Throws OnexError `SIGNAL_INVALID`, `RUN_ENDED`, `RUN_UNKNOWN`. */
   signal<P extends Schema>(signal: Signal<P>, payload: In<P>, options?: { readonly messageId?: string }): Promise<void>;
   signal(signal: string, payload: Json, options?: { readonly messageId?: string }): Promise<void>;
+  /** Also lifts a pause, so that what was done can be taken back. Throws OnexError `RUN_ENDED`, `RUN_UNKNOWN`. */
   cancel(reason?: string): Promise<void>;
+  /**
+   * Begins nothing new until `resume()`: calls in flight end and are recorded, signals and timers are kept. Children go on.
+   * Throws OnexError `RUN_ENDED`, `RUN_UNKNOWN`.
+   */
+  pause(options?: { readonly reason?: string }): Promise<void>;
   /** Goes on after a pause, or settles a step that is in doubt. */
   resume(options?: { readonly step: string } & ({ readonly as: "retry" | "fail" } | { readonly output: Json })): Promise<void>;
 }
@@ -114,6 +134,8 @@ export interface OrchestratorOptions<N extends readonly AnyNode[]> {
   readonly abortGraceMs?: number;
   /** Largest value that is recorded, bytes of JSON; default 1 MiB, at most 16 MiB. */
   readonly maxValueBytes?: number;
+  /** How many runs a child may stand below its root, 1 to 100; default 32. A deeper one fails its step with `WORKFLOW_DEPTH`. */
+  readonly maxWorkflowDepth?: number;
 }
 /** Of the runs that ended in this process since it was made; those under way are counted in `activeWorkflows` alone. */
 export interface PerformanceMetrics extends RunMetrics {
@@ -141,6 +163,15 @@ export interface Orchestrator<N extends readonly AnyNode[] = readonly AnyNode[]>
   /** Resolves when the start is in the store. Throws OnexError `INPUT_INVALID`, `RUN_ID_CONFLICT`, `WORKFLOW_UNKNOWN`, `NOT_BUILT`. */
   start<I, O>(workflow: Workflow<I, O>, input: NoInfer<I>, options?: StartOptions): Promise<Run<O>>;
   run<O = unknown>(runId: string, workflow?: Workflow<never, O>): Run<O>;
+  /**
+   * A new run that shares what the ended or paused run `runId` did before the step `from`, and goes on from there. Steps that
+   * it shares are not done again; should it fail, it takes them back only if the other run failed and has not done so.
+   * Throws OnexError `RUN_UNKNOWN`, `RUN_NOT_ENDED`, `RUN_ID_CONFLICT`, `WORKFLOW_UNKNOWN`, `INPUT_INVALID`; `FORK_IMPOSSIBLE`,
+   * `FORK_STEP_OPEN`, `FORK_UNDONE` when the run cannot be shared up to there.
+   */
+  fork(runId: string, options?: ForkOptions): Promise<Run>;
+  /** A fork from the earliest step that failed or was taken back, or from `from`. Throws what `fork` throws. */
+  retry(runId: string, options?: RetryOptions): Promise<Run>;
   /** The template's door: start by type, wait, and never throw for a run that failed. */
   process<T extends keyof Named<N> & string>(
     input: ProcessInput<T, InputOf<Named<N>[T]>>,

@@ -14,6 +14,7 @@ import type { FirstTurn, NewRun } from "../store/store.ts";
 import type { ActiveRun } from "./active-run.ts";
 import type { StartOptions } from "./api.ts";
 import { startInput } from "./inline.ts";
+import { ancestorsOf, checkLineage } from "./lineage.ts";
 import type { Runtime } from "./runtime.ts";
 import { canonical, checkId, checkSize } from "./values.ts";
 
@@ -48,7 +49,7 @@ export class RunLog {
 
 export function fresh(runtime: Runtime, runId: string, contract: WorkflowContract, undoes?: string, tracing = false): Folded {
   const log = new RunLog(runtime.world.log);
-  const keyOf = (step: string) => runtime.world.hash(`${runId}\0${step}`).slice(0, 32);
+  const keyOf = (step: string, of = runId) => runtime.world.hash(`${of}\0${step}`).slice(0, 32);
   const program = contract.name === undoWorkflow.name ? undoing(runtime, undoes) : programOf(runtime, runId, contract, log);
   const met = (callee: Callee) => runtime.learn(callee as WorkflowContract);
   return { replay: new Replay(program, { runId, keyOf, guard: runtime.guard, met, tracing }), log };
@@ -92,15 +93,16 @@ export interface StartSpec {
   readonly input: Json;
   readonly options: StartOptions;
   readonly deadline: number | undefined;
-  readonly parent?: { readonly runId: string; readonly step: string } | undefined;
+  readonly parent?: Started["parent"];
+  readonly ancestors?: Started["ancestors"];
 }
 
 export function startedFact(runtime: Runtime, spec: StartSpec, now: number): Started {
   const { contract, options } = spec;
   const timeout = options.timeout ?? contract.timeout;
-  const deadlines = [spec.deadline, timeout === undefined ? undefined : now + durationMs(timeout)].filter((due) => due !== undefined);
   const { runDefaults, runTimeoutMs } = runtime.settings;
-  if (deadlines.length === 0 && runTimeoutMs !== undefined && !spec.parent) deadlines.push(now + runTimeoutMs);
+  const asked = earliest([spec.deadline, timeout === undefined ? undefined : now + durationMs(timeout)]);
+  const deadline = asked ?? (runTimeoutMs === undefined || spec.parent ? undefined : now + runTimeoutMs);
   const plan = (contract as WorkflowContract).plan;
   return {
     type: "run.started",
@@ -110,13 +112,19 @@ export function startedFact(runtime: Runtime, spec: StartSpec, now: number): Sta
     correlationId: options.correlationId ?? spec.id,
     seed: runtime.world.entropy.seed(),
     priority: options.priority ?? 100,
-    ...(deadlines.length > 0 ? { deadline: Math.min(...deadlines) } : {}),
+    ...(deadline === undefined ? {} : { deadline }),
     ...(options.stepInputs ? { stepInputs: options.stepInputs } : {}),
     ...(spec.parent ? { parent: spec.parent } : {}),
     ...(runDefaults ? { defaults: runDefaults } : {}),
+    ...(spec.ancestors ? { ancestors: spec.ancestors } : {}),
     ...(plan ? { definition: plan.hash } : {}),
     at: now,
   };
+}
+
+function earliest(times: readonly (number | undefined)[]): number | undefined {
+  const given = times.filter((time) => time !== undefined);
+  return given.length === 0 ? undefined : Math.min(...given);
 }
 
 /** Equal for equal questions: the same id may be asked again with the same one. */
@@ -165,14 +173,19 @@ export function child(
       throw new OnexError("RUN_ID_CONFLICT", `the run id "${wish.runId}" is taken by another run: give the child another runId`);
     const isUndo = contract.name === undoWorkflow.name;
     const input = isUndo ? wish.input : startInput(contract, wish.input, runtime.settings.maxValueBytes);
-    const correlationId = parent.replay.started?.correlationId ?? parent.id;
+    const above = parent.replay.started as Started;
+    const ancestors = ancestorsOf(runtime.world, above);
+    checkLineage(runtime.world, ancestors, contract, input, runtime.settings.maxWorkflowDepth);
+    // What takes something back has its own time: it must not be cut by the end of what it takes back.
+    const deadline = wish.step.includes("~undo/") ? undefined : parent.replay.deadline;
     const spec: StartSpec = {
       id: wish.runId,
       contract,
       input,
-      options: { correlationId, priority: wish.priority },
-      deadline: undefined,
-      parent: { runId: parent.id, step: wish.step },
+      options: { correlationId: above.correlationId, priority: wish.priority },
+      deadline,
+      parent: { runId: parent.id, step: wish.step, ...(deadline === undefined ? {} : { deadline }) },
+      ancestors,
     };
     const started = startedFact(runtime, spec, now);
     const folded = fresh(runtime, spec.id, contract, isUndo ? (input as { runId: string }).runId : undefined);
@@ -186,9 +199,10 @@ export function child(
 export function successor(runtime: Runtime, ended: ActiveRun, contract: WorkflowContract, input: Json, now: number): Begun {
   const before = ended.replay.started as Started;
   const mail = ended.replay.mailbox;
-  const { deadline: _past, mail: _read, defaults: _then, ...kept } = before;
   const { runDefaults, runTimeoutMs } = runtime.settings;
   const timeoutMs = contract.timeout === undefined ? (before.parent ? undefined : runTimeoutMs) : durationMs(contract.timeout);
+  const deadline = earliest([before.parent?.deadline, timeoutMs === undefined ? undefined : now + timeoutMs]);
+  const { deadline: _past, mail: _read, defaults: _then, origins: _shared, ...kept } = before;
   const started: Started = {
     ...kept,
     input,
@@ -197,7 +211,7 @@ export function successor(runtime: Runtime, ended: ActiveRun, contract: Workflow
     at: now,
     ...(mail.length > 0 ? { mail } : {}),
     ...(runDefaults ? { defaults: runDefaults } : {}),
-    ...(timeoutMs === undefined ? {} : { deadline: now + timeoutMs }),
+    ...(deadline === undefined ? {} : { deadline }),
   };
   const folded = fresh(runtime, ended.id, contract);
   return { ...folded, run: { ...ended.row, at: now }, first: first(runtime, started, folded) };

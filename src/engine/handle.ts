@@ -168,6 +168,10 @@ export class RunHandle<Output> implements Run<Output> {
     return this.#post("cancel", reason === undefined ? {} : { reason });
   }
 
+  pause({ reason }: { readonly reason?: string } = {}): Promise<void> {
+    return this.#post("pause", reason === undefined ? {} : { reason });
+  }
+
   async resume(options?: { readonly step: string } & ({ readonly as: "retry" | "fail" } | { readonly output: Json })): Promise<void> {
     const run = await this.status();
     if (options === undefined) {

@@ -19,6 +19,10 @@ export function mailFact(mail: MailRow): FactBody {
     }
     case "child":
       return body as FactBody;
+    case "pause": {
+      const { reason } = body as { reason?: string };
+      return { type: "run.paused", code: "PAUSED", message: reason ?? "paused by hand" };
+    }
     case "resume":
       return { type: "run.resumed", ...(body as ResumeBody) };
   }

@@ -11,11 +11,22 @@ import type { Workflow } from "../node/workflow.ts";
 import { encodeFacts } from "../store/codec.ts";
 import type { RunRow } from "../store/store.ts";
 import { ActiveRun } from "./active-run.ts";
-import type { Orchestrator, OrchestratorOptions, PerformanceMetrics, ProcessInput, ProcessOutput, Run, StartOptions } from "./api.ts";
+import type {
+  ForkOptions,
+  Orchestrator,
+  OrchestratorOptions,
+  PerformanceMetrics,
+  ProcessInput,
+  ProcessOutput,
+  RetryOptions,
+  Run,
+  StartOptions,
+} from "./api.ts";
 import { acquired, fresh, newRun, questionDigest, type StartSpec, startedFact } from "./begin.ts";
 import { breakerSettings } from "./breaker.ts";
 import { settingsOf } from "./config-settings.ts";
 import { Engine } from "./engine.ts";
+import { fork, retry } from "./fork.ts";
 import { RunHandle } from "./handle.ts";
 import { checkHealth, circuitState, type HealthOptions, type HealthReport, probe, probeMs } from "./health.ts";
 import { startInput } from "./inline.ts";
@@ -55,6 +66,7 @@ export function orchestratorIn<const N extends readonly AnyNode[]>(world: World,
         performanceThresholdMs: config.performanceThresholdMs,
         runDefaults: config.runDefaults,
         runTimeoutMs: config.runTimeoutMs,
+        maxWorkflowDepth: options.maxWorkflowDepth ?? 32,
       },
       circuitBreaker: breakerSettings(options.circuitBreaker ?? config.circuitBreaker),
       endpoints: options.endpoints ?? {},
@@ -69,6 +81,9 @@ function checkOptions(world: World, options: OrchestratorOptions<readonly AnyNod
   const max = options.maxValueBytes;
   if (max !== undefined && !(Number.isInteger(max) && max >= 1024 && max <= 16 * mib))
     throw new OnexError("OPTION_INVALID", `maxValueBytes is ${max}: give whole bytes from 1024 to ${16 * mib} (16 MiB)`);
+  const depth = options.maxWorkflowDepth;
+  if (depth !== undefined && !(Number.isInteger(depth) && depth >= 1 && depth <= 100))
+    throw new OnexError("OPTION_INVALID", `maxWorkflowDepth is ${depth}: give a whole number from 1 to 100`);
   for (const name of ["parkAfterMs", "abortGraceMs"] as const) {
     const ms = options[name];
     if (ms !== undefined && !(ms >= 0 && ms <= 3_600_000))
@@ -170,6 +185,15 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
 
   run<O = unknown>(runId: string, workflow?: Workflow<never, O>): Run<O> {
     return new RunHandle<O>(this.engine, runId, workflow?.contract);
+  }
+
+  async fork(runId: string, options: ForkOptions = {}): Promise<Run> {
+    this.#mustBeOpen();
+    return fork(this.engine, runId, options);
+  }
+  async retry(runId: string, options: RetryOptions = {}): Promise<Run> {
+    this.#mustBeOpen();
+    return retry(this.engine, runId, options);
   }
 
   async process(input: ProcessInput<string, unknown>): Promise<ProcessOutput<never, never>> {

@@ -27,6 +27,7 @@ export interface Settings {
   readonly runDefaults?: RunDefaults | undefined;
   /** Of a root run that has neither a timeout nor a deadline. */
   readonly runTimeoutMs?: number | undefined;
+  readonly maxWorkflowDepth: number;
 }
 
 export interface Runtime {

@@ -188,7 +188,7 @@ export type Appended =
 export interface Message {
   readonly runId: string;
   readonly messageId: string;
-  readonly kind: "signal" | "cancel" | "child" | "resume";
+  readonly kind: "signal" | "cancel" | "child" | "pause" | "resume";
   /** JSON text. */
   readonly body: string;
 }

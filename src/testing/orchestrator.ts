@@ -133,8 +133,15 @@ class Tested<N extends readonly AnyNode[]> {
       events: () => run().events(),
       signal: (signal: never, payload: never, options?: { readonly messageId?: string }) => run().signal(signal, payload, options),
       cancel: (reason) => run().cancel(reason),
+      pause: (options) => run().pause(options),
       resume: (options) => run().resume(options),
     };
+  }
+  async fork(...args: Parameters<OrchestratorFace<N>["fork"]>): Promise<Run> {
+    return this.run((await this.#now.fork(...args)).runId);
+  }
+  async retry(...args: Parameters<OrchestratorFace<N>["retry"]>): Promise<Run> {
+    return this.run((await this.#now.retry(...args)).runId);
   }
   /** Who waits does not die with the process that is crashed. */
   async #survive<T>(ask: () => Promise<T>): Promise<T> {

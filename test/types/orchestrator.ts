@@ -67,6 +67,12 @@ export async function use() {
   // @ts-expect-error: a choice is needed
   await run.resume({ step: "charge" });
 
+  await run.pause({ reason: "lunch" });
+  is<Run>()(await orchestrator.fork("o-1", { from: "charge", input: { amount: 2 }, version: "1.0.0" }));
+  is<Run>()(await orchestrator.retry("o-1"));
+  // @ts-expect-error: a retry changes nothing
+  await orchestrator.retry("o-1", { input: 1 });
+
   const out = await orchestrator.process({
     workflowType: "order",
     workflowContext: { id: "1" },

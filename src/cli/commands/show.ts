@@ -46,6 +46,10 @@ function lines(view: RunView, at: StoreUrl, style: Style, width: number): string
   ];
   if (view.endedAt !== undefined) out.push(field("ended", `${moment(view.endedAt)}, after ${took(view.endedAt - view.startedAt)}`));
   if (view.correlationId !== "" && view.correlationId !== view.runId) out.push(field("correlated", clean(view.correlationId)));
+  if (view.forkedFrom) {
+    const where = view.forkedFrom.step === undefined ? "" : ` at step ${clean(view.forkedFrom.step)}`;
+    out.push(field("forked", `from ${clean(view.forkedFrom.runId)}${where}`));
+  }
   out.push(field("input", brief(view.input, room)));
   if (view.output !== undefined) out.push(field("output", brief(view.output, room)));
   if (view.error) {

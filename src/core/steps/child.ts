@@ -15,11 +15,13 @@ export class ChildStep implements Pending, News {
   readonly #fiber: Fiber;
   readonly #step: string;
   readonly #callee: Callee;
-  readonly #input: Json;
+  #input: Json;
   readonly #options: CallOptions;
   readonly #retry: Retry;
   #state: "asking" | "running" | "backoff" = "asking";
   #attempt = 1;
+  /** Id of the child under way: in a fork it may be named after another parent. */
+  #child = "";
   #firstAt = 0;
   #cancelled = false;
   #timedOut = false;
@@ -38,7 +40,8 @@ export class ChildStep implements Pending, News {
     this.#ask();
   }
 
-  get #runId(): string {
+  /** Id of the child to be started. */
+  get #nextId(): string {
     const { runId, round } = this.#desk;
     const base = this.#options.runId ?? `${runId}${round === 0 ? "" : `#${round + 1}`}/${this.#step}`;
     return this.#attempt === 1 ? base : `${base}~${this.#attempt}`;
@@ -50,7 +53,7 @@ export class ChildStep implements Pending, News {
       type: "start-child",
       key: `d:${this.#step}`,
       step: this.#step,
-      runId: this.#runId,
+      runId: this.#nextId,
       callee: this.#callee,
       input: this.#input,
       priority: this.#options.priority ?? this.#desk.priority,
@@ -59,7 +62,7 @@ export class ChildStep implements Pending, News {
 
   /** Whether this is the child that it waits for. */
   awaits(runId: string): boolean {
-    return this.#state === "running" && this.#runId === runId;
+    return this.#state === "running" && this.#child === runId;
   }
 
   on(fact: Fact): void {
@@ -72,6 +75,10 @@ export class ChildStep implements Pending, News {
       case "step.failed":
         if (this.#state !== "asking") throw mismatch(fact, "has the child under way");
         return this.#fail(fact.error);
+      case "run.forked":
+        if (this.#state !== "asking") throw mismatch(fact, "has the child under way");
+        this.#input = fact.input ?? null;
+        return this.#ask();
       default:
         throw mismatch(fact, `runs the workflow ${this.#callee.name} there`);
     }
@@ -82,6 +89,7 @@ export class ChildStep implements Pending, News {
     if (!sameJson(fact.input, this.#input)) throw mismatch(fact, `runs the workflow ${this.#callee.name} there with another input`);
     this.#desk.withdraw(`d:${this.#step}`);
     this.#state = "running";
+    this.#child = fact.runId;
     if (this.#attempt === 1) this.#firstAt = fact.at;
     if (this.#options.timeout !== undefined) {
       const due = fact.at + durationMs(this.#options.timeout);
@@ -95,7 +103,7 @@ export class ChildStep implements Pending, News {
   }
 
   #stopChild(): void {
-    this.#desk.wish({ type: "cancel-child", key: `k:${this.#step}`, step: this.#step, runId: this.#runId });
+    this.#desk.wish({ type: "cancel-child", key: `k:${this.#step}`, step: this.#step, runId: this.#child });
   }
 
   #ended(fact: FactOf<"child.ended">): void {

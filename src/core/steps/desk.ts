@@ -9,6 +9,8 @@ export interface News {
   on(fact: Fact): void;
   /** A new owner has taken the run: what was sent and not answered is in doubt. */
   taken?(): void;
+  /** The run is a fork of one that waited here, so much earlier. */
+  forked?(byMs: number): void;
 }
 
 export interface Desk {

@@ -30,7 +30,7 @@ export class EffectStep implements Pending, News {
   readonly #fiber: Fiber;
   readonly #step: string;
   readonly #callee: Callee;
-  readonly #input: Json;
+  #input: Json;
   readonly #options: CallOptions;
   readonly #retry: Retry;
   readonly #timeoutMs: number;
@@ -151,6 +151,10 @@ export class EffectStep implements Pending, News {
         return this.#ask();
       case "run.resumed":
         return this.#settledByPerson(fact);
+      case "run.forked":
+        if (this.#state !== "asking") throw mismatch(fact, "has it under way already");
+        this.#input = fact.input ?? null;
+        return this.#ask();
       default:
         throw mismatch(fact, `expects an answer of effect ${this.#callee.name} there`);
     }

@@ -43,18 +43,21 @@ abstract class InlineStep implements Pending, News {
 export class ComputeStep extends InlineStep {
   readonly key: string;
   readonly #callee: Callee;
-  readonly #digest: string;
+  #digest = "";
 
   constructor(desk: Desk, fiber: Fiber, step: string, callee: Callee, input: Json) {
     super(desk, fiber, step);
-    const given = desk.stepInput(step, input);
     this.key = `c:${step}`;
     this.#callee = callee;
-    this.#digest = digest(JSON.stringify(given));
-    desk.wish({ type: "compute", key: this.key, step, callee, input: given, digest: this.#digest });
+    this.#ask(desk.stepInput(step, input));
+  }
+  #ask(input: Json): void {
+    this.#digest = digest(JSON.stringify(input));
+    this.desk.wish({ type: "compute", key: this.key, step: this.step, callee: this.#callee, input, digest: this.#digest });
   }
 
   on(fact: Fact): void {
+    if (fact.type === "run.forked") return this.#ask(fact.input ?? null);
     if (fact.type !== "compute.completed" && fact.type !== "compute.failed") throw mismatch(fact, `computes ${this.#callee.name} there`);
     if (fact.node !== this.#callee.name) throw mismatch(fact, `computes ${this.#callee.name} there`);
     if (fact.digest !== this.#digest) throw mismatch(fact, `computes ${this.#callee.name} there with another input`);
@@ -67,7 +70,7 @@ export class ComputeStep extends InlineStep {
 export class ReduceStep extends InlineStep {
   readonly key: string;
   readonly #callee: Callee;
-  readonly #event: Json;
+  #event: Json;
   readonly #options: CallOptions;
 
   constructor(desk: Desk, fiber: Fiber, step: string, callee: Callee, input: Json, options: CallOptions) {
@@ -76,10 +79,17 @@ export class ReduceStep extends InlineStep {
     this.#callee = callee;
     this.#options = options;
     this.#event = desk.stepInput(step, input);
-    desk.wish({ type: "reduce", key: this.key, step, callee, input: this.#event });
+    this.#ask();
+  }
+  #ask(): void {
+    this.desk.wish({ type: "reduce", key: this.key, step: this.step, callee: this.#callee, input: this.#event });
   }
 
   on(fact: Fact): void {
+    if (fact.type === "run.forked") {
+      this.#event = fact.input ?? null;
+      return this.#ask();
+    }
     if (fact.type === "step.failed") {
       this.close();
       return this.fiber.fail(new StepError(fact.error, { step: this.step, node: this.#callee.name, attempts: 1 }));

@@ -9,25 +9,43 @@ import { type Desk, type News, takeMail } from "./desk.ts";
 export class TimerStep implements Pending, News {
   readonly #desk: Desk;
   readonly #step: string;
-  readonly #due: number;
+  readonly #purpose: "sleep" | "timeout" | "retry";
+  readonly #fixed: boolean;
   readonly #fired: () => void;
+  #due: number;
 
-  constructor(desk: Desk, step: string, due: number, purpose: "sleep" | "timeout" | "retry", fired: () => void) {
+  /** @param fixed it waits for that moment, whenever the run came to it; else for a length of time. */
+  constructor(desk: Desk, step: string, due: number, purpose: "sleep" | "timeout" | "retry", fired: () => void, fixed = false) {
     this.#desk = desk;
     this.#step = step;
     this.#due = due;
+    this.#purpose = purpose;
     this.#fired = fired;
+    this.#fixed = fixed;
     desk.expect(step, this);
-    desk.record({ type: "timer.set", step, due, purpose });
+    this.#set();
+  }
+  #set(): void {
+    this.#desk.record({ type: "timer.set", step: this.#step, due: this.#due, purpose: this.#purpose });
+  }
+  #arm(): void {
+    this.#desk.wish({ type: "arm", key: `t:${this.#step}`, step: this.#step, due: this.#due });
   }
   on(fact: Fact): void {
     if (fact.type === "timer.set") {
       if (fact.due !== this.#due) throw mismatch(fact, `waits there until ${this.#due}, not ${fact.due}`);
-      this.#desk.wish({ type: "arm", key: `t:${this.#step}`, step: this.#step, due: fact.due });
+      this.#arm();
     } else if (fact.type === "timer.fired") {
       this.stop();
       this.#fired();
     } else throw mismatch(fact, "waits for a time there");
+  }
+  /** As long to go as it had then. */
+  forked(byMs: number): void {
+    if (this.#fixed) return;
+    this.#due += byMs;
+    if (this.#desk.isOpen(`t:${this.#step}`)) this.#arm();
+    else this.#set();
   }
   stop(): void {
     this.#desk.withdraw(`t:${this.#step}`);
