@@ -17,7 +17,9 @@ export type {
 export type { RetryPolicy } from "./core/retry.ts";
 export { all, attempt, compensate, each, now, race, random, restart, sleep, sleepUntil, uuid } from "./core/verbs.ts";
 export type { RunView, StepView } from "./core/view.ts";
+export type { Action } from "./engine/action.ts";
 export type { Orchestrator, OrchestratorOptions, ProcessInput, ProcessOutput, Run, StartOptions } from "./engine/api.ts";
+export { createNodeHost, type NodeHost, type NodeHostOptions } from "./engine/host/host.ts";
 export { createOrchestrator } from "./engine/orchestrator.ts";
 export { type Compute, compute } from "./node/compute.ts";
 export type { AnyNode, Contract, EffectContext, Log, Node, RunContext } from "./node/contract.ts";

@@ -21,6 +21,7 @@ import { type Closing, type Owed, Scope } from "./scope.ts";
 import { ChildStep } from "./steps/child.ts";
 import type { News } from "./steps/desk.ts";
 import { EffectStep } from "./steps/effect.ts";
+import { ComputeStep } from "./steps/inline.ts";
 import { TimerStep } from "./steps/waits.ts";
 import { UndoJob, undoFailure, undoOf } from "./undo.ts";
 import { finalFact, judge, statusOf, type Verdict } from "./verdict.ts";
@@ -271,6 +272,11 @@ export class Replay implements Performing {
       case "action.progressed": {
         const news = this.#news.get(fact.step);
         return news instanceof EffectStep && news.awaits(fact.attempt);
+      }
+      case "compute.completed":
+      case "compute.failed": {
+        const news = this.#news.get(fact.step);
+        return news instanceof ComputeStep && news.awaits(fact.digest);
       }
       case "child.ended": {
         const news = this.#news.get(fact.step);

@@ -11,7 +11,7 @@ import { type Failure, failureOf, OnexError } from "../core/failure.ts";
 import type { Json } from "../core/json.ts";
 import { undoWorkflow } from "../core/undo.ts";
 import type { AnyNode, WorkflowContract } from "../node/contract.ts";
-import { Registry } from "../node/registry.ts";
+import type { Registry } from "../node/registry.ts";
 import type { Checked } from "../node/schema.ts";
 import type { Provided } from "../node/service.ts";
 import { decodeFacts } from "../store/codec.ts";
@@ -19,6 +19,8 @@ import type { Appended, OpenStore, RunRow, Store } from "../store/store.ts";
 import { ActiveRun } from "./active-run.ts";
 import { type Begun, child, fresh, successor } from "./begin.ts";
 import type { Call } from "./call.ts";
+import { NodeClient } from "./client/client.ts";
+import { EndpointRegistry, isElsewhere, readEndpoints } from "./client/endpoints.ts";
 import { Definitions } from "./definitions.ts";
 import { guarded, unguarded } from "./guard.ts";
 import { Intake } from "./intake.ts";
@@ -40,6 +42,7 @@ export interface EngineOptions {
   readonly store: Store;
   readonly nodes: readonly AnyNode[];
   readonly provide: readonly Provided[];
+  readonly endpoints: Readonly<Record<string, string>>;
   readonly settings: Settings;
 }
 
@@ -47,6 +50,7 @@ export class Engine implements Runtime {
   readonly world: World;
   readonly store: OpenStore;
   readonly services: Services;
+  readonly client: NodeClient;
   readonly registry: Registry;
   readonly settings: Settings;
   readonly writer: Writer;
@@ -59,7 +63,7 @@ export class Engine implements Runtime {
   /** What metrics and health show. */
   readonly parts: Parts = {
     breakers: () => [],
-    nodes: () => [],
+    nodes: () => this.client.views(),
     admission: () => ({ active: this.activeCount, queued: 0, max: undefined }),
   };
   readonly guard: <T>(advance: () => T) => T;
@@ -73,7 +77,12 @@ export class Engine implements Runtime {
   readonly #intake: Intake;
   readonly #stops: (() => void)[] = [];
   readonly #laters = new Map<string, () => void>();
-  #calls: { readonly call: Call; readonly decoded: Checked | undefined; readonly priority: number; readonly order: number }[] = [];
+  #calls: {
+    readonly call: Pick<Call, "start">;
+    readonly decoded: Checked | undefined;
+    readonly priority: number;
+    readonly order: number;
+  }[] = [];
   #order = 0;
   #inFlight = 0;
   #onQuiet: (() => void)[] = [];
@@ -84,8 +93,10 @@ export class Engine implements Runtime {
   constructor(world: World, options: EngineOptions) {
     this.world = world;
     this.settings = options.settings;
-    this.registry = new Registry(options.nodes);
-    this.services = new Services(options.provide, (node) => world.stage?.isStubbed(node) ?? false);
+    const endpoints = readEndpoints(options.endpoints);
+    this.registry = new EndpointRegistry(options.nodes, endpoints);
+    this.client = new NodeClient(world, endpoints, options.settings);
+    this.services = new Services(options.provide, (name) => isElsewhere(world, endpoints, name));
     this.guard = world.guarded ? guarded : unguarded;
     this.leaseId = world.entropy.uuid();
     this.stopped = new Promise((resolve, reject) => {
@@ -307,7 +318,7 @@ export class Engine implements Runtime {
 
   // ── calls ──
 
-  deliver(call: Call, decoded: Checked | undefined, command: CommandOf<"deliver">): void {
+  deliver(call: Pick<Call, "start">, decoded: Checked | undefined, command: Pick<CommandOf<"deliver">, "priority" | "delivery">): void {
     this.#calls.push({ call, decoded, priority: command.priority, order: this.#order++ });
     this.#inFlight++;
     if (command.delivery > 1) this.counts.redelivered++;
@@ -384,6 +395,7 @@ export class Engine implements Runtime {
     for (const { failed } of this.#starting.values()) failed(error);
     this.#starting.clear();
     this.watchers.stop(error);
+    this.client.close().catch(() => {});
     this.#quiet();
   }
 

@@ -4,13 +4,13 @@ import { OnexError } from "../core/failure.ts";
 import type { Json } from "../core/json.ts";
 import type { AnyNode, ReducerContract, WorkflowContract } from "../node/contract.ts";
 import type { Reducer } from "../node/reducer.ts";
-import { Registry } from "../node/registry.ts";
 import type { Workflow } from "../node/workflow.ts";
 import { encodeFacts } from "../store/codec.ts";
 import type { RunRow } from "../store/store.ts";
 import { ActiveRun } from "./active-run.ts";
 import type { Orchestrator, OrchestratorOptions, ProcessInput, ProcessOutput, Run, StartOptions } from "./api.ts";
 import { acquired, fresh, newRun, questionDigest, type StartSpec, startedFact } from "./begin.ts";
+import { EndpointRegistry, isElsewhere, readEndpoints, refuseRemote } from "./client/endpoints.ts";
 import { Engine } from "./engine.ts";
 import { RunHandle } from "./handle.ts";
 import { startInput } from "./inline.ts";
@@ -27,7 +27,7 @@ const performanceThresholdMs = 5_000;
 /**
  * The process that drives runs. The store is opened and checked here, so a bad one throws at once.
  * Throws OnexError `NODE_DUPLICATE`, `SERVICE_MISSING`, `SERVICE_DUPLICATE`, `CONTRACT_INVALID`, `OPTION_INVALID`,
- * `NOT_BUILT` for `endpoints`, and what opening the store throws.
+ * `REMOTE_REFUSED`, and what opening the store throws.
  */
 export function createOrchestrator<const N extends readonly AnyNode[]>(options: OrchestratorOptions<N>): Orchestrator<N> {
   return orchestratorIn(systemWorld(options.log), options);
@@ -41,6 +41,7 @@ export function orchestratorIn<const N extends readonly AnyNode[]>(world: World,
       store: options.store,
       nodes: options.nodes,
       provide: options.provide ?? [],
+      endpoints: options.endpoints ?? {},
       settings: {
         parkAfterMs: options.parkAfterMs ?? 1_000,
         abortGraceMs: options.abortGraceMs ?? 5_000,
@@ -51,8 +52,6 @@ export function orchestratorIn<const N extends readonly AnyNode[]>(world: World,
 }
 
 function checkOptions(world: World, options: OrchestratorOptions<readonly AnyNode[]>): void {
-  if (options.endpoints !== undefined)
-    throw new OnexError("NOT_BUILT", "`endpoints` is declared in the API but not built yet; leave it out: every node runs in this process");
   const max = options.maxValueBytes;
   if (max !== undefined && !(Number.isInteger(max) && max >= 1024 && max <= 16 * mib))
     throw new OnexError("OPTION_INVALID", `maxValueBytes is ${max}: give whole bytes from 1024 to ${16 * mib} (16 MiB)`);
@@ -61,8 +60,10 @@ function checkOptions(world: World, options: OrchestratorOptions<readonly AnyNod
     if (ms !== undefined && !(ms >= 0 && ms <= 3_600_000))
       throw new OnexError("OPTION_INVALID", `${name} is ${ms}: give ms from 0 to 3600000`);
   }
-  const registry = new Registry(options.nodes);
-  const services = new Services(options.provide ?? [], (node) => world.stage?.isStubbed(node) ?? false);
+  const endpoints = readEndpoints(options.endpoints ?? {});
+  const registry = new EndpointRegistry(options.nodes, endpoints);
+  refuseRemote(endpoints, registry.contracts());
+  const services = new Services(options.provide ?? [], (name) => isElsewhere(world, endpoints, name));
   for (const contract of registry.contracts()) {
     const missing = services.missing(contract);
     if (missing !== undefined)

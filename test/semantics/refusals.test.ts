@@ -32,7 +32,6 @@ test("names are kebab-case, versions semver, durations have a unit", () => {
 });
 
 test("what is declared and not built yet is NOT_BUILT, by name", async () => {
-  refused(() => createOrchestrator({ store: memory(), nodes: [flow], endpoints: { node: "http://x" } }), "NOT_BUILT", "endpoints");
   refused(() => compute({ name: "a", input: anything, threads: true }, (x) => x), "NOT_BUILT", "threads");
   refused(() => compute({ name: "a", input: anything, timeout: "1s" }, (x) => x), "NOT_BUILT", "timeout");
   refused(() => effect({ name: "a", input: anything, concurrency: { limit: 1 } }, async (x) => x), "NOT_BUILT", "concurrency");

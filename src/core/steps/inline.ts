@@ -54,6 +54,11 @@ export class ComputeStep extends InlineStep {
     desk.wish({ type: "compute", key: this.key, step, callee, input: given, digest: this.#digest });
   }
 
+  /** Whether this is an answer to its question, and the question is still open. */
+  awaits(digest: string): boolean {
+    return this.#digest === digest && this.desk.isOpen(this.key);
+  }
+
   on(fact: Fact): void {
     if (fact.type !== "compute.completed" && fact.type !== "compute.failed") throw mismatch(fact, `computes ${this.#callee.name} there`);
     if (fact.node !== this.#callee.name) throw mismatch(fact, `computes ${this.#callee.name} there`);
