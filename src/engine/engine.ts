@@ -95,7 +95,7 @@ export class Engine implements Runtime {
     this.settings = options.settings;
     const endpoints = readEndpoints(options.endpoints);
     this.registry = new EndpointRegistry(options.nodes, endpoints);
-    this.client = new NodeClient(world, endpoints, options.settings);
+    this.client = new NodeClient(world, endpoints, options.settings, this.registry.contracts());
     this.services = new Services(options.provide, (name) => isElsewhere(world, endpoints, name));
     this.guard = world.guarded ? guarded : unguarded;
     this.leaseId = world.entropy.uuid();

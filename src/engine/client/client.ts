@@ -29,11 +29,17 @@ export class NodeClient {
   /** Of effects in this process, once they were called. */
   readonly #local = new Map<string, NodeHealth>();
 
-  constructor(world: World, endpoints: Endpoints, settings: { readonly abortGraceMs: number; readonly maxValueBytes: number }) {
+  constructor(
+    world: World,
+    endpoints: Endpoints,
+    settings: { readonly abortGraceMs: number; readonly maxValueBytes: number },
+    contracts: readonly Contract[] = [],
+  ) {
     this.#world = world;
     this.#http = new Http(() => world.clock.now());
     const by = { http: this.#http, clock: world.clock, graceMs: settings.abortGraceMs, maxValueBytes: settings.maxValueBytes };
     for (const [name, url] of endpoints) this.#remotes.set(name, new RemoteNode(url, by));
+    for (const { kind, name } of contracts) if (endpoints.has(name)) this.#kinds.set(name, kind);
   }
 
   /** Whether the node lives behind a URL; one that a test plays does not. */

@@ -3,7 +3,7 @@
  *
  * T1 The action is sent once; whoever wants it sent again says so, with the next `delivery`.
  * T2 Aborted, it tells the far side and waits `graceMs` for its answer; closed with its process, it tells nobody, so that
- *    the next owner finds the work under way.
+ *    the next owner finds the work under way. Of a compute there is nothing to tell.
  * T3 An answer is read strictly, and is never larger than the largest value.
  */
 import { type Failure, failureOf, OnexError } from "../../core/failure.ts";
@@ -48,7 +48,7 @@ export class RemoteNode {
     const stops: (() => void)[] = [];
     const aborted = (): void => {
       const why = failureOf(signal.reason, "CANCELLED");
-      if (why.code === "ORCHESTRATOR_CLOSED") return cut.abort(signal.reason);
+      if (why.code === "ORCHESTRATOR_CLOSED" || action.kind === "compute") return cut.abort(signal.reason);
       this.#tell(action, why);
       stops.push(clock.setTimer(graceMs, () => cut.abort(signal.reason)));
     };
@@ -61,7 +61,13 @@ export class RemoteNode {
       throw thrownOf(answer);
     } catch (error) {
       // Nobody reads its answer any more: it should not go on for nothing, nor begin late.
-      if (!signal.aborted && error instanceof CallFailed && lostOnTheWay.has(error.code) && error.outcome === "unknown")
+      if (
+        !signal.aborted &&
+        action.kind === "effect" &&
+        error instanceof CallFailed &&
+        lostOnTheWay.has(error.code) &&
+        error.outcome === "unknown"
+      )
         this.#tell(action, failureOf(error, error.code));
       throw error;
     } finally {

@@ -130,6 +130,7 @@ class Host implements NodeHost {
     const known = this.#memory.work(action.actionId);
     if (known) {
       if (known.digest !== digest) throw invalid(`the action ${action.actionId} came before with another payload`, 409);
+      this.#memory.extend(action.actionId, action.notAfter);
       if (this.#ownership(action) === undefined) this.#memory.raise(action.runId, action, action.notAfter);
       return known;
     }
@@ -138,12 +139,12 @@ class Host implements NodeHost {
     if (action.undoes !== undefined)
       this.#memory.bury(action.undoes, { code: "UNDONE", message: "its step was undone before this came" }, action.notAfter);
     const work = new Work(action, digest);
-    this.#memory.begin(action.actionId, work, 2 * JSON.stringify(action.payload).length);
+    this.#memory.begin(action.actionId, work, 2 * JSON.stringify(action.payload).length, action.notAfter);
     this.#underWay.add(work);
     work.listen({
       progressed: () => {},
       ended: (answer) => {
-        this.#memory.end(action.actionId, answerBytes(answer), action.notAfter);
+        this.#memory.end(action.actionId, answerBytes(answer));
         this.#underWay.delete(work);
         if (this.#underWay.size === 0) this.#drained?.();
       },

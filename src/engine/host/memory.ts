@@ -18,9 +18,8 @@ export interface Fence {
   readonly epoch: number;
   readonly leaseId: string;
 }
-/** Something that is remembered under a key until a time. */
+/** Something that is remembered until a time. */
 interface Kept {
-  readonly key: string;
   readonly until: number;
   readonly forget: () => void;
 }
@@ -68,7 +67,7 @@ export class Memory<Work> {
     this.#fences.set(runId, { epoch, leaseId, until });
     if (before && before.until >= until) return;
     if (!before) this.#bytes += recordBytes;
-    this.#keep(runId, until, () => {
+    this.#keep(until, () => {
       if (this.#fences.get(runId)?.until !== until) return;
       this.#fences.delete(runId);
       this.#bytes -= recordBytes;
@@ -78,20 +77,34 @@ export class Memory<Work> {
   work(actionId: string): Work | undefined {
     return this.#works.get(actionId)?.work;
   }
-  begin(actionId: string, work: Work, bytes: number): void {
-    this.#works.set(actionId, { work, bytes: bytes + recordBytes, until: 0, ended: false });
+  begin(actionId: string, work: Work, bytes: number, notAfter: number): void {
+    this.#works.set(actionId, { work, bytes: bytes + recordBytes, until: notAfter + keptMs, ended: false });
     this.#bytes += bytes + recordBytes;
   }
+  /** It was delivered again, with more time. */
+  extend(actionId: string, notAfter: number): void {
+    const kept = this.#works.get(actionId);
+    if (!kept || kept.until >= notAfter + keptMs) return;
+    kept.until = notAfter + keptMs;
+    if (kept.ended) this.#keepWork(actionId, kept.until);
+  }
   /** It is answered: from now on it costs what its answer costs. */
-  end(actionId: string, bytes: number, notAfter: number): void {
+  end(actionId: string, bytes: number): void {
     const kept = this.#works.get(actionId);
     if (!kept) return;
     this.#bytes += bytes + recordBytes - kept.bytes;
     kept.bytes = bytes + recordBytes;
-    this.#keep(actionId, notAfter + keptMs, () => {
-      this.#works.delete(actionId);
-      this.#bytes -= kept.bytes;
-    });
+    kept.ended = true;
+    this.#keepWork(actionId, kept.until);
+  }
+  #keepWork(actionId: string, until: number): void {
+    this.#keep(until, () => this.#forgetWork(actionId, until));
+  }
+  #forgetWork(actionId: string, until: number): void {
+    const kept = this.#works.get(actionId);
+    if (!kept || kept.until > until) return;
+    this.#works.delete(actionId);
+    this.#bytes -= kept.bytes;
   }
 
   /** Why work under this key or action must not begin. */
@@ -104,14 +117,14 @@ export class Memory<Work> {
     if (before && before.until >= until) return;
     if (!before) this.#bytes += recordBytes;
     this.#tombs.set(key, { why, until });
-    this.#keep(key, until, () => {
+    this.#keep(until, () => {
       if (this.#tombs.get(key)?.until !== until) return;
       this.#tombs.delete(key);
       this.#bytes -= recordBytes;
     });
   }
 
-  #keep(key: string, until: number, forget: () => void): void {
-    this.#kept.push({ key, until, forget });
+  #keep(until: number, forget: () => void): void {
+    this.#kept.push({ until, forget });
   }
 }
