@@ -254,6 +254,25 @@ describe("the way there", () => {
     await expect(called).rejects.toMatchObject({ code: "STEP_TIMEOUT" });
   });
 
+  test("so is one that hangs in the middle of its answer", async () => {
+    const cut = new AbortController();
+    const { call, clock, next } = await far((response) => {
+      response.writeHead(200, { "content-type": linesType });
+      response.write(`${encodeAnswer({ status: "progressed", note: 1 })}\n`);
+    });
+    let noted = (): void => {};
+    const note = new Promise<void>((resolve) => {
+      noted = resolve;
+    });
+    const called = call(cut.signal, noted);
+    called.catch(() => {});
+    await note;
+    cut.abort(new OnexError("STEP_TIMEOUT", "too slow"));
+    await next(2);
+    while (clock.step(start + 5_000));
+    await expect(called).rejects.toMatchObject({ code: "STEP_TIMEOUT" });
+  });
+
   test("closed with its process, it tells nobody", async () => {
     const cut = new AbortController();
     const { call, heard, next } = await far(() => {});

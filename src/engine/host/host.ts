@@ -23,13 +23,13 @@ import { guarded, unguarded } from "../guard.ts";
 import { runCompute } from "../inline.ts";
 import { Services } from "../services.ts";
 import { systemWorld } from "../system.ts";
-import { checkSize } from "../values.ts";
+import { checkSize, roughLength } from "../values.ts";
 import { type Abort, type Answer, decodeMessage, parseJson } from "../wire.ts";
 import type { World } from "../world.ts";
 import { bodyOf, jsonResponse, workResponse } from "./http.ts";
 import { Memory } from "./memory.ts";
 import { busy, gone, invalid, Refusal, unowned } from "./refusal.ts";
-import { Work, type Workshop } from "./work.ts";
+import { type Ended, Work, type Workshop } from "./work.ts";
 
 const mib = 1024 * 1024;
 /** The words around a payload. */
@@ -126,7 +126,8 @@ class Host implements NodeHost {
   #begin(action: Action): Work | Answer {
     const contract = this.#contractOf(action);
     if (contract.kind === "compute") return this.#compute(action, contract as ComputeContract);
-    const digest = this.#world.hash(JSON.stringify([action.node, action.runId, action.step, action.attempt, action.payload]));
+    const said = JSON.stringify([action.node, action.runId, action.step, action.attempt, action.payload]);
+    const digest = this.#world.hash(said);
     const known = this.#memory.work(action.actionId);
     if (known) {
       if (known.digest !== digest) throw invalid(`the action ${action.actionId} came before with another payload`, 409);
@@ -138,8 +139,8 @@ class Host implements NodeHost {
     this.#memory.raise(action.runId, action, action.notAfter);
     if (action.undoes !== undefined)
       this.#memory.bury(action.undoes, { code: "UNDONE", message: "its step was undone before this came" }, action.notAfter);
-    const work = new Work(action, digest);
-    this.#memory.begin(action.actionId, work, 2 * JSON.stringify(action.payload).length, action.notAfter);
+    const work = new Work(digest);
+    this.#memory.begin(action.actionId, work, 2 * said.length, action.notAfter);
     this.#underWay.add(work);
     work.listen({
       progressed: () => {},
@@ -149,7 +150,7 @@ class Host implements NodeHost {
         if (this.#underWay.size === 0) this.#drained?.();
       },
     });
-    work.start(contract as EffectContract, this.#workshop);
+    work.start(action, contract as EffectContract, this.#workshop);
     return work;
   }
 
@@ -190,7 +191,8 @@ class Host implements NodeHost {
   }
 
   #abort(abort: Abort): Answer {
-    const { memory, refused } = { memory: this.#memory, refused: this.#ownership(abort) };
+    const memory = this.#memory;
+    const refused = this.#ownership(abort);
     if (refused) throw refused;
     const work = memory.work(abort.actionId);
     const fullForMs = memory.full(this.#world.clock.now());
@@ -290,6 +292,8 @@ function checkRange(name: string, value: number, least: number, most: number): v
     throw new OnexError("OPTION_INVALID", `${name} is ${value}: give a number from ${least} to ${most}`);
 }
 
-function answerBytes(answer: Answer): number {
-  return 2 * JSON.stringify(answer).length;
+/** About what an answer takes in memory. */
+function answerBytes(answer: Ended): number {
+  const value = answer.status === "completed" ? answer.output : [answer.error.message, answer.error.details ?? null];
+  return 2 * roughLength(value, Number.POSITIVE_INFINITY);
 }

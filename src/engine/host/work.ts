@@ -27,20 +27,14 @@ export interface Workshop {
 }
 
 export class Work {
-  readonly action: Action;
   /** Of what every delivery must say alike. */
   readonly digest: string;
   readonly #listeners = new Set<Listener>();
   #call: Call | undefined;
   #answer: Ended | undefined;
 
-  constructor(action: Action, digest: string) {
-    this.action = action;
+  constructor(digest: string) {
     this.digest = digest;
-  }
-
-  get answer(): Ended | undefined {
-    return this.#answer;
   }
 
   /** Tells `listener` what comes, at once when it is answered already; the answer stops it. */
@@ -54,8 +48,7 @@ export class Work {
   }
 
   /** Makes the same call as an orchestrator does of an effect of its own, with the same checks; it ends by `notAfter` and the grace. */
-  start(contract: EffectContract, workshop: Workshop): void {
-    const { action } = this;
+  start(action: Action, contract: EffectContract, workshop: Workshop): void {
     const { runId, correlationId, leaseId, epoch, step, attempt, delivery, timeoutMs, priority } = action;
     const host: CallHost = {
       ...workshop,
@@ -104,6 +97,8 @@ export class Work {
   #end(answer: Ended): void {
     if (this.#answer) return;
     this.#answer = answer;
+    // The record is the answer; the input and its call are let go.
+    this.#call = undefined;
     for (const listener of [...this.#listeners]) listener.ended(answer);
     this.#listeners.clear();
   }
