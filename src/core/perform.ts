@@ -68,8 +68,10 @@ function call(run: Performing, fiber: Fiber, spec: OpSpec & { readonly kind: "ca
   switch (callee.kind) {
     case "effect":
       return new EffectStep(run, fiber, step, callee, input, options);
-    case "compute":
-      return new ComputeStep(run, fiber, step, callee, input);
+    case "compute": {
+      const timeout = options.timeout ?? callee.timeout;
+      return new ComputeStep(run, fiber, step, callee, input, timeout === undefined ? undefined : durationMs(timeout));
+    }
     case "reducer":
       return new ReduceStep(run, fiber, step, callee, input, options);
     case "workflow":

@@ -18,7 +18,15 @@ import { sha256, systemWorld } from "./system.ts";
 import { encodeAnswer } from "./wire.ts";
 
 const double = compute({ name: "double", input: z.number(), output: z.number() }, (n) => n * 2);
-const wish: CommandOf<"compute"> = { type: "compute", key: "c:double", step: "double", callee: double.contract, input: 2, digest: "d" };
+const wish: CommandOf<"compute"> = {
+  type: "compute",
+  key: "c:double",
+  step: "double",
+  callee: double.contract,
+  input: 2,
+  digest: "d",
+  timeoutMs: undefined,
+};
 const base = { step: "double", node: "double", digest: "d" };
 
 const clients: NodeClient[] = [];

@@ -6,7 +6,6 @@
  * K3 It answers once, and not after `cancel` or `drop`.
  */
 import type { CommandOf } from "../core/command.ts";
-import { durationMs } from "../core/duration.ts";
 import type { FactBody } from "../core/fact.ts";
 import { type Failure, Fatal, failureOf, OnexError } from "../core/failure.ts";
 import { jitter, nextDelayMs, usual } from "../core/retry.ts";
@@ -41,7 +40,7 @@ export class Ask {
     this.#wish = wish;
     this.#contract = wish.callee as Contract;
     this.#asker = asker;
-    this.#timeoutMs = durationMs(wish.callee.timeout ?? "30s");
+    this.#timeoutMs = wish.timeoutMs ?? 30_000;
   }
 
   start(): void {

@@ -156,7 +156,7 @@ test("a compute is asked: no intent, its answer is a fact of a later turn, a fai
     ({ price, charge }) =>
       function* () {
         const totals = yield* all([price({ items: 2 }), price({ items: 3 })]);
-        const bad = yield* attempt(price({ items: 13 }));
+        const bad = yield* attempt(price({ items: 13 }, { timeout: "7s" }));
         yield* charge({ amount: totals[0].total });
         return [totals, bad.ok ? "" : bad.error.code];
       },
@@ -169,7 +169,8 @@ test("a compute is asked: no intent, its answer is a fact of a later turn, a fai
     "compute.failed price",
   ]);
   expect(log.filter((line) => line.startsWith("action.dispatched"))).toEqual(["action.dispatched charge"]);
-  expect(said[0]?.action).toMatchObject({ action_type: "EXECUTE_COMPUTATION", target_node_type: "COMPUTE" });
+  expect(said[0]?.action).toMatchObject({ action_type: "EXECUTE_COMPUTATION", target_node_type: "COMPUTE", timeout_ms: 30_000 });
+  expect(said[2]?.action).toMatchObject({ timeout_ms: 7_000 });
   await orchestrator.close();
 });
 

@@ -45,13 +45,13 @@ export class ComputeStep extends InlineStep {
   readonly #callee: Callee;
   readonly #digest: string;
 
-  constructor(desk: Desk, fiber: Fiber, step: string, callee: Callee, input: Json) {
+  constructor(desk: Desk, fiber: Fiber, step: string, callee: Callee, input: Json, timeoutMs: number | undefined) {
     super(desk, fiber, step);
     const given = desk.stepInput(step, input);
     this.key = `c:${step}`;
     this.#callee = callee;
     this.#digest = digest(JSON.stringify(given));
-    desk.wish({ type: "compute", key: this.key, step, callee, input: given, digest: this.#digest });
+    desk.wish({ type: "compute", key: this.key, step, callee, input: given, digest: this.#digest, timeoutMs });
   }
 
   /** Whether this is an answer to its question, and the question is still open. */

@@ -231,7 +231,7 @@ class Host implements NodeHost {
     } catch (error) {
       throw new Refusal(413, { code: "VALUE_TOO_LARGE", message: (error as Error).message }, { final: true });
     }
-    const wish = { type: "compute", key: step, step, callee: contract, input: payload, digest: "" } as const;
+    const wish = { type: "compute", key: step, step, callee: contract, input: payload, digest: "", timeoutMs: undefined } as const;
     const fact = runCompute({ guard, settings: { maxValueBytes } }, wish);
     if (fact.type === "compute.completed") return { status: "completed", output: fact.output };
     const { error } = fact;
