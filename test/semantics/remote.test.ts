@@ -1,5 +1,7 @@
 /** Nodes that live behind a URL: the run goes on as if they were here. */
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { orchestratorIn } from "../../src/engine/orchestrator.ts";
+import { systemWorld } from "../../src/engine/system.ts";
 import {
   type AnyNode,
   all,
@@ -20,6 +22,7 @@ import {
   sleep,
   workflow,
 } from "../../src/index.ts";
+import type { MemoryStore } from "../../src/store/memory.ts";
 import { serving } from "../serve.ts";
 import { anything, Gate, quiet } from "./kit.ts";
 
@@ -271,6 +274,118 @@ test("a cancel reaches the far side, which says what became of it", async () => 
   expect(seen).toEqual(["CANCELLED"]);
   expect((await run.facts()).find(({ type }) => type === "action.failed")).toMatchObject({ outcome: "none", error: { code: "STOPPED" } });
   await orchestrator.close();
+});
+
+describe("the process ends", () => {
+  /** A host that holds every request until the gate is open, and what was sent to it. */
+  async function held(given: readonly AnyNode[]) {
+    const gate = new Gate();
+    const host = createNodeHost({ nodes: given, log: quiet });
+    const said: { readonly action?: Record<string, unknown>; readonly abort?: unknown }[] = [];
+    const told: (() => void)[] = [];
+    const hear = (text: string): void => {
+      said.push(JSON.parse(text));
+      for (const tell of told.splice(0)) tell();
+    };
+    const url = await serving(
+      {
+        close: () => host.close(),
+        fetch: async (request) => {
+          await gate.pass();
+          return host.fetch(request);
+        },
+      },
+      hear,
+    );
+    const until = async (count: number): Promise<void> => {
+      while (said.length < count) await new Promise<void>((resolve) => told.push(resolve));
+    };
+    return { gate, said, url, until };
+  }
+  const double = compute({ name: "double", input: anything }, (n) => n * 2);
+  const act = effect({ name: "act", input: anything, idempotent: true, retry: false, irreversible: "x" }, async () => "done");
+  const flow = workflow({ name: "flow", input: anything }, function* (what: string): Steps<unknown> {
+    return what === "double" ? yield* double(2) : yield* act(null);
+  });
+  const open = (store: MemoryStore, endpoints: Record<string, string>) =>
+    orchestratorIn(systemWorld(quiet), { store, nodes: [flow], endpoints });
+  const die = (store: MemoryStore, orchestrator: ReturnType<typeof open>): void => {
+    orchestrator.engine.die();
+    store.kill();
+  };
+
+  test("a compute that was asked is asked again, and is never in doubt", async () => {
+    const { gate, said, url, until } = await held([double]);
+    const store = memory();
+    const first = open(store, { double: url });
+    const { runId } = await first.start(flow, "double");
+    await until(1);
+    die(store, first);
+    const second = open(store, { double: url });
+    await until(2);
+    gate.open();
+    expect(await second.run(runId).result()).toBe(4);
+    expect(said.map(({ action }) => action?.epoch)).toEqual([1, 2]);
+    expect(said[1]?.action?.action_id).toBe(said[0]?.action?.action_id);
+    expect((await second.run(runId).facts()).map(({ type }) => type)).toEqual([
+      "run.started",
+      "lease.acquired",
+      "lease.acquired",
+      "compute.completed",
+      "run.completed",
+    ]);
+    await second.close();
+  });
+
+  test("what cannot be sent a second time may have happened the first time", async () => {
+    const { said, url, until } = await held([act]);
+    const store = memory();
+    const first = open(store, { act: url });
+    const { runId } = await first.start(flow, "act");
+    await until(1);
+    die(store, first);
+    const second = open(store, { act: "http://127.0.0.1:1/" });
+    await expect(second.run(runId).result()).rejects.toMatchObject({ code: "NODE_UNREACHABLE" });
+    const failed = (await second.run(runId).facts()).find(({ type }) => type === "action.failed");
+    expect(failed).toMatchObject({ outcome: "unknown", error: { message: expect.stringContaining("ECONNREFUSED") } });
+    // Sent for the first time, it is known not to have happened.
+    const again = await second.start(flow, "act");
+    await expect(again.result()).rejects.toMatchObject({ code: "NODE_UNREACHABLE" });
+    expect((await again.facts()).find(({ type }) => type === "action.failed")).toMatchObject({ outcome: "none" });
+    expect(said.length).toBe(1);
+    await second.close();
+  });
+
+  test("closed in an orderly way it tells the host nothing: the next one finds the work", async () => {
+    const { gate, said, url, until } = await held([act]);
+    const store = memory();
+    const first = open(store, { act: url });
+    const { runId } = await first.start(flow, "act");
+    await until(1);
+    await first.close({ graceMs: 0 });
+    gate.open();
+    const second = open(store, { act: url });
+    expect(await second.run(runId).result()).toBe("done");
+    expect(said.map(({ action, abort }) => [action?.delivery, abort])).toEqual([
+      [1, undefined],
+      [2, undefined],
+    ]);
+    await second.close();
+  });
+
+  test("closing waits for an answer that is on its way", async () => {
+    const { gate, url, until } = await held([double]);
+    const store = memory();
+    const first = open(store, { double: url });
+    const { runId } = await first.start(flow, "double");
+    await until(1);
+    const closing = first.close();
+    gate.open();
+    await closing;
+    const second = open(store, {});
+    expect((await second.run(runId).facts()).map(({ type }) => type)).toContain("compute.completed");
+    await second.close();
+  });
 });
 
 test("endpoints are checked when the orchestrator is made", () => {
