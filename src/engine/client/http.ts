@@ -46,6 +46,7 @@ const unmade: ReadonlySet<unknown> = new Set([
 export class Http {
   readonly #now: () => number;
   #agent: Promise<Agent> | undefined;
+  #closed = false;
 
   /** @param now wall time, ms since 1970. */
   constructor(now: () => number) {
@@ -55,6 +56,7 @@ export class Http {
   /** Throws CallFailed `NODE_UNREACHABLE`; what `signal` was aborted with; while lines are read, `ANSWER_TOO_LARGE` too. */
   async ask(asked: Asked): Promise<Answered> {
     const { method, url, body, signal, withinMs, maxBytes } = asked;
+    if (this.#closed) throw new CallFailed({ code: "NODE_UNREACHABLE", message: `${url.href}: this process closes` }, { outcome: "none" });
     // Most processes call nobody: the client is loaded by the first who does.
     this.#agent ??= import("undici").then(
       (undici) => new undici.Agent({ connections, connect: { timeout: connectMs }, maxHeaderSize: 16_384, pipelining: 1 }),
@@ -70,8 +72,8 @@ export class Http {
         headers: { accept: `${linesType}, ${jsonType}`, ...(body === undefined ? {} : { "content-type": jsonType }) },
         ...(body === undefined ? {} : { body }),
         signal,
-        headersTimeout: withinMs,
-        bodyTimeout: withinMs,
+        headersTimeout: Math.ceil(withinMs),
+        bodyTimeout: Math.ceil(withinMs),
       });
     } catch (error) {
       throw unreachable(error, signal, url);
@@ -91,9 +93,8 @@ export class Http {
 
   /** Closes every connection; what is under way is cut off. */
   async close(): Promise<void> {
-    const agent = this.#agent;
-    this.#agent = undefined;
-    await (await agent)?.destroy();
+    this.#closed = true;
+    await (await this.#agent)?.destroy();
   }
 
   /** Seconds or a date (RFC 9110, 10.2.3); at most an hour. */

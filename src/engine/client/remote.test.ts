@@ -210,6 +210,14 @@ describe("the way there", () => {
     });
   });
 
+  test("after close nobody is asked", async () => {
+    const { call, heard } = await far((response) => json(response, 200, completed));
+    await call();
+    await https.at(-1)?.close();
+    await expect(call()).rejects.toMatchObject({ code: "NODE_UNREACHABLE", outcome: "none" });
+    expect(heard.length).toBe(1);
+  });
+
   test("a reset leaves the outcome unknown, and the host is told that nobody waits", async () => {
     const { call, heard, next } = await far((response) => response.destroy());
     await expect(call()).rejects.toMatchObject({ code: "NODE_UNREACHABLE", outcome: "unknown" });

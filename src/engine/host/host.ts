@@ -67,10 +67,12 @@ export function createNodeHost(options: NodeHostOptions): NodeHost {
 
 /** As `createNodeHost`, in a given world; for tests. */
 export function hostIn(world: World, options: NodeHostOptions): NodeHost {
-  return new Host(world, options);
+  const host = new Host(world, options);
+  // Servers are handed `fetch` alone.
+  return { fetch: (request) => host.fetch(request), close: (how) => host.close(how) };
 }
 
-class Host implements NodeHost {
+class Host {
   readonly #world: World;
   readonly #registry: Registry;
   readonly #memory: Memory<Work>;
