@@ -53,7 +53,7 @@ export class Http {
     this.#now = now;
   }
 
-  /** Throws CallFailed `NODE_UNREACHABLE`; what `signal` was aborted with; while lines are read, `ANSWER_TOO_LARGE` too. */
+  /** Throws CallFailed `NODE_UNREACHABLE`; what `signal` was aborted with; while lines are read, `ANSWER_TOO_LARGE` and `NODE_ANSWER_INVALID` too. */
   async ask(asked: Asked): Promise<Answered> {
     const { method, url, body, signal, withinMs, maxBytes } = asked;
     if (this.#closed) throw new CallFailed({ code: "NODE_UNREACHABLE", message: `${url.href}: this process closes` }, { outcome: "none" });
@@ -105,6 +105,9 @@ export class Http {
   }
 }
 
+/** Text that is not what was sent would be recorded otherwise. */
+const strict = new TextDecoder("utf-8", { fatal: true });
+
 async function* linesOf(
   body: Dispatcher.ResponseData["body"],
   inLines: boolean,
@@ -115,10 +118,14 @@ async function* linesOf(
   let parts: Buffer[] = [];
   let length = 0;
   const take = (): string => {
-    const line = Buffer.concat(parts).toString("utf8");
+    const line = Buffer.concat(parts);
     parts = [];
     length = 0;
-    return line;
+    try {
+      return strict.decode(line);
+    } catch {
+      throw new CallFailed({ code: "NODE_ANSWER_INVALID", message: `${url.href} answered what is no UTF-8` }, { outcome: "unknown" });
+    }
   };
   const keep = (part: Buffer): void => {
     length += part.length;

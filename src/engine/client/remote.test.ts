@@ -142,6 +142,14 @@ describe("what is no answer", () => {
     ["no content type", (r) => void r.writeHead(200).end(completed), /no content type/],
     ["bad JSON", (r) => json(r, 200, "{"), /is not JSON/],
     ["JSON of another kind", (r) => json(r, 200, '{"ok":true}'), /has no "onex"/],
+    [
+      "half a character",
+      (r) =>
+        void r
+          .writeHead(200, { "content-type": jsonType })
+          .end(Buffer.concat([Buffer.from('{"onex":1,"x":"'), Buffer.of(0xc3, 0x22, 0x7d)])),
+      /no UTF-8/,
+    ],
     ["nothing", (r) => json(r, 200, ""), /ended without an answer/],
     [
       "notes and no end",

@@ -329,6 +329,9 @@ describe("limits", () => {
     const { send, act, it, calls } = host({ maxValueBytes: 1024 });
     expect(await send("{}", { "content-type": "text/plain" })).toMatchObject(refused(415, "ACTION_INVALID"));
     expect(await send("{")).toMatchObject(refused(400, "ACTION_INVALID"));
+    const headers = { "content-type": "application/json" };
+    const garbled = await it.fetch(new Request("http://host/", { method: "POST", body: Uint8Array.of(0x22, 0xc3, 0x22), headers }));
+    expect(await garbled.json()).toMatchObject({ error: { code: "ACTION_INVALID", message: expect.stringContaining("UTF-8") } });
     expect(await send('{"onex":1}')).toMatchObject(refused(400, "ACTION_INVALID"));
     expect(await send("x".repeat(70_000))).toMatchObject(refused(413, "VALUE_TOO_LARGE"));
     expect(await send("{}", { "content-length": "70000" })).toMatchObject(refused(413, "VALUE_TOO_LARGE"));

@@ -27,7 +27,11 @@ export async function bodyOf(request: Request, maxBytes: number): Promise<string
       check();
       parts.push(part);
     }
-  return Buffer.concat(parts).toString("utf8");
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(parts));
+  } catch {
+    throw invalid("the request is no UTF-8");
+  }
 }
 
 /** `body` is an answer of the protocol, or an object of its own kind (health). */
