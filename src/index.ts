@@ -18,6 +18,7 @@ export type {
 export type { RetryPolicy } from "./core/retry.ts";
 export { all, attempt, compensate, each, now, race, random, restart, sleep, sleepUntil, uuid } from "./core/verbs.ts";
 export type { RunView, StepView } from "./core/view.ts";
+export type { Action } from "./engine/action.ts";
 export type {
   ForkOptions,
   Orchestrator,
@@ -33,6 +34,7 @@ export type { CircuitBreakerOptions } from "./engine/breaker.ts";
 export type { OrchestratorConfig } from "./engine/config.ts";
 export { preset } from "./engine/config-presets.ts";
 export type { HealthReport } from "./engine/health.ts";
+export { createNodeHost, type NodeHost, type NodeHostOptions } from "./engine/host/host.ts";
 export { createOrchestrator } from "./engine/orchestrator.ts";
 export { type Compute, compute } from "./node/compute.ts";
 export type { AnyNode, Contract, EffectContext, Log, Node, RunContext } from "./node/contract.ts";

@@ -8,8 +8,18 @@ import { OnexError } from "../src/core/failure.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
-/** Words in capitals that are no codes of ours: of Node, of the yaml parser, of the environment. */
-const notCodes = new Set(["ERR_MODULE_NOT_FOUND", "TAB_AS_INDENT", "ONEX_STORE"]);
+/** Words in capitals that are no codes of ours: of Node, of the yaml parser, of the environment, of undici, and ONEX's types of actions. */
+const notCodes = new Set([
+  "ERR_MODULE_NOT_FOUND",
+  "TAB_AS_INDENT",
+  "ONEX_STORE",
+  "EAI_AGAIN",
+  "UND_ERR_CONNECT_TIMEOUT",
+  "EXECUTE_COMPUTATION",
+  "EXECUTE_SIDE_EFFECT",
+  "EXECUTE_AGGREGATION",
+  "EXECUTE_WORKFLOW",
+]);
 
 interface Literal {
   readonly text: string;

@@ -50,6 +50,7 @@ const byCode: Readonly<Record<string, ExitCode>> = {
   INVALID_DURATION: exit.contract,
   OUTPUT_NOT_JSON: exit.contract,
   OUTPUT_INVALID: exit.contract,
+  REMOTE_REFUSED: exit.contract,
   NOT_BUILT: exit.contract,
 };
 

@@ -44,6 +44,8 @@ export type Command =
       readonly callee: Callee;
       readonly input: Json;
       readonly digest: string;
+      /** Of one delivery, where it is asked elsewhere; what runs inside the turn cannot be cut off. */
+      readonly timeoutMs: number | undefined;
     }
   | { readonly type: "reduce"; readonly key: string; readonly step: string; readonly callee: Callee; readonly input: Json }
   | { readonly type: "read"; readonly key: string; readonly step: string; readonly callee: Callee; readonly stateKey: string }

@@ -76,8 +76,10 @@ function call(run: Performing, fiber: Fiber, spec: OpSpec & { readonly kind: "ca
     case "effect":
       if (callee.decodeItem) return new StreamStep(run, fiber, step, callee, input, options, taker ?? new Collector(callee.decodeItem));
       return new EffectStep(run, fiber, step, callee, input, options);
-    case "compute":
-      return new ComputeStep(run, fiber, step, callee, input);
+    case "compute": {
+      const timeout = options.timeout ?? callee.timeout;
+      return new ComputeStep(run, fiber, step, callee, input, timeout === undefined ? undefined : durationMs(timeout));
+    }
     case "reducer":
       return new ReduceStep(run, fiber, step, callee, input, options);
     case "workflow":

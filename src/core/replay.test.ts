@@ -103,6 +103,28 @@ test("a race withdraws what has lost, and waits for what is in flight", () => {
   expect(brief(wants(body, ...facts, late))).toEqual(["dispatch sent/once~undo/refund"]);
 });
 
+test("an asked compute is waited for while its branch lives, and its answer only once", () => {
+  const body = function* () {
+    const { winner } = yield* race({ asked: call(price, 2), timer: sleep("1s") });
+    yield* sleep("1s");
+    return winner;
+  };
+  const set: FactBody = { type: "timer.set", step: "timer/sleep", due: 1_000, purpose: "sleep" };
+  const [wish] = wants(body) as [Command & { type: "compute" }];
+  expect(wish).toMatchObject({ type: "compute", step: "asked/price", input: 2 });
+  const answer: FactBody = { type: "compute.completed", step: "asked/price", node: "price", digest: wish.digest, output: 4 };
+  const failure: FactBody = { type: "compute.failed", step: "asked/price", node: "price", digest: wish.digest, error };
+  const replay = fold(program(body), log(set), options);
+  expect([answer, failure].map((fact) => replay.expects(fact))).toEqual([true, true]);
+  expect(replay.expects({ ...answer, digest: "of another question" })).toBe(false);
+  expect(fold(program(body), log(set, answer), options).expects(answer), "it was answered").toBe(false);
+  const decided = fold(program(body), log(set, { type: "timer.fired", step: "timer/sleep" }), options);
+  expect(
+    [answer, failure].map((fact) => decided.expects(fact)),
+    "its branch was given up",
+  ).toEqual([false, false]);
+});
+
 test("wishes keep their order, and a cold fold has the same ones as a warm Replay at every fact", () => {
   const body = function* () {
     const { a, b } = yield* all({ a: call(price, 1), b: call(charge) });

@@ -22,6 +22,7 @@ import { type Closing, type Owed, Scope } from "./scope.ts";
 import { ChildStep } from "./steps/child.ts";
 import type { News } from "./steps/desk.ts";
 import { EffectStep } from "./steps/effect.ts";
+import { ComputeStep } from "./steps/inline.ts";
 import { StreamStep } from "./steps/stream.ts";
 import { TimerStep } from "./steps/waits.ts";
 import { UndoJob, undoFailure, undoOf } from "./undo.ts";
@@ -306,6 +307,11 @@ export class Replay implements Performing {
       case "action.item": {
         const news = this.#news.get(fact.step);
         return news instanceof StreamStep && news.takes(fact.attempt, fact.index);
+      }
+      case "compute.completed":
+      case "compute.failed": {
+        const news = this.#news.get(fact.step);
+        return news instanceof ComputeStep && news.awaits(fact.digest);
       }
       case "child.ended": {
         const news = this.#news.get(fact.step);

@@ -16,6 +16,8 @@ import type { Replay } from "../core/replay.ts";
 import type { Checked } from "../node/schema.ts";
 import { encodeFacts } from "../store/codec.ts";
 import type { Appended, Message, NewRun, TurnWrite } from "../store/store.ts";
+import { actionIdOf } from "./action.ts";
+import { Ask } from "./ask.ts";
 import type { Begun, Folded } from "./begin.ts";
 import { Call, type CallHost } from "./call.ts";
 import { runCompute, runReducer, tryInput } from "./inline.ts";
@@ -53,6 +55,8 @@ interface Outbox {
   readonly deliver: { readonly command: CommandOf<"deliver">; readonly decoded: Checked | undefined }[];
   readonly pull: Set<CommandOf<"pull">>;
   readonly abort: CommandOf<"abort">[];
+  /** Computes that are asked elsewhere. */
+  readonly ask: CommandOf<"compute">[];
   readonly children: (Begun & { readonly step: string })[];
   readonly messages: Message[];
   readonly states: { readonly reducer: string; readonly key: string; readonly state: string }[];
@@ -75,6 +79,7 @@ export class ActiveRun implements Writing {
   readonly #arrived: Arrival[] = [];
   #backlog: Command[] = [];
   readonly #calls = new Map<string, Call>();
+  readonly #asks = new Map<string, Ask>();
   readonly #decoded = new Map<string, Checked>();
   readonly #near = new Set<string>();
   readonly #turnstile: Turnstile;
@@ -110,17 +115,22 @@ export class ActiveRun implements Writing {
       get correlationId() {
         return replay.started?.correlationId ?? run.id;
       },
+      leaseId: runtime.leaseId,
       get epoch() {
         return active.#at.epoch;
       },
+      get started() {
+        return replay.started;
+      },
       log: runtime.world.log,
       clock: runtime.world.clock,
-      stage: runtime.world.stage,
+      client: runtime.client,
       services: runtime.services,
       abortGraceMs: runtime.settings.abortGraceMs,
       maxValueBytes: runtime.settings.maxValueBytes,
       now: () => runtime.store.now(),
       keyOf: (step) => replay.keyOf(step),
+      actionIdOf: (step, attempt) => actionIdOf(runtime.world.hash, replay.keyOf(step), attempt),
       report: (call, body) => {
         active.#turnstile.heard(call.step, body);
         const last = body.type !== "action.progressed" && body.type !== "action.item";
@@ -161,7 +171,7 @@ export class ActiveRun implements Writing {
 
   /** Waits for nothing that comes soon: no call, no timer due before it would be put down. */
   get restful(): boolean {
-    if (this.#calls.size > 0) return false;
+    if (this.#calls.size + this.#asks.size > 0) return false;
     const next = this.#nextDue();
     return next === undefined || next - this.#runtime.store.now() > this.#runtime.settings.parkAfterMs;
   }
@@ -204,6 +214,7 @@ export class ActiveRun implements Writing {
     for (const call of [...this.#calls.values()]) call.drop();
     this.#calls.clear();
     this.#turnstile.drop();
+    for (const ask of [...this.#asks.values()]) ask.drop();
   }
 
   // ── one turn ──
@@ -227,6 +238,7 @@ export class ActiveRun implements Writing {
       deliver: [],
       pull: new Set(),
       abort: [],
+      ask: [],
       children: [],
       messages: [],
       states: [],
@@ -281,6 +293,7 @@ export class ActiveRun implements Writing {
       case "value":
         return apply({ type: "value.recorded", step: wish.step, value: runtime.value(wish.of, now) });
       case "compute":
+        if (runtime.client.isRemote(wish.callee)) return void out.ask.push(wish);
         return apply(runCompute(runtime, wish));
       case "reduce": {
         const { fact, state } = runReducer(runtime, wish);
@@ -441,8 +454,8 @@ export class ActiveRun implements Writing {
   /** Waits only for what has its own way to wake it. */
   #mayPark(out: Outbox): boolean {
     return (
-      out.deliver.length === 0 &&
-      this.#calls.size === 0 &&
+      out.deliver.length + out.ask.length === 0 &&
+      this.#calls.size + this.#asks.size === 0 &&
       this.#arrived.length === 0 &&
       !this.#hasWishes &&
       (this.children.size === 0 || this.replay.held) &&
@@ -502,7 +515,26 @@ export class ActiveRun implements Writing {
           outcome: "unknown",
         });
     }
+    this.#ask(out.ask);
     for (const message of out.messages) runtime.posted(message.runId);
+  }
+
+  /** Asks for computes, and gives up those whose branch was given up. */
+  #ask(wishes: readonly CommandOf<"compute">[]): void {
+    const { replay } = this;
+    for (const ask of this.#asks.values()) if (!replay.isOpen(ask.key)) ask.cancel();
+    for (const wish of wishes) {
+      if (!replay.isOpen(wish.key)) continue;
+      const ask = new Ask(this.#host, wish, {
+        answer: (fact) => this.arrive(fact),
+        over: () => {
+          if (this.#asks.get(wish.step) === ask) this.#asks.delete(wish.step);
+          this.#runtime.callOver();
+        },
+      });
+      this.#asks.set(wish.step, ask);
+      this.#runtime.deliver(ask, undefined, { priority: replay.priority, delivery: 1 });
+    }
   }
 
   #childExists(step: string, runId: string): void {

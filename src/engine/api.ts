@@ -120,7 +120,7 @@ export interface OrchestratorOptions<N extends readonly AnyNode[]> {
   /** What can be started or named from outside. Nodes that these call in code come with them. */
   readonly nodes: N;
   readonly provide?: readonly Provided[];
-  /** Where nodes live that are not in this process: node name → URL, from configuration. Not built yet: `NOT_BUILT`. */
+  /** Where computes and effects live that are not in this process: node name → URL of a node host, from configuration. */
   readonly endpoints?: Readonly<Record<string, string>>;
   /** The settings of the ONEX templates; `preset("production")` and the like are a start. */
   readonly config?: OrchestratorConfig;

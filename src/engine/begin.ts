@@ -149,13 +149,13 @@ export function acquired(runtime: Runtime, epoch: number): FactBody {
 }
 
 /** Folds the first two facts and encodes them as turn 0, owned by this process. */
-function first(runtime: Runtime, started: Started, folded: Folded): FirstTurn {
-  const lease: FactOf<"lease.acquired"> = { type: "lease.acquired", leaseId: runtime.leaseId, epoch: 1, at: started.at };
+function first(runtime: Runtime, started: Started, folded: Folded, epoch = 1): FirstTurn {
+  const lease: FactOf<"lease.acquired"> = { type: "lease.acquired", leaseId: runtime.leaseId, epoch, at: started.at };
   folded.log.live = true;
   folded.replay.apply(started);
   folded.replay.apply(lease);
   const encoded = encodeFacts([started, lease]);
-  return { epoch: 1, next: 2, facts: encoded.text, ...(encoded.blobs ? { blobs: encoded.blobs } : {}) };
+  return { epoch, next: 2, facts: encoded.text, ...(encoded.blobs ? { blobs: encoded.blobs } : {}) };
 }
 
 /** The child run that a workflow wishes for, or why there is none. */
@@ -214,5 +214,6 @@ export function successor(runtime: Runtime, ended: ActiveRun, contract: Workflow
     ...(deadline === undefined ? {} : { deadline }),
   };
   const folded = fresh(runtime, ended.id, contract);
-  return { ...folded, run: { ...ended.row, at: now }, first: first(runtime, started, folded) };
+  // The last turn of the log before has the epoch after the owner's. To who stands behind an effect it is the same run, so epochs go on rising.
+  return { ...folded, run: { ...ended.row, at: now }, first: first(runtime, started, folded, ended.epoch + 2) };
 }

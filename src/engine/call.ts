@@ -15,24 +15,23 @@ import { type Json, toJson } from "../core/json.ts";
 import { placeOf } from "../core/place.ts";
 import { type EffectContext, type EffectContract, type Log, recordedOutput } from "../node/contract.ts";
 import { type Checked, checkMaybe } from "../node/schema.ts";
+import { type Action, actionOf, type Origin } from "./action.ts";
+import type { NodeClient } from "./client/client.ts";
+import { CallFailed } from "./client/failed.ts";
 import { Feed } from "./feed.ts";
 import type { Services } from "./services.ts";
 import { checkSize } from "./values.ts";
-import type { Clock, Stage } from "./world.ts";
+import type { Clock } from "./world.ts";
 
 /** What a call needs of its run and process. */
-export interface CallHost {
-  readonly runId: string;
-  readonly correlationId: string;
-  readonly epoch: number;
+export interface CallHost extends Origin {
   readonly log: Log;
   readonly clock: Clock;
-  readonly stage: Stage | undefined;
+  readonly client: NodeClient;
   readonly services: Services;
   readonly abortGraceMs: number;
   readonly maxValueBytes: number;
   now(): number;
-  keyOf(step: string): string;
   /** The answer, or a note on the way. */
   report(call: Call, fact: FactBody): void;
   /** It no longer counts as in flight. */
@@ -54,6 +53,7 @@ export class Call {
   /** Of a stream. */
   readonly #feed: Feed | undefined;
   #done = false;
+  #startedAt = 0;
 
   constructor(host: CallHost, command: CommandOf<"deliver">, deadline: number) {
     this.#host = host;
@@ -87,6 +87,7 @@ export class Call {
 
   /** Makes the call. `decoded` is the validated input, when the turn has it already. */
   start(decoded: Checked | undefined): void {
+    this.#startedAt = this.#host.clock.elapsed();
     if (!this.#feed) {
       this.#expire();
       this.#listen();
@@ -115,11 +116,10 @@ export class Call {
       return this.#threw(new Fatal("INPUT_INVALID", { message: `effect ${this.#contract.name}: input: ${checked.problem}` }));
     let answer: unknown;
     try {
-      const run = (this.#host.stage?.run(this.#contract) ?? this.#contract.run) as (input: unknown, context: EffectContext) => unknown;
       const context = this.#context(services);
-      answer = this.#feed
-        ? this.#feed.run((taken) => run(checked.value, Object.assign(context, { taken })), this.#signal())
-        : run(checked.value, context);
+      const call = (given: EffectContext): unknown =>
+        this.#host.client.call({ contract: this.#contract, input: checked.value, context: given, action: () => this.#action() });
+      answer = this.#feed ? this.#feed.run((taken) => call(Object.assign(context, { taken })), this.#signal()) : call(context);
     } catch (error) {
       return this.#threw(error);
     }
@@ -135,6 +135,10 @@ export class Call {
       );
   }
 
+  #action(): Action {
+    return actionOf(this.#host, this.#command, this.#host.now(), this.#deadline);
+  }
+
   #context(services: Record<string, unknown>): EffectContext {
     const call = this;
     const host = this.#host;
@@ -143,6 +147,7 @@ export class Call {
       runId: host.runId,
       correlationId: host.correlationId,
       epoch: host.epoch,
+      leaseId: host.leaseId,
       attempt: this.attempt,
       log: host.log,
       resume: this.#command.resume,
@@ -156,6 +161,9 @@ export class Call {
       },
       get idempotencyKey() {
         return host.keyOf(call.step);
+      },
+      get actionId() {
+        return host.actionIdOf(call.step, call.attempt);
       },
       progress: (note) => this.#progress(note),
     };
@@ -209,6 +217,7 @@ export class Call {
       const output = recordedOutput(this.#contract, value);
       checkSize(output, this.#host.maxValueBytes, `effect ${this.#contract.name}: output`);
       this.#end();
+      this.#host.client.ended(this.#contract, this.#host.clock.elapsed() - this.#startedAt, undefined);
       this.#host.report(this, { type: "action.completed", step: this.step, attempt: this.attempt, output });
     } catch (error) {
       this.#failed(failureOf(error, "OUTPUT_INVALID"), "unknown", { final: true });
@@ -218,6 +227,7 @@ export class Call {
   #threw(error: unknown): void {
     if (this.#done) return;
     if (error instanceof Fatal) return this.#failed(failureOf(error, error.code), "none", { final: true });
+    if (error instanceof CallFailed) return this.#toldFailed(error);
     if (this.#aborted) return this.#failed(this.#aborted, "unknown", {});
     const thrown = failureOf(error, "EFFECT_THREW");
     const place = thrown.code === "EFFECT_THREW" && error instanceof Error ? placeOf(error.stack ?? "") : "";
@@ -225,8 +235,25 @@ export class Call {
     this.#failed(failure, "unknown", error instanceof RetryLater ? { retryAfterMs: durationMs(error.after) } : {});
   }
 
+  /** The transport knows how it ended. */
+  #toldFailed({ code, message, details, outcome, final, retryAfterMs }: CallFailed): void {
+    // What an earlier delivery did is not known from this one.
+    const known = this.#command.delivery === 1 ? outcome : "unknown";
+    if (this.#aborted) return this.#failed(this.#aborted, known, {});
+    this.#failed({ code, message, ...(details === undefined ? {} : { details }) }, known, {
+      ...(final ? { final } : {}),
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    });
+  }
+
   #failed(error: Failure, outcome: "none" | "unknown", more: { readonly final?: boolean; readonly retryAfterMs?: number }): void {
     this.#end();
+    const refused = outcome === "none" && more.final;
+    this.#host.client.ended(
+      this.#contract,
+      this.#host.clock.elapsed() - this.#startedAt,
+      refused || error.code === "CANCELLED" ? undefined : error,
+    );
     this.#host.report(this, { type: "action.failed", step: this.step, attempt: this.attempt, error, outcome, ...more });
   }
 

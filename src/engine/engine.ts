@@ -11,7 +11,7 @@ import { type Failure, failureOf, OnexError } from "../core/failure.ts";
 import type { Json } from "../core/json.ts";
 import { undoWorkflow } from "../core/undo.ts";
 import type { AnyNode, WorkflowContract } from "../node/contract.ts";
-import { Registry } from "../node/registry.ts";
+import type { Registry } from "../node/registry.ts";
 import type { Checked } from "../node/schema.ts";
 import type { Provided } from "../node/service.ts";
 import { decodeFacts } from "../store/codec.ts";
@@ -20,6 +20,8 @@ import { ActiveRun } from "./active-run.ts";
 import { type Begun, child, fresh, successor } from "./begin.ts";
 import type { BreakerSettings } from "./breaker.ts";
 import type { Call } from "./call.ts";
+import { NodeClient } from "./client/client.ts";
+import { EndpointRegistry, isElsewhere, readEndpoints } from "./client/endpoints.ts";
 import { Definitions } from "./definitions.ts";
 import { Gate } from "./gate.ts";
 import { guarded, unguarded } from "./guard.ts";
@@ -53,6 +55,7 @@ export class Engine implements Runtime {
   readonly world: World;
   readonly store: OpenStore;
   readonly services: Services;
+  readonly client: NodeClient;
   readonly registry: Registry;
   readonly settings: Settings;
   readonly writer: Writer;
@@ -67,7 +70,7 @@ export class Engine implements Runtime {
   /** What metrics and health show. */
   readonly parts: Parts = {
     breakers: () => this.gate.breakers(),
-    nodes: () => [],
+    nodes: () => this.client.views(),
     admission: () => ({ active: this.activeCount, queued: 0, max: undefined }),
   };
   readonly guard: <T>(advance: () => T) => T;
@@ -81,7 +84,12 @@ export class Engine implements Runtime {
   readonly #intake: Intake;
   readonly #stops: (() => void)[] = [];
   readonly #laters = new Map<string, () => void>();
-  #calls: { readonly call: Call; readonly decoded: Checked | undefined; readonly priority: number; readonly order: number }[] = [];
+  #calls: {
+    readonly call: Pick<Call, "start">;
+    readonly decoded: Checked | undefined;
+    readonly priority: number;
+    readonly order: number;
+  }[] = [];
   #order = 0;
   #inFlight = 0;
   #onQuiet: (() => void)[] = [];
@@ -92,8 +100,10 @@ export class Engine implements Runtime {
   constructor(world: World, options: EngineOptions) {
     this.world = world;
     this.settings = options.settings;
-    this.registry = new Registry(options.nodes);
-    this.services = new Services(options.provide, (node) => world.stage?.isStubbed(node) ?? false);
+    const endpoints = readEndpoints(options.endpoints);
+    this.registry = new EndpointRegistry(options.nodes, endpoints);
+    this.client = new NodeClient(world, endpoints, options.settings, this.registry.contracts());
+    this.services = new Services(options.provide, (name) => isElsewhere(world, endpoints, name));
     this.metrics = new Metrics(() => world.clock.elapsed(), options.settings.performanceThresholdMs);
     this.guard = world.guarded ? guarded : unguarded;
     this.leaseId = world.entropy.uuid();
@@ -325,7 +335,7 @@ export class Engine implements Runtime {
 
   // ── calls ──
 
-  deliver(call: Call, decoded: Checked | undefined, command: CommandOf<"deliver">): void {
+  deliver(call: Pick<Call, "start">, decoded: Checked | undefined, command: Pick<CommandOf<"deliver">, "priority" | "delivery">): void {
     this.#calls.push({ call, decoded, priority: command.priority, order: this.#order++ });
     this.#inFlight++;
     if (command.delivery > 1) this.counts.redelivered++;
@@ -407,6 +417,7 @@ export class Engine implements Runtime {
     for (const { failed } of this.#starting.values()) failed(error);
     this.#starting.clear();
     this.watchers.stop(error);
+    this.client.close().catch(() => {});
     this.#quiet();
   }
 

@@ -9,7 +9,10 @@ import { type Checked, checkMaybe } from "../node/schema.ts";
 import type { Runtime } from "./runtime.ts";
 import { checkSize } from "./values.ts";
 
-export function runCompute(runtime: Runtime, wish: CommandOf<"compute">): FactBody {
+export function runCompute(
+  runtime: Pick<Runtime, "guard"> & { readonly settings: Pick<Runtime["settings"], "maxValueBytes"> },
+  wish: CommandOf<"compute">,
+): Extract<FactBody, { readonly type: "compute.completed" | "compute.failed" }> {
   const contract = wish.callee as ComputeContract;
   const base = { step: wish.step, node: contract.name, digest: wish.digest };
   try {

@@ -5,7 +5,6 @@ import { type Json, toJson } from "../core/json.ts";
 import type { RunView } from "../core/view.ts";
 import type { AnyNode, ReducerContract, WorkflowContract } from "../node/contract.ts";
 import type { Reducer } from "../node/reducer.ts";
-import { Registry } from "../node/registry.ts";
 import type { Provided } from "../node/service.ts";
 import type { Workflow } from "../node/workflow.ts";
 import { encodeFacts } from "../store/codec.ts";
@@ -24,6 +23,7 @@ import type {
 } from "./api.ts";
 import { acquired, fresh, newRun, questionDigest, type StartSpec, startedFact } from "./begin.ts";
 import { breakerSettings } from "./breaker.ts";
+import { EndpointRegistry, isElsewhere, readEndpoints, refuseRemote } from "./client/endpoints.ts";
 import { settingsOf } from "./config-settings.ts";
 import { Engine } from "./engine.ts";
 import { fork, retry } from "./fork.ts";
@@ -43,7 +43,7 @@ const mib = 1024 * 1024;
 /**
  * The process that drives runs. The store is opened and checked here, so a bad one throws at once.
  * Throws OnexError `NODE_DUPLICATE`, `SERVICE_MISSING`, `SERVICE_DUPLICATE`, `CONTRACT_INVALID`, `OPTION_INVALID`,
- * `CONFIG_INVALID`, `NOT_BUILT` for `endpoints`, and what opening the store throws.
+ * `CONFIG_INVALID`, `REMOTE_REFUSED`, and what opening the store throws.
  */
 export function createOrchestrator<const N extends readonly AnyNode[]>(options: OrchestratorOptions<N>): Orchestrator<N> {
   return orchestratorIn(systemWorld(options.log), options);
@@ -76,8 +76,6 @@ export function orchestratorIn<const N extends readonly AnyNode[]>(world: World,
 }
 
 function checkOptions(world: World, options: OrchestratorOptions<readonly AnyNode[]>, provide: readonly Provided[]): void {
-  if (options.endpoints !== undefined)
-    throw new OnexError("NOT_BUILT", "`endpoints` is declared in the API but not built yet; leave it out: every node runs in this process");
   const max = options.maxValueBytes;
   if (max !== undefined && !(Number.isInteger(max) && max >= 1024 && max <= 16 * mib))
     throw new OnexError("OPTION_INVALID", `maxValueBytes is ${max}: give whole bytes from 1024 to ${16 * mib} (16 MiB)`);
@@ -89,8 +87,10 @@ function checkOptions(world: World, options: OrchestratorOptions<readonly AnyNod
     if (ms !== undefined && !(ms >= 0 && ms <= 3_600_000))
       throw new OnexError("OPTION_INVALID", `${name} is ${ms}: give ms from 0 to 3600000`);
   }
-  const registry = new Registry(options.nodes);
-  const services = new Services(provide, (node) => world.stage?.isStubbed(node) ?? false);
+  const endpoints = readEndpoints(options.endpoints ?? {});
+  const registry = new EndpointRegistry(options.nodes, endpoints);
+  refuseRemote(endpoints, registry.contracts());
+  const services = new Services(provide, (name) => isElsewhere(world, endpoints, name));
   for (const contract of registry.contracts()) {
     const missing = services.missing(contract);
     if (missing !== undefined)

@@ -10,6 +10,7 @@ import type { Appended, OpenStore } from "../store/store.ts";
 import type { ActiveRun } from "./active-run.ts";
 import type { Begun } from "./begin.ts";
 import type { Call } from "./call.ts";
+import type { NodeClient } from "./client/client.ts";
 import type { Gate } from "./gate.ts";
 import type { Services } from "./services.ts";
 import type { States } from "./states.ts";
@@ -34,6 +35,7 @@ export interface Runtime {
   readonly world: World;
   readonly store: OpenStore;
   readonly services: Services;
+  readonly client: NodeClient;
   readonly registry: NodeSource;
   readonly settings: Settings;
   readonly writer: Writer;
@@ -67,7 +69,7 @@ export interface Runtime {
   /** Drives a run whose first turn is in the store. */
   adopt(begun: Begun, runNo: number): void;
   /** Starts the call after the batch, in the order of priority. */
-  deliver(call: Call, decoded: Checked | undefined, command: CommandOf<"deliver">): void;
+  deliver(call: Pick<Call, "start">, decoded: Checked | undefined, command: Pick<CommandOf<"deliver">, "priority" | "delivery">): void;
   /** Tells the run, if it is driven here then, that a timer of it is due. */
   wake(runNo: number, step: string, due: number): void;
   callOver(): void;

@@ -156,7 +156,14 @@ export function outcomeOf(answer: FactBody): Outcome | undefined {
   return answer.outcome === "none" ? "success" : "ignored";
 }
 
-const thisSide: ReadonlySet<string> = new Set(["CANCELLED", "INPUT_INVALID", "ORCHESTRATOR_CLOSED"]);
+const thisSide: ReadonlySet<string> = new Set([
+  "CANCELLED",
+  "INPUT_INVALID",
+  "ORCHESTRATOR_CLOSED",
+  "STALE_EPOCH",
+  "LEASE_VIOLATION",
+  "ACTION_EXPIRED",
+]);
 
 /** The decoded input, which only a key asks for. */
 function inputOf(node: Guarded, wish: Wish, decoded: Checked | undefined): { readonly value: unknown } | undefined {

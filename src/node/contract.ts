@@ -27,6 +27,10 @@ export interface EffectContext extends RunContext {
   readonly idempotencyKey: string;
   /** Rises each time a process takes the run: a fencing token for what stands behind the effect. */
   readonly epoch: number;
+  /** Of the process that drives the run: with `epoch` it names who may act for the run. */
+  readonly leaseId: string;
+  /** The same for every delivery of this attempt, another one for the next attempt. */
+  readonly actionId: string;
   readonly attempt: number;
   /** When this attempt times out, ms since 1970. */
   readonly deadline: number;
@@ -114,7 +118,8 @@ export interface Spec<I extends Schema, O, N extends string = string> {
   readonly output?: O;
 }
 
-const nodeName = /^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/;
+/** The form of a node's name. */
+export const nodeName = /^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/;
 const semver = /^\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?$/;
 
 /** Checks what every definer takes. Throws OnexError `NODE_INVALID`, `INVALID_DURATION`, `NOT_BUILT`. */

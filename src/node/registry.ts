@@ -38,6 +38,11 @@ export class Registry implements NodeSource {
     return [...this.#nodes.values()].flat().filter(({ contract }) => contract.kind === kind);
   }
 
+  /** Whether there is a node of that name, of any kind and version. */
+  holds(name: string): boolean {
+    return this.#nodes.has(name);
+  }
+
   names(kind: NodeKind): readonly string[] {
     return [...this.#nodes].filter(([, versions]) => versions.some(({ contract }) => contract.kind === kind)).map(([name]) => name);
   }

@@ -50,6 +50,9 @@ test("an effect knows its run, attempt, deadline, key and services", async () =>
   expect(keys[2]).toBe(keys[3]);
   expect(keys[0]).not.toBe(keys[2]);
   expect(keys[0]).toMatch(/^[0-9a-f]{32}$/);
+  // Every attempt is an action of its own, all under the lease of this process.
+  expect(new Set(seen.map(({ actionId }) => actionId)).size).toBe(4);
+  expect(new Set(seen.map(({ leaseId }) => leaseId)).size).toBe(1);
 });
 
 test("its signal is aborted with a reason: a timeout, a cancel, the end of the process", async () => {

@@ -40,7 +40,6 @@ test("limits of an effect that make no sense are refused when it is defined", ()
 });
 
 test("what is declared and not built yet is NOT_BUILT, by name", async () => {
-  refused(() => createOrchestrator({ store: memory(), nodes: [flow], endpoints: { node: "http://x" } }), "NOT_BUILT", "endpoints");
   refused(() => compute({ name: "a", input: anything, threads: true }, (x) => x), "NOT_BUILT", "threads");
   refused(() => compute({ name: "a", input: anything, timeout: "1s" }, (x) => x), "NOT_BUILT", "timeout");
   refused(() => workflow({ name: "a", input: anything, concurrency: { limit: 1 } }, function* () {}), "NOT_BUILT", "concurrency");

@@ -2,7 +2,7 @@
 /** `restart(input)` goes on under the same id with a fresh log (API rule 20). */
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { attempt, restart, type Steps, signal, sleep, workflow } from "../../src/index.ts";
+import { attempt, effect, restart, type Steps, signal, sleep, workflow } from "../../src/index.ts";
 import { testOrchestrator } from "../../src/testing/index.ts";
 import { anything, Ledger, quiet } from "./kit.ts";
 
@@ -149,4 +149,20 @@ test("of a child: the parent waits for the current one", async () => {
   const run = await t.start(parent, null);
   await t.advance("1m");
   expect(await run.result()).toBe("after 3");
+});
+
+test("epochs go on rising after a restart: behind an effect it is the same run", async () => {
+  const epochs: number[] = [];
+  const see = effect({ name: "see", input: anything, idempotent: true, readonly: true }, async (_, { epoch }) => {
+    epochs.push(epoch);
+  });
+  const flow = workflow({ name: "flow", input: anything }, function* (round: number): Steps<unknown> {
+    yield* see(null);
+    return round < 3 ? yield* restart(round + 1) : null;
+  });
+  const t = testOrchestrator({ nodes: [flow], log: quiet });
+  const run = await t.start(flow, 1);
+  await t.advance("1s");
+  await run.result();
+  expect(epochs).toEqual([1, 3, 5]);
 });

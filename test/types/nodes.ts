@@ -80,10 +80,12 @@ export const send = effect(
       return retract({ id: output?.id ?? idempotencyKey });
     },
   },
-  async ({ to }, { mailer, signal, epoch, attempt, resume, progress }) => {
+  async ({ to }, { mailer, signal, epoch, leaseId, actionId, attempt, resume, progress }) => {
     is<Mailer>()(mailer);
     is<AbortSignal>()(signal);
     is<number>()(epoch);
+    is<string>()(leaseId);
+    is<string>()(actionId);
     is<number>()(attempt);
     progress({ resume: resume ?? null });
     return { id: await mailer.send(to) };

@@ -43,17 +43,25 @@ abstract class InlineStep implements Pending, News {
 export class ComputeStep extends InlineStep {
   readonly key: string;
   readonly #callee: Callee;
+  readonly #timeoutMs: number | undefined;
   #digest = "";
 
-  constructor(desk: Desk, fiber: Fiber, step: string, callee: Callee, input: Json) {
+  constructor(desk: Desk, fiber: Fiber, step: string, callee: Callee, input: Json, timeoutMs: number | undefined) {
     super(desk, fiber, step);
     this.key = `c:${step}`;
     this.#callee = callee;
+    this.#timeoutMs = timeoutMs;
     this.#ask(desk.stepInput(step, input));
   }
   #ask(input: Json): void {
     this.#digest = digest(JSON.stringify(input));
-    this.desk.wish({ type: "compute", key: this.key, step: this.step, callee: this.#callee, input, digest: this.#digest });
+    const { key, step } = this;
+    this.desk.wish({ type: "compute", key, step, callee: this.#callee, input, digest: this.#digest, timeoutMs: this.#timeoutMs });
+  }
+
+  /** Whether this is an answer to its question, and the question is still open. */
+  awaits(digest: string): boolean {
+    return this.#digest === digest && this.desk.isOpen(this.key);
   }
 
   on(fact: Fact): void {

@@ -1,0 +1,141 @@
+/**
+ * A COMPUTE that lives elsewhere is asked: no intent is written, its answer is a fact of a later turn.
+ *
+ * K1 It may be asked any number of times, by this process and by its successor: it is pure, so it is never in doubt.
+ * K2 What the compute answers is final, a failure too. What goes wrong on the way is tried again by the usual policy.
+ * K3 It answers once, and not after `cancel` or `drop`.
+ */
+import type { CommandOf } from "../core/command.ts";
+import type { FactBody } from "../core/fact.ts";
+import { type Failure, Fatal, failureOf, OnexError } from "../core/failure.ts";
+import { jitter, nextDelayMs, usual } from "../core/retry.ts";
+import { type Contract, recordedOutput } from "../node/contract.ts";
+import { actionOf } from "./action.ts";
+import type { CallHost } from "./call.ts";
+import { CallFailed } from "./client/failed.ts";
+import { checkSize } from "./values.ts";
+
+export interface Asker {
+  answer(fact: FactBody): void;
+  /** It no longer counts as in flight. */
+  over(): void;
+}
+
+export class Ask {
+  readonly key: string;
+  readonly #host: CallHost;
+  readonly #wish: CommandOf<"compute">;
+  readonly #contract: Contract;
+  readonly #asker: Asker;
+  readonly #timeoutMs: number;
+  #delivery = 0;
+  #firstAt = 0;
+  #cut: AbortController | undefined;
+  #stop: (() => void) | undefined;
+  #done = false;
+
+  constructor(host: CallHost, wish: CommandOf<"compute">, asker: Asker) {
+    this.key = wish.key;
+    this.#host = host;
+    this.#wish = wish;
+    this.#contract = wish.callee as Contract;
+    this.#asker = asker;
+    this.#timeoutMs = wish.timeoutMs ?? 30_000;
+  }
+
+  start(): void {
+    this.#firstAt = this.#host.clock.elapsed();
+    this.#send();
+  }
+
+  #send(): void {
+    if (this.#done) return;
+    const { clock, client } = this.#host;
+    const cut = new AbortController();
+    const late = new CallFailed(
+      { code: "STEP_TIMEOUT", message: `${this.#contract.name} did not answer within ${this.#timeoutMs} ms` },
+      { outcome: "unknown" },
+    );
+    this.#cut = cut;
+    this.#delivery++;
+    this.#stop = clock.setTimer(this.#timeoutMs, () => cut.abort(late));
+    const from = clock.elapsed();
+    const now = this.#host.now();
+    const { step, callee, input } = this.#wish;
+    const work = {
+      step,
+      callee,
+      input,
+      attempt: 1,
+      delivery: this.#delivery,
+      timeoutMs: this.#timeoutMs,
+      priority: this.#host.started?.priority ?? 100,
+      resume: undefined,
+    };
+    client.ask(actionOf(this.#host, work, now, now + this.#timeoutMs), cut.signal).then(
+      (output) => this.#answered(output, clock.elapsed() - from),
+      (error) => this.#threw(error, clock.elapsed() - from),
+    );
+  }
+
+  #answered(value: unknown, tookMs: number): void {
+    if (this.#done) return;
+    this.#host.client.ended(this.#contract, tookMs, undefined);
+    try {
+      const output = recordedOutput(this.#contract, value);
+      checkSize(output, this.#host.maxValueBytes, `compute ${this.#contract.name}: output`);
+      this.#end({ type: "compute.completed", ...this.#base, output });
+    } catch (error) {
+      this.#failed(failureOf(error, "OUTPUT_INVALID"));
+    }
+  }
+
+  #threw(error: unknown, tookMs: number): void {
+    if (this.#done) return;
+    this.#stop?.();
+    const failure = failureOf(error, "NODE_UNREACHABLE");
+    this.#host.client.ended(this.#contract, tookMs, error instanceof Fatal ? undefined : failure);
+    if (!(error instanceof CallFailed) || error.final) return this.#failed(failure);
+    const { clock } = this.#host;
+    const delayMs = nextDelayMs(
+      usual,
+      {
+        attempt: this.#delivery,
+        code: failure.code,
+        elapsedMs: clock.elapsed() - this.#firstAt,
+        afterMs: error.retryAfterMs,
+      },
+      jitter(this.#host.started?.seed ?? 0, this.#wish.step, this.#delivery),
+    );
+    if (delayMs === undefined) return this.#failed(failure);
+    this.#stop = clock.setTimer(delayMs, () => this.#send());
+  }
+
+  #failed(error: Failure): void {
+    this.#end({ type: "compute.failed", ...this.#base, error });
+  }
+  get #base() {
+    return { step: this.#wish.step, node: this.#contract.name, digest: this.#wish.digest };
+  }
+
+  /** Its branch was given up: nobody waits for the answer. */
+  cancel(): void {
+    this.#give("CANCELLED", "the step was cancelled");
+  }
+  /** The run is let go: its next owner asks again. */
+  drop(): void {
+    this.#give("ORCHESTRATOR_CLOSED", "the orchestrator was closed");
+  }
+  #give(code: "CANCELLED" | "ORCHESTRATOR_CLOSED", message: string): void {
+    if (this.#done) return;
+    this.#end(undefined);
+    this.#cut?.abort(new OnexError(code, message));
+  }
+
+  #end(fact: FactBody | undefined): void {
+    this.#done = true;
+    this.#stop?.();
+    this.#asker.over();
+    if (fact) this.#asker.answer(fact);
+  }
+}

@@ -1,0 +1,97 @@
+/** Calls nodes where they live: in this process, or behind the URL that the configuration names. */
+import type { Failure } from "../../core/failure.ts";
+import type { Json } from "../../core/json.ts";
+import type { NodeKind } from "../../core/operation.ts";
+import type { Contract, EffectContext, EffectContract } from "../../node/contract.ts";
+import type { Action } from "../action.ts";
+import type { NodeView } from "../views.ts";
+import type { World } from "../world.ts";
+import { type Endpoints, mayBeRemote } from "./endpoints.ts";
+import { NodeHealth } from "./health.ts";
+import { Http } from "./http.ts";
+import { RemoteNode } from "./remote.ts";
+
+/** A call of an effect, in both shapes: as its function takes it, and as it travels. */
+export interface Errand {
+  readonly contract: EffectContract;
+  /** The decoded input. */
+  readonly input: unknown;
+  readonly context: EffectContext;
+  /** Made only for those who send it. */
+  action(): Action;
+}
+
+export class NodeClient {
+  readonly #world: World;
+  readonly #http: Http;
+  readonly #remotes = new Map<string, RemoteNode>();
+  readonly #kinds = new Map<string, NodeKind>();
+  /** Of effects in this process, once they were called. */
+  readonly #local = new Map<string, NodeHealth>();
+
+  constructor(
+    world: World,
+    endpoints: Endpoints,
+    settings: { readonly abortGraceMs: number; readonly maxValueBytes: number },
+    contracts: readonly Contract[] = [],
+  ) {
+    this.#world = world;
+    this.#http = new Http(() => world.clock.now());
+    const by = { http: this.#http, clock: world.clock, graceMs: settings.abortGraceMs, maxValueBytes: settings.maxValueBytes };
+    for (const [name, url] of endpoints) this.#remotes.set(name, new RemoteNode(url, by));
+    for (const { kind, name } of contracts) if (endpoints.has(name)) this.#kinds.set(name, kind);
+  }
+
+  /** Whether the node lives behind a URL; one that a test plays does not. */
+  isRemote({ kind, name }: Pick<Contract, "kind" | "name">): boolean {
+    return this.#remotes.size > 0 && mayBeRemote(kind) && this.#remotes.has(name) && !this.#world.stage?.isStubbed(name);
+  }
+
+  /** Where the node is called: its URL, or `local:NODE`. */
+  endpointOf(contract: Pick<Contract, "kind" | "name">): string {
+    return this.isRemote(contract) ? (this.#remotes.get(contract.name)?.url.href ?? "") : `local:${contract.name}`;
+  }
+
+  /** Answers what the effect answers, or a promise of it. Throws what the effect throws, and what `RemoteNode.call` throws. */
+  call(errand: Errand): unknown {
+    const { contract, input, context } = errand;
+    if (this.isRemote(contract)) return this.ask(errand.action(), context.signal, context.progress);
+    const run = (this.#world.stage?.run(contract) ?? contract.run) as (input: unknown, context: EffectContext) => unknown;
+    return run(input, context);
+  }
+
+  /** Sends an action to the node that it names. Throws what `RemoteNode.call` throws. */
+  async ask(action: Action, signal: AbortSignal, progress: (note: Json) => void = () => {}): Promise<Json> {
+    this.#kinds.set(action.node, action.kind);
+    return (this.#remotes.get(action.node) as RemoteNode).call(action, signal, progress);
+  }
+
+  /** A call ended; `failure` unless the node answered it, be it with a refusal. */
+  ended({ kind, name }: Pick<Contract, "kind" | "name">, latencyMs: number, failure: Failure | undefined): void {
+    let health = this.#remotes.get(name)?.health ?? this.#local.get(name);
+    if (!health) {
+      health = new NodeHealth();
+      this.#local.set(name, health);
+      this.#kinds.set(name, kind);
+    }
+    health.called(this.#world.clock.now(), latencyMs, failure);
+  }
+
+  /** The nodes behind URLs, and the effects of this process that were called. */
+  views(): readonly NodeView[] {
+    const kind = (name: string) => this.#kinds.get(name) ?? "effect";
+    return [
+      ...[...this.#remotes].map(([name, { health, url }]) => health.view(name, kind(name), url.href)),
+      ...[...this.#local].map(([name, health]) => health.view(name, kind(name), `local:${name}`)),
+    ];
+  }
+
+  /** Asks every host whether it is there, at most `withinMs` each; what it finds stands in `views`. */
+  async probe(withinMs: number): Promise<void> {
+    await Promise.all([...this.#remotes.values()].map((remote) => remote.probe(withinMs)));
+  }
+
+  close(): Promise<void> {
+    return this.#http.close();
+  }
+}

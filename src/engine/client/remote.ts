@@ -1,0 +1,183 @@
+/**
+ * A node behind a URL.
+ *
+ * T1 The action is sent once; whoever wants it sent again says so, with the next `delivery`.
+ * T2 Aborted, it tells the far side and waits `graceMs` for its answer; closed with its process, it tells nobody, so that
+ *    the next owner finds the work under way. Of a compute there is nothing to tell.
+ * T3 An answer is read strictly, and is never larger than the largest value.
+ */
+import { type Failure, failureOf, OnexError } from "../../core/failure.ts";
+import type { Json } from "../../core/json.ts";
+import type { Action } from "../action.ts";
+import { type Abort, type Answer, decodeAnswer, encodeAbort, encodeAction, parseJson } from "../wire.ts";
+import type { Clock } from "../world.ts";
+import { CallFailed, thrownOf } from "./failed.ts";
+import { NodeHealth } from "./health.ts";
+import type { Answered, Http } from "./http.ts";
+
+/** An answer is its value and the few words around it. */
+const envelopeBytes = 65_536;
+/** Longest wait for the answer to an abort. */
+const abortMs = 5_000;
+
+export interface Remoteness {
+  readonly http: Http;
+  readonly clock: Clock;
+  readonly graceMs: number;
+  readonly maxValueBytes: number;
+}
+
+export class RemoteNode {
+  readonly url: URL;
+  readonly health = new NodeHealth();
+  readonly #by: Remoteness;
+
+  constructor(url: URL, by: Remoteness) {
+    this.url = url;
+    this.#by = by;
+  }
+
+  /**
+   * Sends the action and waits for its output; `progress` gets the notes on the way.
+   * Throws Fatal for what the node refuses for good; CallFailed for any other failure of the node, and `NODE_UNREACHABLE`,
+   * `NODE_ANSWER_INVALID`, `NODE_BUSY`, `ANSWER_TOO_LARGE`; what `signal` was aborted with when no answer came in time.
+   */
+  async call(action: Action, signal: AbortSignal, progress: (note: Json) => void): Promise<Json> {
+    const { clock, graceMs } = this.#by;
+    const cut = new AbortController();
+    const stops: (() => void)[] = [];
+    const aborted = (): void => {
+      const why = failureOf(signal.reason, "CANCELLED");
+      if (why.code === "ORCHESTRATOR_CLOSED" || action.kind === "compute") return cut.abort(signal.reason);
+      this.#tell(action, why);
+      stops.push(clock.setTimer(graceMs, () => cut.abort(signal.reason)));
+    };
+    if (signal.aborted) throw signal.reason;
+    signal.addEventListener("abort", aborted);
+    stops.push(() => signal.removeEventListener("abort", aborted));
+    try {
+      const answer = await this.#exchange(action, cut.signal, progress);
+      if (answer.status === "completed") return answer.output;
+      throw thrownOf(answer);
+    } catch (error) {
+      // Nobody reads its answer any more: it should not go on for nothing, nor begin late.
+      if (
+        !signal.aborted &&
+        action.kind === "effect" &&
+        error instanceof CallFailed &&
+        lostOnTheWay.has(error.code) &&
+        error.outcome === "unknown"
+      )
+        this.#tell(action, failureOf(error, error.code));
+      throw error;
+    } finally {
+      for (const stop of stops) stop();
+    }
+  }
+
+  async #exchange(
+    action: Action,
+    signal: AbortSignal,
+    progress: (note: Json) => void,
+  ): Promise<Answer & { readonly status: "completed" | "failed" }> {
+    const { http, graceMs, maxValueBytes } = this.#by;
+    const answered = await http.ask({
+      method: "POST",
+      url: this.url,
+      body: encodeAction(action),
+      signal,
+      withinMs: action.timeoutMs + graceMs + 1_000,
+      maxBytes: maxValueBytes + envelopeBytes,
+    });
+    let wrong: unknown;
+    if (answered.lines)
+      try {
+        for (const lines = answered.lines[Symbol.asyncIterator](); ; ) {
+          const { done, value: line } = await lines.next();
+          if (done) break;
+          if (line.trim() === "") continue;
+          const answer = decodeAnswer(parseJson(line, `the answer of ${this.url.href}`, "NODE_ANSWER_INVALID"));
+          if (answer.status === "progressed") progress(answer.note);
+          else if (answer.status === "failed" || (answer.status === "completed" && answered.status === 200)) {
+            // Its end is read too, so that the connection is kept; who goes on talking loses it.
+            lines
+              .next()
+              .then(({ done }) => (done ? undefined : lines.return?.()))
+              .catch(() => {});
+            return answer;
+          } else break;
+        }
+      } catch (error) {
+        if (!(error instanceof OnexError) || error.code !== "NODE_ANSWER_INVALID") throw error;
+        wrong = error;
+      }
+    throw this.#noAnswer(answered, wrong);
+  }
+
+  /** What it means that the far side said something else than an answer. */
+  #noAnswer({ status, type, retryAfterMs }: Answered, wrong: unknown): CallFailed {
+    const said = `${this.url.href} answered ${status}`;
+    if (status === 503 || status === 429)
+      return new CallFailed({ code: "NODE_BUSY", message: `${said}: it takes no work now` }, { outcome: "unknown", retryAfterMs });
+    if (status >= 500) return new CallFailed({ code: "NODE_UNREACHABLE", message: said }, { outcome: "unknown" });
+    const why =
+      status >= 300 && status < 400
+        ? "redirects are not followed; configure the URL itself"
+        : wrong instanceof Error
+          ? wrong.message
+          : status === 200
+            ? `it ended without an answer (${type})`
+            : `that is no node host (${type})`;
+    return new CallFailed({ code: "NODE_ANSWER_INVALID", message: `${said}: ${why}` }, { outcome: "unknown" });
+  }
+
+  /** Tells the far side that nobody waits any more; whether it hears is its own affair. */
+  #tell(action: Action, why: Failure): void {
+    const { actionId, runId, leaseId, epoch, notAfter } = action;
+    const abort: Abort = { actionId, runId, leaseId, epoch, notAfter, reason: { code: why.code, message: why.message } };
+    this.#brief("POST", this.url, encodeAbort(abort), abortMs).catch(() => {});
+  }
+
+  /** Asks whether the host is there, and notes what it found. */
+  async probe(withinMs: number): Promise<void> {
+    const { clock } = this.#by;
+    const url = new URL(this.url);
+    url.pathname = `${url.pathname.replace(/\/$/, "")}/health`;
+    const from = clock.elapsed();
+    let failure: Failure | undefined;
+    try {
+      const { status } = await this.#brief("GET", url, undefined, withinMs);
+      if (status !== 200) failure = { code: "NODE_UNREACHABLE", message: `${url.href} answered ${status}` };
+    } catch (error) {
+      failure = failureOf(error, "NODE_UNREACHABLE");
+    }
+    this.health.probed(clock.now(), clock.elapsed() - from, failure);
+  }
+
+  /** An exchange of a few words. */
+  async #brief(method: "GET" | "POST", url: URL, body: string | undefined, withinMs: number): Promise<Answered> {
+    const { http, clock } = this.#by;
+    const cut = new AbortController();
+    const late = new CallFailed(
+      { code: "NODE_UNREACHABLE", message: `${url.href} did not answer within ${withinMs} ms` },
+      { outcome: "unknown" },
+    );
+    const stop = clock.setTimer(withinMs, () => cut.abort(late));
+    try {
+      const answered = await http.ask({
+        method,
+        url,
+        ...(body === undefined ? {} : { body }),
+        signal: cut.signal,
+        withinMs: withinMs + 1_000,
+        maxBytes: envelopeBytes,
+      });
+      if (answered.lines) for await (const _line of answered.lines);
+      return answered;
+    } finally {
+      stop();
+    }
+  }
+}
+
+const lostOnTheWay: ReadonlySet<string> = new Set(["NODE_UNREACHABLE", "NODE_ANSWER_INVALID", "ANSWER_TOO_LARGE"]);

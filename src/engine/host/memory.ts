@@ -1,0 +1,130 @@
+/**
+ * What a node host remembers of the work it was given, and for how long.
+ *
+ * M1 Of each run the highest epoch that was seen, and the lease that held it: older owners are refused.
+ * M2 Of each action its answer, once it has one; until then who waits for it.
+ * M3 Nothing is forgotten before its action's `notAfter` and five minutes: until then a delivery may still come.
+ *    When the bound is reached new work is refused instead.
+ */
+import type { Failure } from "../../core/failure.ts";
+import { Heap } from "../../core/heap.ts";
+
+/** How much longer than an action may live its traces are kept, ms. */
+const keptMs = 5 * 60_000;
+/** About what a record costs beside its texts. */
+const recordBytes = 512;
+
+export interface Fence {
+  readonly epoch: number;
+  readonly leaseId: string;
+}
+/** Something that is remembered until a time. */
+interface Kept {
+  readonly until: number;
+  readonly forget: () => void;
+}
+
+export class Memory<Work> {
+  readonly #maxBytes: number;
+  readonly #fences = new Map<string, Fence & { readonly until: number }>();
+  readonly #works = new Map<string, { readonly work: Work; bytes: number; until: number; ended: boolean }>();
+  /** Keys that were undone and actions that were given up: late ones are refused. */
+  readonly #tombs = new Map<string, { readonly why: Failure; readonly until: number }>();
+  readonly #kept = new Heap<Kept>((a, b) => a.until < b.until);
+  #bytes = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  get size(): number {
+    return this.#works.size;
+  }
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Forgets what may be forgotten by `now`, ms since 1970. */
+  sweep(now: number): void {
+    for (let first = this.#kept.first; first && first.until <= now; first = this.#kept.first) {
+      this.#kept.pop();
+      first.forget();
+    }
+  }
+  /** Undefined while there is room; else in how many ms some may be made. */
+  full(now: number): number | undefined {
+    if (this.#bytes < this.#maxBytes) return undefined;
+    return Math.max(1_000, (this.#kept.first?.until ?? now) - now);
+  }
+
+  fence(runId: string): Fence | undefined {
+    return this.#fences.get(runId);
+  }
+  /** Remembers an owner of the run that is at least as young as the one before. */
+  raise(runId: string, { epoch, leaseId }: Fence, notAfter: number): void {
+    const before = this.#fences.get(runId);
+    const until = Math.max(before?.until ?? 0, notAfter + keptMs);
+    this.#fences.set(runId, { epoch, leaseId, until });
+    if (before && before.until >= until) return;
+    if (!before) this.#bytes += recordBytes;
+    this.#keep(until, () => {
+      if (this.#fences.get(runId)?.until !== until) return;
+      this.#fences.delete(runId);
+      this.#bytes -= recordBytes;
+    });
+  }
+
+  work(actionId: string): Work | undefined {
+    return this.#works.get(actionId)?.work;
+  }
+  begin(actionId: string, work: Work, bytes: number, notAfter: number): void {
+    this.#works.set(actionId, { work, bytes: bytes + recordBytes, until: notAfter + keptMs, ended: false });
+    this.#bytes += bytes + recordBytes;
+  }
+  /** It was delivered again, with more time. */
+  extend(actionId: string, notAfter: number): void {
+    const kept = this.#works.get(actionId);
+    if (!kept || kept.until >= notAfter + keptMs) return;
+    kept.until = notAfter + keptMs;
+    if (kept.ended) this.#keepWork(actionId, kept.until);
+  }
+  /** It is answered: from now on it costs what its answer costs. */
+  end(actionId: string, bytes: number): void {
+    const kept = this.#works.get(actionId);
+    if (!kept) return;
+    this.#bytes += bytes + recordBytes - kept.bytes;
+    kept.bytes = bytes + recordBytes;
+    kept.ended = true;
+    this.#keepWork(actionId, kept.until);
+  }
+  #keepWork(actionId: string, until: number): void {
+    this.#keep(until, () => this.#forgetWork(actionId, until));
+  }
+  #forgetWork(actionId: string, until: number): void {
+    const kept = this.#works.get(actionId);
+    if (!kept || kept.until > until) return;
+    this.#works.delete(actionId);
+    this.#bytes -= kept.bytes;
+  }
+
+  /** Why work under this key or action must not begin. */
+  tomb(key: string): Failure | undefined {
+    return this.#tombs.get(key)?.why;
+  }
+  bury(key: string, why: Failure, notAfter: number): void {
+    const until = notAfter + keptMs;
+    const before = this.#tombs.get(key);
+    if (before && before.until >= until) return;
+    if (!before) this.#bytes += recordBytes;
+    this.#tombs.set(key, { why, until });
+    this.#keep(until, () => {
+      if (this.#tombs.get(key)?.until !== until) return;
+      this.#tombs.delete(key);
+      this.#bytes -= recordBytes;
+    });
+  }
+
+  #keep(until: number, forget: () => void): void {
+    this.#kept.push({ until, forget });
+  }
+}

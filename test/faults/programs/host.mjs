@@ -1,0 +1,50 @@
+/**
+ * A node host behind a server: the effect `work`, whose outputs nobody can guess, and the compute `half`. With `held` every
+ * call waits until somebody asks for /open.
+ */
+import { randomInt } from "node:crypto";
+import { createServer } from "node:http";
+import { Readable } from "node:stream";
+import { createNodeHost } from "../../../dist/index.js";
+import { given, ledger, log, pause, say } from "./kit.mjs";
+import { half, workOf } from "./remote-nodes.mjs";
+
+const { effects, port, held } = given;
+const write = ledger(effects);
+let open = () => {};
+const opened = new Promise((resolve) => {
+  open = () => resolve(undefined);
+});
+let calls = 0;
+
+const work = workOf(async (input, { runId, idempotencyKey, actionId, leaseId, epoch, attempt }) => {
+  const nonce = randomInt(2 ** 40);
+  write({ run: runId, step: input.step, key: idempotencyKey, actionId, leaseId, epoch, attempt, input, nonce });
+  say({ called: ++calls });
+  if (held) await opened;
+  else await pause(randomInt(2, 7));
+  return { nonce };
+});
+const host = createNodeHost({ nodes: [work, half], log });
+
+const server = createServer(async (incoming, outgoing) => {
+  if (incoming.url === "/open") {
+    open();
+    outgoing.end();
+    return;
+  }
+  const { method, headers, url } = incoming;
+  const request = new Request(`http://host${url}`, {
+    method,
+    headers: /** @type {Record<string, string>} */ (headers),
+    ...(method === "GET" ? {} : { body: Readable.toWeb(incoming), duplex: "half" }),
+  });
+  const response = await host.fetch(request);
+  outgoing.writeHead(response.status, Object.fromEntries(response.headers));
+  if (response.body)
+    Readable.fromWeb(response.body)
+      .on("error", () => {})
+      .pipe(outgoing);
+  else outgoing.end();
+});
+server.listen(port ?? 0, "127.0.0.1", () => say({ port: /** @type {import("node:net").AddressInfo} */ (server.address()).port }));
