@@ -19,6 +19,7 @@ import type { Begun, Folded } from "./begin.ts";
 import { Call, type CallHost } from "./call.ts";
 import { runCompute, runReducer, tryInput } from "./inline.ts";
 import type { Runtime } from "./runtime.ts";
+import { cleanTexts, hasTexts } from "./secrets.ts";
 import { roughLength } from "./values.ts";
 import type { Prepared, Writing } from "./writer.ts";
 
@@ -98,6 +99,7 @@ export class ActiveRun implements Writing {
     this.#mailRead = at.mailGot;
     this.#mailSaved = at.mailGot;
     this.children = more.children ?? new Map();
+    if (at.runNo !== undefined) runtime.secrets.join(run.id, at.runNo);
     const active = this;
     this.#host = {
       runId: run.id,
@@ -107,7 +109,7 @@ export class ActiveRun implements Writing {
       get epoch() {
         return active.#at.epoch;
       },
-      log: runtime.world.log,
+      log: runtime.secrets.logOf(runtime.world.log, run.id),
       clock: runtime.world.clock,
       stage: runtime.world.stage,
       services: runtime.services,
@@ -212,9 +214,9 @@ export class ActiveRun implements Writing {
     const out: Outbox = { deliver: [], abort: [], children: [], messages: [], states: [], successor: undefined, armed: false };
     let length = 0;
     const full = () => facts.length >= maxTurnFacts || length >= maxTurnLength;
-    const apply = (body: FactBody): void => {
+    const apply = (body: FactBody, input?: Json): void => {
       length += factLength(body);
-      const fact = Object.assign(body, { at: now });
+      const fact = Object.assign(this.#clean(body, facts, input), { at: now });
       this.replay.apply(fact);
       facts.push(fact);
     };
@@ -248,7 +250,12 @@ export class ActiveRun implements Writing {
     return this.#write(facts, out, now, mailGot);
   }
 
-  #perform(wish: Command, apply: (body: FactBody) => void, out: Outbox, now: number, facts: readonly Fact[]): void {
+  /** A fact whose texts tell no secret of the run, of this turn, or of the input that it answers to. */
+  #clean<F extends FactBody>(fact: F, turn: readonly Fact[], input?: Json): F {
+    return hasTexts(fact) ? cleanTexts(fact, this.#runtime.secrets.of(this.id, turn as unknown as Json, input)) : fact;
+  }
+
+  #perform(wish: Command, apply: (body: FactBody, input?: Json) => void, out: Outbox, now: number, facts: readonly Fact[]): void {
     const runtime = this.#runtime;
     switch (wish.type) {
       case "record":
@@ -256,11 +263,11 @@ export class ActiveRun implements Writing {
       case "value":
         return apply({ type: "value.recorded", step: wish.step, value: runtime.value(wish.of, now) });
       case "compute":
-        return apply(runCompute(runtime, wish));
+        return apply(runCompute(runtime, wish), wish.input);
       case "reduce": {
         const { fact, state } = runReducer(runtime, wish);
         if (state) out.states.push(state);
-        return apply(fact);
+        return apply(fact, wish.input);
       }
       case "read":
         return apply({
@@ -297,7 +304,7 @@ export class ActiveRun implements Writing {
     }
   }
 
-  #dispatch(wish: CommandOf<"dispatch">, apply: (body: FactBody) => void, now: number): void {
+  #dispatch(wish: CommandOf<"dispatch">, apply: (body: FactBody, input?: Json) => void, now: number): void {
     const refused = tryInput(this.#runtime, wish);
     if (refused?.missing !== undefined)
       return apply({
@@ -307,7 +314,10 @@ export class ActiveRun implements Writing {
         message: `${wish.callee.name} uses the service "${refused.missing}", which this process does not provide: add it to \`provide\`, start again and resume the run`,
       });
     if (refused?.error)
-      return apply({ type: "step.failed", step: wish.step, node: wish.callee.name, attempts: wish.attempt - 1, error: refused.error });
+      return apply(
+        { type: "step.failed", step: wish.step, node: wish.callee.name, attempts: wish.attempt - 1, error: refused.error },
+        wish.input,
+      );
     if (refused?.decoded) this.#decoded.set(wish.step, refused.decoded);
     apply({
       type: "action.dispatched",
@@ -319,17 +329,19 @@ export class ActiveRun implements Writing {
     });
   }
 
-  #startChild(wish: CommandOf<"start-child">, apply: (body: FactBody) => void, out: Outbox, now: number): void {
+  #startChild(wish: CommandOf<"start-child">, apply: (body: FactBody, input?: Json) => void, out: Outbox, now: number): void {
     const child = this.#runtime.newChild(this, wish, now);
-    if ("error" in child) return apply({ type: "step.failed", step: wish.step, node: wish.callee.name, attempts: 0, error: child.error });
+    if ("error" in child)
+      return apply({ type: "step.failed", step: wish.step, node: wish.callee.name, attempts: 0, error: child.error }, wish.input);
     out.children.push({ ...child, step: wish.step });
     this.children.set(wish.step, wish.runId);
     apply({ type: "child.started", step: wish.step, runId: wish.runId, node: wish.callee.name, input: wish.input });
   }
 
   #finish(fact: FinalBody, apply: (body: FactBody) => void, out: Outbox, now: number, facts: readonly Fact[]): void {
-    const final =
+    const placed =
       fact.type === "run.failed" && fact.error.code === "OPERATION_NOT_PERFORMED" ? this.#runtime.placed(this, fact, facts) : fact;
+    const final = this.#clean(placed, facts);
     const started = this.replay.started;
     if (final.type === "run.restarted") out.successor = this.#runtime.successor(this, final.input, now);
     else if (started?.parent)
@@ -378,6 +390,7 @@ export class ActiveRun implements Writing {
       accepted: (answer) => {
         this.#onItsWay = false;
         if (!answer.accepted) return this.#runtime.refused(this, answer);
+        if (at.runNo === undefined) this.#runtime.secrets.join(this.id, answer.runNo);
         this.#at = { runNo: answer.runNo, turn: at.turn + 1, after: epoch, epoch, pos: next, mailGot };
         this.#taking = false;
         this.#status = status;

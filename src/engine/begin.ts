@@ -47,7 +47,7 @@ export class RunLog {
 }
 
 export function fresh(runtime: Runtime, runId: string, contract: WorkflowContract, undoes?: string, tracing = false): Folded {
-  const log = new RunLog(runtime.world.log);
+  const log = new RunLog(runtime.secrets.logOf(runtime.world.log, runId));
   const keyOf = (step: string) => runtime.world.hash(`${runId}\0${step}`).slice(0, 32);
   const program = contract.name === undoWorkflow.name ? undoing(runtime, undoes) : programOf(runtime, runId, contract, log);
   const met = (callee: Callee) => runtime.learn(callee as WorkflowContract);
@@ -117,7 +117,7 @@ export function startedFact(runtime: Runtime, spec: StartSpec, now: number): Sta
 
 /** Equal for equal questions: the same id may be asked again with the same one. */
 export function questionDigest(runtime: Runtime, contract: Contract, input: Json): string {
-  return runtime.world.hash(`${contract.name}\0${canonical(input)}`).slice(0, 32);
+  return runtime.world.hash(`${contract.name}\0${runtime.secrets.question(canonical(input))}`).slice(0, 32);
 }
 
 export function newRun(runtime: Runtime, spec: StartSpec, started: Started): NewRun {

@@ -9,6 +9,7 @@ import type { CommandOf } from "../core/command.ts";
 import type { Fact, FinalBody, Started } from "../core/fact.ts";
 import { type Failure, failureOf, OnexError } from "../core/failure.ts";
 import type { Json } from "../core/json.ts";
+import { Sanitizer } from "../core/sanitizer.ts";
 import { undoWorkflow } from "../core/undo.ts";
 import type { AnyNode, WorkflowContract } from "../node/contract.ts";
 import { Registry } from "../node/registry.ts";
@@ -24,6 +25,7 @@ import { guarded, unguarded } from "./guard.ts";
 import { Intake } from "./intake.ts";
 import { ParkedFolds } from "./parked.ts";
 import type { Runtime, Settings } from "./runtime.ts";
+import { Secrets, sanitizedLog } from "./secrets.ts";
 import { Services } from "./services.ts";
 import { States } from "./states.ts";
 import { Timers } from "./timers.ts";
@@ -40,12 +42,17 @@ export interface EngineOptions {
   readonly store: Store;
   readonly nodes: readonly AnyNode[];
   readonly provide: readonly Provided[];
+  /** Values registered as secret. */
+  readonly secrets: readonly string[];
+  readonly secretKey: string | undefined;
   readonly settings: Settings;
 }
 
 export class Engine implements Runtime {
   readonly world: World;
+  /** With secrets as they were: to fold, and to send again. */
   readonly store: OpenStore;
+  readonly secrets: Secrets;
   readonly services: Services;
   readonly registry: Registry;
   readonly settings: Settings;
@@ -81,7 +88,9 @@ export class Engine implements Runtime {
   #stopped: { resolve: () => void; reject: (error: unknown) => void } | undefined;
   readonly stopped: Promise<void>;
 
-  constructor(world: World, options: EngineOptions) {
+  constructor(given: World, options: EngineOptions) {
+    const sanitizer = new Sanitizer(options.secrets);
+    const world = { ...given, log: sanitizedLog(given.log, () => sanitizer) };
     this.world = world;
     this.settings = options.settings;
     this.registry = new Registry(options.nodes);
@@ -93,11 +102,13 @@ export class Engine implements Runtime {
     });
     this.stopped.catch(() => {});
     this.definitions = new Definitions(this.registry);
-    this.store = options.store.open({
+    const stored = options.store.open({
       now: () => world.clock.now(),
       setTimer: (ms, callback) => world.clock.setTimer(ms, callback),
       warn: (code, message) => world.log.warn(message, { code }),
     });
+    this.secrets = new Secrets(stored, sanitizer, options);
+    this.store = this.secrets.store;
     this.timers = new Timers(world.clock, () => this.store.now());
     this.states = new States(this.store);
     this.writer = new Writer(

@@ -2,6 +2,7 @@
 import { durationMs } from "../core/duration.ts";
 import { OnexError } from "../core/failure.ts";
 import type { Json } from "../core/json.ts";
+import { minSecretLength } from "../core/sanitizer.ts";
 import type { AnyNode, ReducerContract, WorkflowContract } from "../node/contract.ts";
 import type { Reducer } from "../node/reducer.ts";
 import { Registry } from "../node/registry.ts";
@@ -41,6 +42,8 @@ export function orchestratorIn<const N extends readonly AnyNode[]>(world: World,
       store: options.store,
       nodes: options.nodes,
       provide: options.provide ?? [],
+      secrets: secretsOf(options),
+      secretKey: options.secretKey ?? world.secretKey,
       settings: {
         parkAfterMs: options.parkAfterMs ?? 1_000,
         abortGraceMs: options.abortGraceMs ?? 5_000,
@@ -61,6 +64,9 @@ function checkOptions(world: World, options: OrchestratorOptions<readonly AnyNod
     if (ms !== undefined && !(ms >= 0 && ms <= 3_600_000))
       throw new OnexError("OPTION_INVALID", `${name} is ${ms}: give ms from 0 to 3600000`);
   }
+  secretsOf(options);
+  if (options.secretKey !== undefined && options.secretKey.length < 16)
+    throw new OnexError("OPTION_INVALID", "secretKey has less than 16 characters: give 32 bytes in base64, or a longer passphrase");
   const registry = new Registry(options.nodes);
   const services = new Services(options.provide ?? [], (node) => world.stage?.isStubbed(node) ?? false);
   for (const contract of registry.contracts()) {
@@ -72,6 +78,18 @@ function checkOptions(world: World, options: OrchestratorOptions<readonly AnyNod
       );
     (contract as Partial<WorkflowContract>).plan?.bind(registry);
   }
+}
+
+/** Throws OnexError `OPTION_INVALID` for a value so short that it would turn up everywhere. */
+function secretsOf({ secrets }: Pick<OrchestratorOptions<readonly AnyNode[]>, "secrets">): readonly string[] {
+  const named = Object.entries(secrets ?? {});
+  for (const [name, value] of named)
+    if (typeof value !== "string" || value.length < minSecretLength)
+      throw new OnexError(
+        "OPTION_INVALID",
+        `secrets: ${name} is no text of at least ${minSecretLength} characters: it could not be told from others`,
+      );
+  return named.map(([, value]) => value);
 }
 
 export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestrator<N> {
@@ -97,6 +115,19 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
   }
 
   async #start<O>(contract: WorkflowContract, given: unknown, options: StartOptions, deadline: number | undefined): Promise<RunHandle<O>> {
+    try {
+      return await this.#startNow<O>(contract, given, options, deadline);
+    } catch (error) {
+      throw this.engine.secrets.thrown(error, given);
+    }
+  }
+
+  async #startNow<O>(
+    contract: WorkflowContract,
+    given: unknown,
+    options: StartOptions,
+    deadline: number | undefined,
+  ): Promise<RunHandle<O>> {
     const { engine } = this;
     checkStart(options);
     // Its owner drives it: one that is not in `nodes` could not be found again when it is put down. (Throws `WORKFLOW_UNKNOWN`.)

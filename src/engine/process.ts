@@ -46,7 +46,7 @@ export function startOptions(input: ProcessInput, now: number): StartOptions {
 
 /** Waits for the run and says how it went, in every field of the template (features 88 to 99). */
 export async function processed(handle: RunHandle<Json>, input: ProcessInput, durations: Durations): Promise<ProcessOutput> {
-  await handle.final();
+  const final = await handle.final();
   const run = await handle.status();
   const success = run.status === "completed";
   const processingTimeMs = (run.endedAt ?? run.startedAt) - run.startedAt;
@@ -58,7 +58,7 @@ export async function processed(handle: RunHandle<Json>, input: ProcessInput, du
     timestamp: run.endedAt ?? run.startedAt,
     success,
     finalState: run.status,
-    workflowResult: { steps: run.steps, finalOutput: success ? (run.output ?? null) : null },
+    workflowResult: { steps: run.steps, finalOutput: final.type === "run.completed" ? final.output : null },
     errorMessage: success ? null : (run.error?.message ?? `the run was ${run.status}`),
     errorCode: success ? null : (run.error?.code ?? (run.status === "cancelled" ? "RUN_CANCELLED" : null)),
     processingTimeMs,

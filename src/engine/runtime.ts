@@ -9,6 +9,7 @@ import type { Appended, OpenStore } from "../store/store.ts";
 import type { ActiveRun } from "./active-run.ts";
 import type { Begun } from "./begin.ts";
 import type { Call } from "./call.ts";
+import type { Secrets } from "./secrets.ts";
 import type { Services } from "./services.ts";
 import type { States } from "./states.ts";
 import type { Timers } from "./timers.ts";
@@ -25,6 +26,7 @@ export interface Runtime {
   readonly world: World;
   readonly store: OpenStore;
   readonly services: Services;
+  readonly secrets: Secrets;
   readonly registry: NodeSource;
   readonly settings: Settings;
   readonly writer: Writer;

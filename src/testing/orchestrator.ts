@@ -16,6 +16,8 @@ export interface TestOptions<N extends readonly AnyNode[]> {
   readonly nodes: N;
   readonly stubs?: readonly Stand[];
   readonly provide?: readonly Provided[];
+  /** Values that are secret wherever they turn up, as for `createOrchestrator`. */
+  readonly secrets?: readonly string[] | Readonly<Record<string, string>>;
   /** Of all randomness; default 1. */
   readonly seed?: number;
   /** Default: warnings and errors to stderr. */
@@ -70,8 +72,8 @@ class Tested<N extends readonly AnyNode[]> {
   }
 
   #open(): OrchestratorFace<N> {
-    const { nodes, provide } = this.#options;
-    return orchestratorIn(this.#world, { store: this.#store, nodes, ...(provide ? { provide } : {}) });
+    const { nodes, provide, secrets } = this.#options;
+    return orchestratorIn(this.#world, { store: this.#store, nodes, ...(provide ? { provide } : {}), ...(secrets ? { secrets } : {}) });
   }
 
   // ── the test's own verbs ──
