@@ -30,7 +30,7 @@ const suffixed =
 const places = words("page next previous prev continuation sync cursor idempotency cancel cancellation");
 /** After the secret these say nothing new: it is still the secret. */
 const neutral = words(
-  "value values raw plain text string header hash base64 b64 b hex encoded pem new old current confirm confirmation repeat again",
+  "value values raw plain text header hash base64 b64 b hex encoded pem new old current confirm confirmation repeat again",
 );
 /** After the secret these say that it is about it. */
 const about = words(

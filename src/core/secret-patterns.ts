@@ -2,7 +2,7 @@
  * What has the shape of a secret in a text, whatever its key. Every pattern takes time that is linear in the text: what may
  * repeat is bounded, or is taken as a match once it is long, or can begin at one place only.
  */
-import { nameVerdict } from "./secret-names.ts";
+import { type NameVerdict, nameVerdict } from "./secret-names.ts";
 
 export const redacted = "[redacted]";
 
@@ -44,14 +44,13 @@ const jwt = /(?<![\w-]{2})eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*/g;
 const pemStart = /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----/g;
 const scheme = /(?<![A-Za-z])(bearer|basic)(\s{1,4})([\w.~+/=-]{6,})/gi;
 const url = /(:\/\/[^\s/:@"'<>]{0,100}:)([^\s/"'<>]{1,200})@/g;
-const card = /(?<![\w.-])(?:\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{4}(?:\1\d{3})?|3\d{3}([ -])\d{6}\2\d{5})(?![\w-]|\.\d)/g;
-const ssn = /(?<![\w-])(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])/g;
-/** `name=value`, `"name": "value"`, also as text within a text; the name says whether the value is secret. */
-const pair = new RegExp(
-  String.raw`(?<![\w-])([A-Za-z][\w-]{1,40})(\\{0,3}["'])?(\s{0,2}[:=]\s{0,2})` +
-    String.raw`(?:(\\{1,3}["'])([^"'\\\n]+)|"((?:[^"\\\n]|\\.){1,4096})|'((?:[^'\\\n]|\\.){1,4096})|([^\s"'\\,;&<>(){}[\]]+))`,
-  "g",
-);
+const card =
+  /(?:(?<![\w.-])|(?<=\\[nrtbf]))(?:\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{4}(?:\1\d{3})?|3\d{3}([ -])\d{6}\2\d{5})(?![\w-]|\.\d)/g;
+const ssn = /(?:(?<![\w-])|(?<=\\[nrtbf]))(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])/g;
+/** The head of `name=value`, of `"name": "value"`, also as text within a text; the name says whether the value is secret. */
+const head = /(?<![\w-])([A-Za-z][\w-]{1,40})(?:\\{0,3}["'])?\s{0,2}[:=](\s{0,2})/g;
+/** What may follow it: quoted within a text, in double quotes, in single quotes, bare. */
+const tail = /(\\{1,3}["'])([^"'\\\n]+)|(")((?:[^"\\\n]|\\.){1,4096})|(')((?:[^'\\\n]|\\.){1,4096})|()([^\s"'\\,;&<>(){}[\]]+)/y;
 
 /** A cheap look that passes over every text in which no pattern can match. */
 const hint =
@@ -60,7 +59,7 @@ const hint =
 /** The text with what looks secret in it replaced. */
 export function redactPatterns(text: string): string {
   if (text.length < 6 || !hint.test(text)) return text;
-  return withoutKeys(text)
+  const clean = withoutKeys(text)
     .replace(url, (whole, head: string, given: string) => (given === redacted ? whole : `${head}${redacted}@`))
     .replace(scheme, (whole, name: string, space: string, given: string) =>
       isCredential(name.toLowerCase(), given) ? `${name}${space}${redacted}` : whole,
@@ -68,25 +67,39 @@ export function redactPatterns(text: string): string {
     .replace(tokens, redacted)
     .replace(jwt, redacted)
     .replace(card, (found) => (isCard(found.replace(/\D/g, "")) ? redacted : found))
-    .replace(ssn, redacted)
-    .replace(pair, redactPair);
+    .replace(ssn, redacted);
+  return withoutPairs(clean);
 }
 
-function redactPair(whole: string, name: string, close = "", between: string, escaped = "", ...values: readonly unknown[]): string {
-  const [within, double, single, bare] = values as (string | undefined)[];
-  const value = within ?? double ?? single ?? bare ?? "";
-  const verdict = nameVerdict(name);
-  if (verdict === "nothing" || value.startsWith("[red")) return whole;
-  if (/^(?:null|true|false|undefined|none)$/i.test(value) || (verdict === "uncounted" && /^\d+\.?$/.test(value))) return whole;
-  if (bare !== undefined) {
-    // "password: Invalid input" is a sentence; "password: hunter2" is not.
-    if (/\s/.test(between) && /^[A-Za-z.!?]+$/.test(bare)) return whole;
-    // "Authorization: Bearer …" was seen to already.
-    if (verdict === "text" && /^(?:bearer|basic)$/i.test(bare)) return whole;
-    return `${name}${close}${between}${redacted}`;
+/** The values of pairs whose name is that of a secret. A value is looked at only then, for it may hold pairs itself. */
+function withoutPairs(text: string): string {
+  let clean = "";
+  let from = 0;
+  head.lastIndex = 0;
+  for (let found = head.exec(text); found; found = head.exec(text)) {
+    const verdict = nameVerdict(found[1] as string);
+    if (verdict === "nothing") continue;
+    tail.lastIndex = head.lastIndex;
+    const parts = tail.exec(text);
+    if (!parts) continue;
+    const quote = parts[1] ?? parts[3] ?? parts[5] ?? "";
+    const value = parts[2] ?? parts[4] ?? parts[6] ?? parts[8] ?? "";
+    if (!isGiven(value, verdict, quote === "", found[2] !== "")) continue;
+    clean += text.slice(from, parts.index) + quote + redacted;
+    from = tail.lastIndex;
+    head.lastIndex = from;
   }
-  const quote = escaped === "" ? (double === undefined ? "'" : '"') : escaped;
-  return `${name}${close}${between}${quote}${redacted}`;
+  return from === 0 ? text : clean + text.slice(from);
+}
+
+/** Whether the value of a pair is one, and not a word of a sentence. */
+function isGiven(value: string, verdict: NameVerdict, bare: boolean, spaced: boolean): boolean {
+  if (value.startsWith("[red") || /^(?:null|true|false|undefined|none)$/i.test(value)) return false;
+  if (verdict === "uncounted" && /^\d+\.?$/.test(value)) return false;
+  // "password: Invalid input" is a sentence; "password: hunter2" is not.
+  if (bare && spaced && /^[A-Za-z.!?]+$/.test(value)) return false;
+  // "Authorization: Bearer …" was seen to already.
+  return !(verdict === "text" && bare && /^(?:bearer|basic)$/i.test(value));
 }
 
 /** Private keys in PEM form, up to their last line, or to the end when that is missing. */

@@ -69,11 +69,20 @@ export class Sealing {
 
   /** The text of a turn with the secrets in its values sealed. */
   sealFacts(text: string, run: RunKey): string {
-    return this.#sealText(text, run, (tree, seal) => {
-      for (const fact of tree as unknown as Tree[])
-        for (const field of valueFields) if (fact[field] !== undefined) fact[field] = seal(fact[field] as Json);
-      return tree;
-    });
+    // From the short digest of an input, a short secret could be tried out.
+    const digests = this.#knowing.has(run) && text.includes('"digest"');
+    return this.#sealText(
+      text,
+      run,
+      (tree, seal) => {
+        for (const fact of tree as unknown as Tree[]) {
+          for (const field of valueFields) if (fact[field] !== undefined) fact[field] = seal(fact[field] as Json);
+          if (typeof fact.digest === "string" && this.#knowing.has(run)) fact.digest = this.#sealed(JSON.stringify(fact.digest), whole);
+        }
+        return tree;
+      },
+      digests,
+    );
   }
 
   /** A message from outside (L3). */
@@ -100,8 +109,10 @@ export class Sealing {
     return JSON.stringify(
       unseal(JSON.parse(text), (sealed) => {
         const known = !sealed.startsWith(whole);
-        const value = JSON.parse(this.#sealer.open(known ? sealed : sealed.slice(1))) as Json;
-        if (known && run !== undefined) this.#learn(run, value);
+        const value = JSON.parse(this.#sealer.open(known ? sealed : sealed.slice(whole.length))) as Json;
+        if (run === undefined) return value;
+        if (known) this.#learn(run, value);
+        else this.#sanitizer.replace(value, (secret) => this.#learn(run, secret));
         return value;
       }),
     );
@@ -119,11 +130,11 @@ export class Sealing {
     return JSON.stringify(plain.replace(JSON.parse(text), (secret) => this.#sealer.digest(JSON.stringify(secret))));
   }
 
-  #sealText(text: string, run: RunKey | undefined, walk: (tree: Json, seal: (value: Json) => Json) => Json): string {
+  #sealText(text: string, run: RunKey | undefined, walk: (tree: Json, seal: (value: Json) => Json) => Json, always = false): string {
     const knowing = (run === undefined ? undefined : this.#knowing.get(run)?.sanitizer) ?? this.#sanitizer;
     const marked = text.includes(mark);
-    if (!marked && !knowing.suspects(text)) return text;
-    let found = false;
+    if (!always && !marked && !knowing.suspects(text)) return text;
+    let found = always;
     const seal = (secret: Json): Json => {
       found = true;
       if (run !== undefined) this.#learn(run, secret);
@@ -137,7 +148,8 @@ export class Sealing {
     return { [mark]: prefix + this.#sealer.seal(text) };
   }
 
-  #learn(run: RunKey, secret: Json): void {
+  /** Answers the secret itself. */
+  #learn(run: RunKey, secret: Json): Json {
     let knowing = this.#knowing.get(run);
     if (!knowing) {
       if (this.#knowing.size >= maxRuns) this.#knowing.delete(this.#knowing.keys().next().value as RunKey);
@@ -147,6 +159,7 @@ export class Sealing {
     const before = knowing.met.size;
     if (before < maxSecrets) textsIn(secret, knowing.met);
     if (knowing.met.size > before) knowing.sanitizer = this.#sanitizer.with(knowing.met);
+    return secret;
   }
 }
 

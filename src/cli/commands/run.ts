@@ -78,7 +78,7 @@ async function followed(started: Run, at: StoreUrl, terminal: Terminal, orchestr
   async function sayBlocked(): Promise<void> {
     if (orchestrator.role === "owner") return;
     const { blocked, workflow, version } = await started.status();
-    if (blocked === undefined) return;
+    if (blocked !== "VERSION_MISSING") return;
     clearInterval(watch);
     terminal.say(
       `run ${clean(started.runId)} waits: the process that drives the runs of ${at.url} does not hold the code of ${clean(`${workflow}@${version}`)}; this one takes over when it ends`,
