@@ -4,7 +4,7 @@
  */
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -16,7 +16,6 @@ import {
   createOrchestrator,
   effect,
   Fatal,
-  type Json,
   type Log,
   memory,
   type Orchestrator,
@@ -27,8 +26,8 @@ import {
   sqlite,
   workflow,
 } from "../../src/index.ts";
-import { stub, testOrchestrator } from "../../src/testing/index.ts";
-import { anything, quiet } from "./kit.ts";
+import { testOrchestrator } from "../../src/testing/index.ts";
+import { anything, Gate, quiet } from "./kit.ts";
 
 const folders: string[] = [];
 const open = new Set<Orchestrator>();
@@ -276,3 +275,175 @@ function excerpt(text: string, part: string): string {
 async function until(holds: () => Promise<boolean>): Promise<void> {
   while (!(await holds())) await new Promise((resolve) => setImmediate(resolve));
 }
+
+describe("the key", () => {
+  const answer = signal({ name: "answer", payload: anything });
+  const sent: unknown[] = [];
+  const send = effect({ name: "send", input: anything, idempotent: true, irreversible: "a letter" }, async (input) => {
+    sent.push(input);
+    return null;
+  });
+  const flow = workflow({ name: "flow", input: anything }, function* (input) {
+    const { pin } = yield* answer.wait();
+    yield* send({ password: input.password, pin });
+    return input.password;
+  });
+  const make = (file: string, more: object = {}) => {
+    const made = createOrchestrator({ store: sqlite(file), nodes: [flow, send], log: quiet, ...more });
+    open.add(made as Orchestrator);
+    return made;
+  };
+
+  test("is not made before there is a secret", async () => {
+    const file = newFile();
+    const orchestrator = make(file);
+    await orchestrator.start(flow, { amount: 1 }, { runId: "a" });
+    await orchestrator.run("a").signal("answer", { amount: 2 });
+    await orchestrator.run("a").result();
+    expect(existsSync(`${file}-key`)).toBe(false);
+    await orchestrator.start(flow, { password: "a new secret" }, { runId: "b" });
+    expect(readFileSync(`${file}-key`, "utf8")).toMatch(/^[A-Za-z0-9+/]{43}=\n$/);
+  });
+
+  test("that is gone leaves its runs waiting, listed and shown; put back, they go on with what they had", async () => {
+    const file = newFile();
+    const first = make(file);
+    await first.start(flow, { password: "a lost secret" }, { runId: "a" });
+    await first.run("a").signal("answer", { pin: 1234 }, { messageId: "m" });
+    await first.run("a").result();
+    await first.start(flow, { password: "a lost secret", n: 2 }, { runId: "b" });
+    await first.close();
+    renameSync(`${file}-key`, `${file}-kept`);
+
+    const warned: string[] = [];
+    const second = make(file, {
+      log: { ...quiet, warn: (_message: string, fields?: { readonly code?: string }) => warned.push(fields?.code ?? "") },
+    });
+    await second.run("b").signal("answer", { pin: 4321 });
+    await until(async () => (await second.run("b").status()).blocked !== undefined);
+    expect(warned).toContain("SECRET_KEY_MISSING");
+    const shown = await second.run("b").status();
+    expect(shown).toMatchObject({ blocked: "SECRET_KEY_MISSING", input: { password: "[redacted]", n: 2 } });
+    expect((await second.list()).map(({ id }) => id)).toEqual(["b", "a"]);
+    await expect(second.run("a").result()).rejects.toMatchObject({ code: "SECRET_KEY_MISSING" });
+    expect(onex(file, "show", "b")).toContain("SECRET_KEY_MISSING");
+    // Others go on meanwhile, under a new key.
+    await second.start(flow, { password: "another secret" }, { runId: "c" });
+    await second.run("c").signal("answer", { pin: 1 });
+    expect(await second.run("c").result()).toBe("another secret");
+    await second.close();
+
+    writeFileSync(`${file}-key`, `${readFileSync(`${file}-key`, "utf8")}${readFileSync(`${file}-kept`, "utf8")}`);
+    const third = make(file);
+    expect(await third.run("b").result()).toBe("a lost secret");
+    expect(await third.run("a").result()).toBe("a lost secret");
+    expect(await third.run("c").result()).toBe("another secret");
+    expect(sent.at(-1)).toEqual({ password: "a lost secret", pin: 4321 });
+  });
+
+  test("can be the user's own, and then no file is made", async () => {
+    const file = newFile();
+    const first = make(file, { secretKey: "a passphrase of some words" });
+    await first.start(flow, { password: "held by a passphrase" }, { runId: "a" });
+    await first.close();
+    expect(existsSync(`${file}-key`)).toBe(false);
+    const second = make(file, { secretKey: "a passphrase of some words" });
+    await second.run("a").signal("answer", { pin: 1 });
+    expect(await second.run("a").result()).toBe("held by a passphrase");
+  });
+
+  test("the same id with the same secret is the same run; the digest is of no use to guess it", async () => {
+    const file = newFile();
+    const orchestrator = make(file);
+    await orchestrator.start(flow, { pin: 1234 }, { runId: "a" });
+    await orchestrator.start(flow, { pin: 1234 }, { runId: "a" });
+    await expect(orchestrator.start(flow, { pin: 1235 }, { runId: "a" })).rejects.toMatchObject({ code: "RUN_ID_CONFLICT" });
+    const other = make(newFile());
+    await other.start(flow, { pin: 1234 }, { runId: "a" });
+    const digest = async (one: typeof other) => (await one.list())[0]?.digest;
+    expect(await digest(orchestrator)).not.toBe(await digest(other));
+  });
+});
+
+describe("a run with secrets", () => {
+  test("is sent the same input again after a crash, and sees the same errors", async () => {
+    const gate = new Gate();
+    const inputs: unknown[] = [];
+    const login = effect({ name: "login", input: anything, idempotent: true, irreversible: "it is a login" }, async (input) => {
+      inputs.push(input);
+      await gate.pass();
+      throw new Fatal("NO", { message: `wrong password ${input.password}`, details: { tried: input.password } });
+    });
+    const flow = workflow({ name: "flow", input: anything }, function* (input) {
+      const tried = yield* attempt(login({ password: input.password }));
+      yield* sleep("1h");
+      return tried.ok ? "in" : `${tried.error.message} ${JSON.stringify(tried.error.details)}`;
+    });
+    const t = testOrchestrator({ nodes: [flow], log: quiet });
+    const run = await t.start(flow, { password: "hunter2-hunter2" });
+    await t.advance("0ms");
+    await t.crash();
+    gate.open();
+    await t.advance("0ms");
+    expect(inputs).toEqual([{ password: "hunter2-hunter2" }, { password: "hunter2-hunter2" }]);
+    await t.crash();
+    await t.advance("1h");
+    expect(await run.result()).toBe('wrong password [redacted] {"tried":"[redacted]"}');
+  });
+
+  test("refuses an input or a signal without quoting it", async () => {
+    const strict = z.object({ password: z.string().refine(() => false, { error: (issue) => `not ${String(issue.input)}` }) });
+    const answer = signal({ name: "answer", payload: strict });
+    const flow = workflow({ name: "flow", input: strict }, function* () {
+      return yield* answer.wait();
+    });
+    const waiting = workflow({ name: "waiting", input: anything }, function* () {
+      return yield* answer.wait();
+    });
+    const t = testOrchestrator({ nodes: [flow, waiting], log: quiet });
+    const refused = await thrown(() => t.start(flow, { password: "hunter2-hunter2" }));
+    expect(refused).toContain("not [redacted]");
+    expect(refused).not.toContain("hunter2");
+    const run = await t.start(waiting, {});
+    const unsigned = await thrown(() => run.signal(answer, { password: "hunter2-hunter2" }));
+    expect(unsigned).toContain("not [redacted]");
+    await run.signal("answer", { password: "hunter2-hunter2" });
+    await t.advance("0ms");
+    const facts = JSON.stringify(await run.facts());
+    expect(facts).toContain("not [redacted]");
+    expect(facts).not.toContain("hunter2");
+  });
+
+  test("gives a parent its child's true output, and takes it back with the true input", async () => {
+    const undone: unknown[] = [];
+    const takeBack = effect({ name: "take-back", input: anything, idempotent: true, irreversible: "takes back" }, async (input) => {
+      undone.push(input);
+      return null;
+    });
+    const grant = effect({ name: "grant", input: anything, idempotent: true, undo: (done) => takeBack(done) }, async ({ user }) => ({
+      token: `t-${user}-0123`,
+    }));
+    const child = workflow({ name: "child", input: anything }, function* (input) {
+      return yield* grant(input);
+    });
+    const flow = workflow({ name: "flow", input: anything }, function* () {
+      const { token } = yield* child({ user: "ann", secret: "an open secret" });
+      throw new Error(`cannot use ${token}`);
+    });
+    const t = testOrchestrator({ nodes: [flow, child], log: quiet });
+    const run = await t.start(flow, {});
+    await t.advance("1m");
+    expect(undone).toMatchObject([{ input: { user: "ann", secret: "an open secret" }, output: { token: "t-ann-0123" } }]);
+    const error = await thrown(() => run.result());
+    expect(error).toContain("cannot use [redacted]");
+    expect(error).not.toContain("t-ann");
+  });
+});
+
+test("a value too short to be told from others is refused", () => {
+  const flow = workflow({ name: "flow", input: anything }, function* () {});
+  const make = (more: object) => () => createOrchestrator({ store: memory(), nodes: [flow], ...more });
+  expect(make({ secrets: ["12345"] })).toThrow(/secrets: 0 is no text of at least 6/);
+  expect(make({ secrets: { apiKey: "" } })).toThrow(/secrets: apiKey/);
+  expect(make({ secretKey: "short" })).toThrow(/secretKey has less than 16/);
+});
