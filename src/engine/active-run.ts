@@ -19,7 +19,7 @@ import type { Begun, Folded } from "./begin.ts";
 import { Call, type CallHost } from "./call.ts";
 import { runCompute, runReducer, tryInput } from "./inline.ts";
 import type { Runtime } from "./runtime.ts";
-import { cleanTexts, hasTexts } from "./secrets.ts";
+import { TurnTexts } from "./secrets.ts";
 import { roughLength } from "./values.ts";
 import type { Prepared, Writing } from "./writer.ts";
 
@@ -76,6 +76,8 @@ export class ActiveRun implements Writing {
   readonly #near = new Set<string>();
   /** Child runs under way, by step. */
   readonly children: Map<string, string>;
+  /** Of the turn that is being folded. */
+  #texts: TurnTexts | undefined;
   #onItsWay = false;
   #gone = false;
   readonly #host: CallHost;
@@ -214,9 +216,11 @@ export class ActiveRun implements Writing {
     const out: Outbox = { deliver: [], abort: [], children: [], messages: [], states: [], successor: undefined, armed: false };
     let length = 0;
     const full = () => facts.length >= maxTurnFacts || length >= maxTurnLength;
+    const texts = new TurnTexts(this.#runtime.secrets, this.id, facts);
+    this.#texts = texts;
     const apply = (body: FactBody, input?: Json): void => {
       length += factLength(body);
-      const fact = Object.assign(this.#clean(body, facts, input), { at: now });
+      const fact = Object.assign(texts.clean(body, input), { at: now });
       this.replay.apply(fact);
       facts.push(fact);
     };
@@ -248,11 +252,6 @@ export class ActiveRun implements Writing {
       return undefined;
     }
     return this.#write(facts, out, now, mailGot);
-  }
-
-  /** A fact whose texts tell no secret of the run, of this turn, or of the input that it answers to. */
-  #clean<F extends FactBody>(fact: F, turn: readonly Fact[], input?: Json): F {
-    return hasTexts(fact) ? cleanTexts(fact, this.#runtime.secrets.of(this.id, turn as unknown as Json, input)) : fact;
   }
 
   #perform(wish: Command, apply: (body: FactBody, input?: Json) => void, out: Outbox, now: number, facts: readonly Fact[]): void {
@@ -341,7 +340,7 @@ export class ActiveRun implements Writing {
   #finish(fact: FinalBody, apply: (body: FactBody) => void, out: Outbox, now: number, facts: readonly Fact[]): void {
     const placed =
       fact.type === "run.failed" && fact.error.code === "OPERATION_NOT_PERFORMED" ? this.#runtime.placed(this, fact, facts) : fact;
-    const final = this.#clean(placed, facts);
+    const final = this.#texts?.clean(placed) ?? placed;
     const started = this.replay.started;
     if (final.type === "run.restarted") out.successor = this.#runtime.successor(this, final.input, now);
     else if (started?.parent)

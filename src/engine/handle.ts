@@ -146,7 +146,7 @@ export class RunHandle<Output> implements Run<Output> {
     if (refused !== undefined)
       throw new OnexError(
         "SIGNAL_INVALID",
-        `signal ${name} for run ${this.runId}: ${this.#engine.secrets.of(this.runId, json).text(refused)}`,
+        `signal ${name} for run ${this.runId}: ${this.#engine.secrets.of(this.runId, [], json).text(refused)}`,
       );
     await this.#post("signal", { name, payload: json }, options.messageId);
   }
@@ -168,7 +168,7 @@ export class RunHandle<Output> implements Run<Output> {
   }
 
   cancel(reason?: string): Promise<void> {
-    return this.#post("cancel", reason === undefined ? {} : { reason: this.#engine.secrets.of(this.runId).text(reason) });
+    return this.#post("cancel", reason === undefined ? {} : { reason });
   }
 
   async resume(options?: { readonly step: string } & ({ readonly as: "retry" | "fail" } | { readonly output: Json })): Promise<void> {

@@ -43,9 +43,9 @@ export class Secrets {
   }
 
   /** Who knows what was secret in a run too, and in these values. */
-  of(runId: string, ...values: readonly (Json | undefined)[]): Sanitizer {
-    const met = new Set(this.#sealing.met(runId));
-    for (const value of values) if (value !== undefined) this.sanitizer.secretsIn(value, met);
+  of(runId: string, also: Iterable<string> = [], value?: Json): Sanitizer {
+    const met = new Set([...this.#sealing.met(runId), ...also]);
+    if (value !== undefined) this.sanitizer.secretsIn(value, met);
     return met.size === 0 ? this.sanitizer : this.sanitizer.with(met);
   }
 
@@ -96,8 +96,33 @@ export class Secrets {
   }
 }
 
+/** The texts of a turn that is being folded: they tell no secret of the run, of the turn, or of what they answer to. */
+export class TurnTexts {
+  readonly #secrets: Secrets;
+  readonly #runId: string;
+  readonly #turn: readonly Fact[];
+  readonly #met = new Set<string>();
+  /** Facts of the turn that were searched for secrets: each once, and none unless a text comes. */
+  #searched = 0;
+
+  constructor(secrets: Secrets, runId: string, turn: readonly Fact[]) {
+    this.#secrets = secrets;
+    this.#runId = runId;
+    this.#turn = turn;
+  }
+
+  /** The fact, or one like it with clean texts; `input` is what it answers to, where no fact holds that. */
+  clean<F extends FactBody>(fact: F, input?: Json): F {
+    if (!hasTexts(fact)) return fact;
+    const { sanitizer } = this.#secrets;
+    for (; this.#searched < this.#turn.length; this.#searched++)
+      sanitizer.secretsIn(this.#turn[this.#searched] as unknown as Json, this.#met);
+    return cleanTexts(fact, this.#secrets.of(this.#runId, [...this.#met], input));
+  }
+}
+
 /** Whether a fact holds texts of errors or of people. */
-export function hasTexts(fact: FactBody): boolean {
+function hasTexts(fact: FactBody): boolean {
   return "error" in fact || "message" in fact || "reason" in fact;
 }
 

@@ -2,7 +2,7 @@
  * Canaries: values that must turn up nowhere but where they were sent. One run goes through everything that records, logs or
  * shows values, over a real file; then the file and all that was said is searched for each of them.
  */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -420,10 +420,13 @@ describe("a run with secrets", () => {
       undone.push(input);
       return null;
     });
-    const grant = effect({ name: "grant", input: anything, idempotent: true, undo: (done) => takeBack(done) }, async ({ user }) => ({
-      token: `t-${user}-0123`,
-    }));
-    const child = workflow({ name: "child", input: anything }, function* (input) {
+    const grant = effect(
+      { name: "grant", input: anything, output: z.object({ token: z.string() }), idempotent: true, undo: (done) => takeBack(done) },
+      async ({ user }) => ({
+        token: `t-${user}-0123`,
+      }),
+    );
+    const child = workflow({ name: "child", input: anything, output: z.object({ token: z.string() }) }, function* (input) {
       return yield* grant(input);
     });
     const flow = workflow({ name: "flow", input: anything }, function* () {
@@ -446,4 +449,44 @@ test("a value too short to be told from others is refused", () => {
   expect(make({ secrets: ["12345"] })).toThrow(/secrets: 0 is no text of at least 6/);
   expect(make({ secrets: { apiKey: "" } })).toThrow(/secrets: apiKey/);
   expect(make({ secretKey: "short" })).toThrow(/secretKey has less than 16/);
+});
+
+test("the command line knows the values that a module exports as `secrets`, and prints no cause of an error with a secret", async () => {
+  const file = newFile();
+  const module = join(file, "../flow.mjs");
+  const value = canary("exported");
+  const any = '{ "~standard": { version: 1, vendor: "test", validate: (value) => ({ value }) } }';
+  writeFileSync(
+    module,
+    `import { effect, workflow } from "onex";
+     export const secrets = { key: process.env.CANARY, none: process.env.NO_SUCH_VARIABLE };
+     const say = effect({ name: "say", input: ${any}, readonly: true }, async (input) => {
+       if (input.fail) throw new Error("with " + process.env.CANARY);
+       return { said: "it is " + process.env.CANARY };
+     });
+     export const flow = workflow({ name: "flow", input: ${any} }, function* (input) { return yield* say(input); });
+     if (process.env.BREAK) throw new Error("password=" + process.env.BREAK, { cause: new Error("token=" + process.env.BREAK) });`,
+  );
+  const run = (args: readonly string[], env: NodeJS.ProcessEnv) =>
+    spawnSync(process.execPath, [main, "run", module, "--store", `sqlite:${file}`, ...args], {
+      encoding: "utf8",
+      env: { ...process.env, CANARY: value, ...env },
+    });
+  const done = run(["--run-id", "a"], {});
+  expect(JSON.parse(done.stdout), "the output is what was asked for").toEqual({ said: `it is ${value}` });
+  const failed = run(["--run-id", "b", "--input", '{"fail": true}'], {});
+  const broken = run(["--verbose"], { BREAK: "hunter2-hunter2" });
+  expect(failed.stderr).toContain("with [redacted]");
+  expect(broken.stderr).toMatch(/password=\[redacted\][\s\S]*token=\[redacted\]/);
+  const all = [
+    done.stderr,
+    failed.stdout,
+    failed.stderr,
+    broken.stdout,
+    broken.stderr,
+    onex(file, "show", "a", "--facts"),
+    stored(file).toString("latin1"),
+  ];
+  // The module itself lies beside the store, and names no value.
+  for (const text of all) for (const secret of [value, "hunter2-hunter2"]) expect(text.includes(secret), text).toBe(false);
 });
