@@ -76,7 +76,6 @@ export class ActiveRun implements Writing {
   readonly #near = new Set<string>();
   /** Child runs under way, by step. */
   readonly children: Map<string, string>;
-  /** Of the turn that is being folded. */
   #texts: TurnTexts | undefined;
   #onItsWay = false;
   #gone = false;
@@ -216,8 +215,8 @@ export class ActiveRun implements Writing {
     const out: Outbox = { deliver: [], abort: [], children: [], messages: [], states: [], successor: undefined, armed: false };
     let length = 0;
     const full = () => facts.length >= maxTurnFacts || length >= maxTurnLength;
-    const texts = new TurnTexts(this.#runtime.secrets, this.id, facts);
-    this.#texts = texts;
+    this.#texts = new TurnTexts(this.#runtime.secrets, this.id, facts);
+    const texts = this.#texts;
     const apply = (body: FactBody, input?: Json): void => {
       length += factLength(body);
       const fact = Object.assign(texts.clean(body, input), { at: now });
