@@ -16,6 +16,7 @@ export type {
   Undoing,
 } from "./core/operation.ts";
 export type { RetryPolicy } from "./core/retry.ts";
+export { Sanitizer } from "./core/sanitizer.ts";
 export { all, attempt, compensate, each, now, race, random, restart, sleep, sleepUntil, uuid } from "./core/verbs.ts";
 export type { RunView, StepView } from "./core/view.ts";
 export type { Action } from "./engine/action.ts";

@@ -128,6 +128,16 @@ export interface OrchestratorOptions<N extends readonly AnyNode[]> {
   readonly circuitBreaker?: CircuitBreakerOptions;
   /** Default: warnings and errors to stderr. */
   readonly log?: Log;
+  /**
+   * Values that are secret wherever they turn up: sealed in the store, `[redacted]` in logs, errors and all that is shown.
+   * Each at least 6 characters. What stands under a secret's name, or has the shape of one, is found without.
+   */
+  readonly secrets?: readonly string[] | Readonly<Record<string, string>>;
+  /**
+   * The key that seals secrets in the store: 32 bytes in base64 or hex, or a passphrase. Default `ONEX_SECRET_KEY`, else a
+   * random one that the store keeps apart (`FILE-key` beside the SQLite file).
+   */
+  readonly secretKey?: string;
   /** Runs whose next wake is further away than this are put down, ms; default 1000. */
   readonly parkAfterMs?: number;
   /** How long an aborted call may take to settle before it is given up, ms; default 5000. */

@@ -48,7 +48,7 @@ export class RunLog {
 }
 
 export function fresh(runtime: Runtime, runId: string, contract: WorkflowContract, undoes?: string, tracing = false): Folded {
-  const log = new RunLog(runtime.world.log);
+  const log = new RunLog(runtime.secrets.logOf(runtime.world.log, runId));
   const keyOf = (step: string, of = runId) => runtime.world.hash(`${of}\0${step}`).slice(0, 32);
   const program = contract.name === undoWorkflow.name ? undoing(runtime, undoes) : programOf(runtime, runId, contract, log);
   const met = (callee: Callee) => runtime.learn(callee as WorkflowContract);
@@ -129,7 +129,7 @@ function earliest(times: readonly (number | undefined)[]): number | undefined {
 
 /** Equal for equal questions: the same id may be asked again with the same one. */
 export function questionDigest(runtime: Runtime, contract: Contract, input: Json): string {
-  return runtime.world.hash(`${contract.name}\0${canonical(input)}`).slice(0, 32);
+  return runtime.world.hash(`${contract.name}\0${runtime.secrets.question(canonical(input))}`).slice(0, 32);
 }
 
 export function newRun(runtime: Runtime, spec: StartSpec, started: Started): NewRun {

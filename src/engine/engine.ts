@@ -9,6 +9,7 @@ import type { CommandOf } from "../core/command.ts";
 import type { Fact, FinalBody, Started } from "../core/fact.ts";
 import { type Failure, failureOf, OnexError } from "../core/failure.ts";
 import type { Json } from "../core/json.ts";
+import { Sanitizer } from "../core/sanitizer.ts";
 import { undoWorkflow } from "../core/undo.ts";
 import type { AnyNode, WorkflowContract } from "../node/contract.ts";
 import type { Registry } from "../node/registry.ts";
@@ -29,6 +30,7 @@ import { Intake } from "./intake.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import { ParkedFolds } from "./parked.ts";
 import type { Runtime, Settings } from "./runtime.ts";
+import { Secrets, sanitizedLog } from "./secrets.ts";
 import { Services } from "./services.ts";
 import { States } from "./states.ts";
 import { Timers } from "./timers.ts";
@@ -45,6 +47,9 @@ export interface EngineOptions {
   readonly store: Store;
   readonly nodes: readonly AnyNode[];
   readonly provide: readonly Provided[];
+  /** Values registered as secret. */
+  readonly secrets: readonly string[];
+  readonly secretKey: string | undefined;
   readonly settings: Settings;
   readonly circuitBreaker: BreakerSettings;
   /** URLs of the nodes that are not in this process, by name. */
@@ -53,7 +58,9 @@ export interface EngineOptions {
 
 export class Engine implements Runtime {
   readonly world: World;
+  /** With secrets as they were: to fold, and to send again. */
   readonly store: OpenStore;
+  readonly secrets: Secrets;
   readonly services: Services;
   readonly client: NodeClient;
   readonly registry: Registry;
@@ -70,7 +77,10 @@ export class Engine implements Runtime {
   /** What metrics and health show. */
   readonly parts: Parts = {
     breakers: () => this.gate.breakers(),
-    nodes: () => this.client.views(),
+    nodes: () =>
+      this.client
+        .views()
+        .map((view) => (view.lastError === undefined ? view : { ...view, lastError: this.secrets.sanitizer.text(view.lastError) })),
     admission: () => ({ active: this.activeCount, queued: 0, max: undefined }),
   };
   readonly guard: <T>(advance: () => T) => T;
@@ -97,7 +107,9 @@ export class Engine implements Runtime {
   #stopped: { resolve: () => void; reject: (error: unknown) => void } | undefined;
   readonly stopped: Promise<void>;
 
-  constructor(world: World, options: EngineOptions) {
+  constructor(given: World, options: EngineOptions) {
+    const sanitizer = new Sanitizer(options.secrets);
+    const world = { ...given, log: sanitizedLog(given.log, () => sanitizer) };
     this.world = world;
     this.settings = options.settings;
     const endpoints = readEndpoints(options.endpoints);
@@ -112,11 +124,13 @@ export class Engine implements Runtime {
     });
     this.stopped.catch(() => {});
     this.definitions = new Definitions(this.registry);
-    this.store = options.store.open({
+    const stored = options.store.open({
       now: () => world.clock.now(),
       setTimer: (ms, callback) => world.clock.setTimer(ms, callback),
       warn: (code, message) => world.log.warn(message, { code }),
     });
+    this.secrets = new Secrets(stored, sanitizer, options);
+    this.store = this.secrets.store;
     this.timers = new Timers(world.clock, () => this.store.now());
     this.states = new States(this.store);
     this.gate = new Gate({

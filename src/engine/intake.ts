@@ -13,6 +13,7 @@ import { ActiveRun } from "./active-run.ts";
 import { acquired, type Folded, fresh } from "./begin.ts";
 import type { Engine } from "./engine.ts";
 import { mailFact } from "./mail.ts";
+import { cleanTexts } from "./secrets.ts";
 
 const chunk = 200;
 const longestWaitMs = 3_600_000;
@@ -51,7 +52,11 @@ export class Intake {
     this.#run(async () => {
       for (const runNo of await this.#engine.store.mailed()) {
         const run = this.#engine.activeNo(runNo);
-        if (run) await this.#readMail(run);
+        if (run)
+          await this.#readMail(run).catch((error) => {
+            if (!isKeyMissing(error)) throw error;
+            this.#engine.broken(run, error);
+          });
       }
       await this.#takeDue();
     });
@@ -66,7 +71,7 @@ export class Intake {
   mail(runId: string): void {
     const run = this.#engine.active(runId);
     if (run?.runNo === undefined) return this.look();
-    this.#readMail(run).catch((error) => this.#engine.stop(error));
+    this.#readMail(run).catch((error) => (isKeyMissing(error) ? this.#engine.broken(run, error) : this.#engine.stop(error)));
   }
 
   #run(work: () => Promise<void>): void {
@@ -91,13 +96,19 @@ export class Intake {
     const rows = await this.#engine.store.inbox(run.runNo as number, run.mailRead);
     for (const row of rows) run.arrive(mailFact(row), row.seq);
   }
+  /** A secret of it cannot be opened here: it waits for a process that holds the key. */
+  async #unreadable(row: RunRow, error: unknown): Promise<void> {
+    if (!isKeyMissing(error)) throw error;
+    await this.#engine.store.block(row.runNo, error.code);
+    this.#engine.world.log.warn(`run ${row.id} waits: ${error.message}`, { code: error.code, runId: row.id });
+  }
 
   async #takeDue(): Promise<void> {
     const { store, world } = this.#engine;
     for (;;) {
       if (this.#stopped) return;
       const rows = await store.due(store.now(), chunk);
-      for (const row of rows) if (!this.#engine.activeNo(row.runNo)) await this.#take(row);
+      for (const row of rows) if (!this.#engine.activeNo(row.runNo)) await this.#take(row).catch((error) => this.#unreadable(row, error));
       if (rows.length < chunk) break;
       // Their turns are written before the next look, so that the same rows do not come back.
       await new Promise<void>((resolve) => world.clock.soon(() => world.clock.soon(resolve)));
@@ -224,7 +235,8 @@ export class Intake {
   /** N3. */
   async #pause(row: RunRow, tail: TurnRow, failure: Failure): Promise<void> {
     const engine = this.#engine;
-    const mail = await engine.store.inbox(row.runNo, row.mailGot);
+    const mail = isKeyMissing(failure) ? [] : await engine.store.inbox(row.runNo, row.mailGot);
+    const clean = engine.secrets.of(row.id);
     const at = Math.max(engine.store.now(), tail.at);
     const bodies: FactBody[] = [
       // An owned run that broke while it was driven keeps its epoch; one that was taken for this starts a new one.
@@ -232,7 +244,7 @@ export class Intake {
       ...mail.map(mailFact),
       { type: "run.paused", code: failure.code, message: failure.message },
     ];
-    const facts = bodies.map((body) => Object.assign(body, { at }) as Fact);
+    const facts = bodies.map((body) => Object.assign(cleanTexts(body, clean), { at }) as Fact);
     const encoded = encodeFacts(facts);
     const epoch = row.owned ? tail.epoch : tail.epoch + 1;
     await engine.store.append([
@@ -254,6 +266,10 @@ export class Intake {
     engine.world.log.warn(`run ${row.id} is paused: ${failure.message}`, { code: failure.code });
     engine.watchers.publish(row.id, facts);
   }
+}
+
+function isKeyMissing(error: unknown): error is { readonly code: string; readonly message: string } {
+  return (error as { readonly code?: unknown }).code === "SECRET_KEY_MISSING";
 }
 
 /** Child runs that were started and have not answered, by step. */

@@ -2,6 +2,7 @@
 import { durationMs } from "../core/duration.ts";
 import { OnexError } from "../core/failure.ts";
 import { type Json, toJson } from "../core/json.ts";
+import { minSecretLength } from "../core/sanitizer.ts";
 import type { RunView } from "../core/view.ts";
 import type { AnyNode, ReducerContract, WorkflowContract } from "../node/contract.ts";
 import type { Reducer } from "../node/reducer.ts";
@@ -59,6 +60,8 @@ export function orchestratorIn<const N extends readonly AnyNode[]>(world: World,
       store: options.store,
       nodes: options.nodes,
       provide,
+      secrets: secretsOf(options),
+      secretKey: options.secretKey ?? world.secretKey,
       settings: {
         parkAfterMs: options.parkAfterMs ?? 1_000,
         abortGraceMs: options.abortGraceMs ?? 5_000,
@@ -87,6 +90,9 @@ function checkOptions(world: World, options: OrchestratorOptions<readonly AnyNod
     if (ms !== undefined && !(ms >= 0 && ms <= 3_600_000))
       throw new OnexError("OPTION_INVALID", `${name} is ${ms}: give ms from 0 to 3600000`);
   }
+  secretsOf(options);
+  if (options.secretKey !== undefined && options.secretKey.length < 16)
+    throw new OnexError("OPTION_INVALID", "secretKey has less than 16 characters: give 32 bytes in base64, or a longer passphrase");
   const endpoints = readEndpoints(options.endpoints ?? {});
   const registry = new EndpointRegistry(options.nodes, endpoints);
   refuseRemote(endpoints, registry.contracts());
@@ -100,6 +106,18 @@ function checkOptions(world: World, options: OrchestratorOptions<readonly AnyNod
       );
     (contract as Partial<WorkflowContract>).plan?.bind(registry);
   }
+}
+
+/** Throws OnexError `OPTION_INVALID` for a value so short that it would turn up everywhere. */
+function secretsOf({ secrets }: Pick<OrchestratorOptions<readonly AnyNode[]>, "secrets">): readonly string[] {
+  const named = Object.entries(secrets ?? {});
+  for (const [name, value] of named)
+    if (typeof value !== "string" || value.length < minSecretLength)
+      throw new OnexError(
+        "OPTION_INVALID",
+        `secrets: ${name} is no text of at least ${minSecretLength} characters: it could not be told from others`,
+      );
+  return named.map(([, value]) => value);
 }
 
 export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestrator<N> {
@@ -128,6 +146,19 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
   }
 
   async #start<O>(contract: WorkflowContract, given: unknown, options: StartOptions, deadline: number | undefined): Promise<RunHandle<O>> {
+    try {
+      return await this.#startNow<O>(contract, given, options, deadline);
+    } catch (error) {
+      throw this.engine.secrets.thrown(error, given);
+    }
+  }
+
+  async #startNow<O>(
+    contract: WorkflowContract,
+    given: unknown,
+    options: StartOptions,
+    deadline: number | undefined,
+  ): Promise<RunHandle<O>> {
     const { engine } = this;
     const askedAt = engine.world.clock.elapsed();
     checkStart(options);

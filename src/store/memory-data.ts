@@ -37,6 +37,7 @@ export class MemoryData {
   readonly byId = new Map<string, Run>();
   readonly states = new Map<string, Map<string, string>>();
   readonly definitions = new Map<string, string>();
+  secretKeys: string | undefined;
   /** Runs that wait for a time: unowned, not ended, not blocked. */
   readonly sleeping = new Sorted<Run>(byWake);
   /** Runs with mail that no turn has read. */

@@ -7,6 +7,7 @@
 import { OnexError } from "../core/failure.ts";
 import { admits, opens } from "./fence.ts";
 import { keep, type Lease, MemoryData, type Run, rowOf } from "./memory-data.ts";
+import { newKey } from "./seal.ts";
 import type {
   Appended,
   FirstTurn,
@@ -203,6 +204,11 @@ class Connection implements OpenStore {
   nextWake(after: number): number | undefined {
     for (const run of this.#after(after)) return run.wakeAt;
     return undefined;
+  }
+
+  secretKeys(make: boolean): string | undefined {
+    if (make) this.#data.secretKeys ??= newKey();
+    return this.#data.secretKeys;
   }
 
   watch(_role: "owner" | "client", listener: () => void): () => void {

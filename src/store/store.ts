@@ -100,6 +100,13 @@ export interface OpenStore {
   /** The earliest `wakeAt` above `after` of an unowned run. */
   nextWake(after: number): Awaitable<number | undefined>;
 
+  // ── secrets ──
+  /**
+   * The keys that seal the secrets in this store, apart from what they seal: one a line, base64 of 32 bytes, the newest first.
+   * Makes one if there is none and `make` is true. Left out: the store has no place for them, and the user gives a key.
+   */
+  secretKeys?(make: boolean): string | undefined;
+
   // ── news ──
   /**
    * Calls back soon after another connection wrote. "owner": a start or message from a client (a notification within

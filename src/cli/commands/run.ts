@@ -1,5 +1,6 @@
 /** `onex run FILE`: starts a run, shows it, and gives its output. */
 import { sentenceOf } from "../../core/failure.ts";
+import type { Json } from "../../core/json.ts";
 import type { RunView } from "../../core/view.ts";
 import type { Orchestrator, Run } from "../../engine/api.ts";
 import { resumeCommands, signalCommand } from "../advice.ts";
@@ -38,7 +39,10 @@ export async function run(target: string, options: RunOptions): Promise<ExitCode
     if (session.orchestrator.role === "client")
       terminal.say(`another process drives the runs of ${at.url}: it gets this one, and this process waits for it`);
     const code = await Promise.race([followed(started, at, terminal, session.orchestrator), stop, session.broken]);
-    const view = await started.status();
+    const shown = await started.status();
+    // What was asked for is the output as it is; all else is shown without secrets.
+    const view =
+      shown.status === "completed" ? { ...shown, output: (await session.orchestrator.run(started.runId).result()) as Json } : shown;
     await session.close();
     if (code !== undefined) tellStopped(view, [target], options.nodes ?? [], at, terminal);
     else tell(view, at, terminal);
@@ -74,7 +78,7 @@ async function followed(started: Run, at: StoreUrl, terminal: Terminal, orchestr
   async function sayBlocked(): Promise<void> {
     if (orchestrator.role === "owner") return;
     const { blocked, workflow, version } = await started.status();
-    if (blocked === undefined) return;
+    if (blocked !== "VERSION_MISSING") return;
     clearInterval(watch);
     terminal.say(
       `run ${clean(started.runId)} waits: the process that drives the runs of ${at.url} does not hold the code of ${clean(`${workflow}@${version}`)}; this one takes over when it ends`,

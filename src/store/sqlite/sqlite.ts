@@ -6,6 +6,7 @@
  * | `FILE`       | the database, in WAL mode (`FILE-wal`, `FILE-shm` stand beside it while it is open) |
  * | `FILE-owner` | empty; the owner keeps an exclusive lock on it                                    |
  * | `FILE-wake`  | one byte; clients write it to wake the owner                                      |
+ * | `FILE-key`   | what seals the secrets in `FILE`; there once one was met, and never written again |
  *
  * Not for network drives: their locks cannot be trusted.
  */
@@ -31,6 +32,7 @@ import { appendAll, ownershipLost } from "./append.ts";
 import { type Driver, loadDriver } from "./driver.ts";
 import { busyError, failed, isBusy } from "./errors.ts";
 import { ensureFile } from "./file.ts";
+import { secretKeys } from "./key.ts";
 import { OwnerLock } from "./owner.ts";
 import type { Reads } from "./reads.ts";
 import { settle } from "./settle.ts";
@@ -244,6 +246,16 @@ class SqliteStore implements OpenStore {
       return look(this.#writer.reads);
     } catch (error) {
       throw isBusy(error) ? busyError(this.name, 0) : failed(this.name, error);
+    }
+  }
+
+  // ── secrets ──
+
+  secretKeys(make: boolean): string | undefined {
+    try {
+      return secretKeys(`${this.#path}-key`, make);
+    } catch (error) {
+      throw failed(`${this.name}-key`, error);
     }
   }
 
