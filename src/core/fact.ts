@@ -27,6 +27,10 @@ export type FactBody =
       readonly deadline?: number;
       readonly stepInputs?: Readonly<Record<string, Readonly<Record<string, Json>>>>;
       readonly parent?: { readonly runId: string; readonly step: string };
+      /** It was to begin then and not before, ms. */
+      readonly startAt?: number;
+      /** The tick of the schedule that started it, ms. */
+      readonly scheduledAt?: number;
       /** Hash of the YAML definition that the run is pinned to. */
       readonly definition?: string;
       /** How many logs this id has had before: 1 after the first `restart`. */

@@ -19,6 +19,7 @@ export interface StartOptions {
   readonly priority?: number;
   /** Of the whole run; the workflow's own when left out. */
   readonly timeout?: Duration;
+  /** Begins at that time or later, ms since 1970; until then it is `pending`. A time that has passed is now. */
   readonly startAt?: Date | number;
   readonly version?: string;
   /** Merged shallowly over the input of the step of that name. */
@@ -89,6 +90,10 @@ export interface OrchestratorOptions<N extends readonly AnyNode[]> {
   readonly abortGraceMs?: number;
   /** Largest value that is recorded, bytes of JSON; default 1 MiB, at most 16 MiB. */
   readonly maxValueBytes?: number;
+  /** Root runs that are driven at once; default any number. A run that sleeps or waits for a signal is put down, and does not count; children never do. */
+  readonly maxConcurrentWorkflows?: number;
+  /** What a start gets when that many are driven: its turn later ("queue", the default), or `ADMISSION_REFUSED`. A client's start is always queued. */
+  readonly whenFull?: "queue" | "refuse";
 }
 export type Named<N extends readonly AnyNode[]> = {
   readonly [W in N[number] as W extends Workflow<infer _I, infer _O, infer Name> ? Name : never]: W;
@@ -97,7 +102,7 @@ export type InputOf<W> = W extends (input: infer I, options?: never) => unknown 
 export type OutputOf<W> = W extends Node<"workflow", never, infer O> ? O : never;
 
 export interface Orchestrator<N extends readonly AnyNode[] = readonly AnyNode[]> {
-  /** Resolves when the start is in the store. Throws OnexError `INPUT_INVALID`, `RUN_ID_CONFLICT`, `WORKFLOW_UNKNOWN`, `NOT_BUILT`. */
+  /** Resolves when the start is in the store. Throws OnexError `INPUT_INVALID`, `RUN_ID_CONFLICT`, `WORKFLOW_UNKNOWN`, `OPTION_INVALID`, `ADMISSION_REFUSED`. */
   start<I, O>(workflow: Workflow<I, O>, input: NoInfer<I>, options?: StartOptions): Promise<Run<O>>;
   run<O = unknown>(runId: string, workflow?: Workflow<never, O>): Run<O>;
   /** The template's door: start by type, wait, and never throw for a run that failed. */

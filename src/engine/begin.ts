@@ -12,6 +12,7 @@ import { type Contract, type Log, recordedOutput, type WorkflowContract } from "
 import { encodeFacts } from "../store/codec.ts";
 import type { FirstTurn, NewRun } from "../store/store.ts";
 import type { ActiveRun } from "./active-run.ts";
+import { limitKeys } from "./admission.ts";
 import type { StartOptions } from "./api.ts";
 import { startInput } from "./inline.ts";
 import type { Runtime } from "./runtime.ts";
@@ -92,12 +93,16 @@ export interface StartSpec {
   readonly options: StartOptions;
   readonly deadline: number | undefined;
   readonly parent?: { readonly runId: string; readonly step: string } | undefined;
+  /** The tick of the schedule that starts it. */
+  readonly scheduledAt?: number;
 }
 
 export function startedFact(runtime: Runtime, spec: StartSpec, now: number): Started {
   const { contract, options } = spec;
   const timeout = options.timeout ?? contract.timeout;
-  const deadlines = [spec.deadline, timeout === undefined ? undefined : now + durationMs(timeout)].filter((due) => due !== undefined);
+  const startAt = Math.ceil(Number(options.startAt ?? 0));
+  const begins = Math.max(now, startAt);
+  const deadlines = [spec.deadline, timeout === undefined ? undefined : begins + durationMs(timeout)].filter((due) => due !== undefined);
   const plan = (contract as WorkflowContract).plan;
   return {
     type: "run.started",
@@ -110,6 +115,8 @@ export function startedFact(runtime: Runtime, spec: StartSpec, now: number): Sta
     ...(deadlines.length > 0 ? { deadline: Math.min(...deadlines) } : {}),
     ...(options.stepInputs ? { stepInputs: options.stepInputs } : {}),
     ...(spec.parent ? { parent: spec.parent } : {}),
+    ...(startAt > now ? { startAt } : {}),
+    ...(spec.scheduledAt === undefined ? {} : { scheduledAt: spec.scheduledAt }),
     ...(plan ? { definition: plan.hash } : {}),
     at: now,
   };
@@ -128,7 +135,7 @@ export function newRun(runtime: Runtime, spec: StartSpec, started: Started): New
     digest: questionDigest(runtime, spec.contract, spec.input),
     priority: started.priority,
     at: started.at,
-    ...(spec.parent ? { parent: spec.parent.runId } : {}),
+    ...(spec.parent ? { parent: spec.parent.runId } : limitKeys(runtime.guard, spec.contract as WorkflowContract, spec.input)),
   };
 }
 
@@ -182,7 +189,7 @@ export function child(
 export function successor(runtime: Runtime, ended: ActiveRun, contract: WorkflowContract, input: Json, now: number): Begun {
   const before = ended.replay.started as Started;
   const mail = ended.replay.mailbox;
-  const { deadline: _past, mail: _read, ...kept } = before;
+  const { deadline: _past, mail: _read, startAt: _begun, ...kept } = before;
   const started: Started = {
     ...kept,
     input,
@@ -193,5 +200,7 @@ export function successor(runtime: Runtime, ended: ActiveRun, contract: Workflow
     ...(contract.timeout === undefined ? {} : { deadline: now + durationMs(contract.timeout) }),
   };
   const folded = fresh(runtime, ended.id, contract);
-  return { ...folded, run: { ...ended.row, at: now }, first: first(runtime, started, folded) };
+  // It keeps its share of `concurrency`, and is no new start to `rate`.
+  const { rate: _counted, ...row } = ended.row;
+  return { ...folded, run: { ...row, at: now }, first: first(runtime, started, folded) };
 }

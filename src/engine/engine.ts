@@ -17,6 +17,7 @@ import type { Provided } from "../node/service.ts";
 import { decodeFacts } from "../store/codec.ts";
 import type { Appended, OpenStore, RunRow, Store } from "../store/store.ts";
 import { ActiveRun } from "./active-run.ts";
+import { Admission } from "./admission.ts";
 import { type Begun, child, fresh, successor } from "./begin.ts";
 import type { Call } from "./call.ts";
 import { Definitions } from "./definitions.ts";
@@ -55,12 +56,13 @@ export class Engine implements Runtime {
   readonly leaseId: string;
   readonly watchers: Watchers;
   readonly definitions: Definitions;
+  readonly admission: Admission;
   readonly parkedFolds = new ParkedFolds();
   /** What metrics and health show. */
   readonly parts: Parts = {
     breakers: () => [],
     nodes: () => [],
-    admission: () => ({ active: this.activeCount, queued: 0, max: undefined }),
+    admission: () => this.admission.view(),
   };
   readonly guard: <T>(advance: () => T) => T;
   closing = false;
@@ -98,6 +100,7 @@ export class Engine implements Runtime {
       setTimer: (ms, callback) => world.clock.setTimer(ms, callback),
       warn: (code, message) => world.log.warn(message, { code }),
     });
+    this.admission = new Admission(this.store, this.definitions, this.settings.maxConcurrentWorkflows);
     this.timers = new Timers(world.clock, () => this.store.now());
     this.states = new States(this.store);
     this.writer = new Writer(
@@ -173,9 +176,19 @@ export class Engine implements Runtime {
     if (this.owner) this.#intake.look();
   }
 
+  /** A run was put into the queue for `at`: looks then, if that is this process's to do. */
+  queued(at: number): void {
+    if (this.owner) this.#intake.wakeAt(at);
+  }
+  /** The workflows that can be started here. */
+  workflows(): WorkflowContract[] {
+    return this.registry.contracts().filter((contract): contract is WorkflowContract => contract.kind === "workflow");
+  }
+
   /** Drives a run that this process makes; resolves when its first turn is accepted. */
   begin(run: ActiveRun): Promise<RunRow | undefined> {
     this.#byId.set(run.id, run);
+    this.admission.hold(run);
     return new Promise((accepted, failed) => {
       this.#starting.set(run, { accepted, failed });
       run.stir();
@@ -185,6 +198,7 @@ export class Engine implements Runtime {
   enlist(run: ActiveRun): void {
     this.#byId.set(run.id, run);
     this.#active.set(run.runNo as number, run);
+    this.admission.hold(run);
     run.stir();
   }
   adopt(begun: Begun, runNo: number, mailGot = 0): void {
@@ -276,7 +290,12 @@ export class Engine implements Runtime {
   ended(run: ActiveRun, final: Fact & FinalBody, next: Begun | undefined, nextNo: number | undefined): void {
     this.#forget(run);
     if (next && nextNo !== undefined) return this.adopt(next, nextNo, run.mailSaved);
-    this.watchers.ended(run.id, final);
+    if (this.admission.ended(run.row)) this.look();
+    this.over(run.id, final);
+  }
+  /** The log of that id has ended for good. */
+  over(runId: string, final: Fact & FinalBody): void {
+    this.watchers.ended(runId, final);
   }
 
   parked(run: ActiveRun, wakeAt: number | null): void {
@@ -303,6 +322,7 @@ export class Engine implements Runtime {
     run.drop();
     if (this.#byId.get(run.id) === run) this.#byId.delete(run.id);
     if (run.runNo !== undefined) this.#active.delete(run.runNo);
+    if (this.admission.leave(run)) this.look();
   }
 
   // ── calls ──

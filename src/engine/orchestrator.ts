@@ -6,7 +6,6 @@ import type { AnyNode, ReducerContract, WorkflowContract } from "../node/contrac
 import type { Reducer } from "../node/reducer.ts";
 import { Registry } from "../node/registry.ts";
 import type { Workflow } from "../node/workflow.ts";
-import { encodeFacts } from "../store/codec.ts";
 import type { RunRow } from "../store/store.ts";
 import { ActiveRun } from "./active-run.ts";
 import type { Orchestrator, OrchestratorOptions, ProcessInput, ProcessOutput, Run, StartOptions } from "./api.ts";
@@ -15,12 +14,15 @@ import { Engine } from "./engine.ts";
 import { RunHandle } from "./handle.ts";
 import { startInput } from "./inline.ts";
 import { Durations, processed, startOptions } from "./process.ts";
+import { enqueue } from "./queue.ts";
 import { Services } from "./services.ts";
 import { systemWorld } from "./system.ts";
 import { checkId } from "./values.ts";
 import type { World } from "./world.ts";
 
 const mib = 1024 * 1024;
+/** The last time that a Date can be, ms. */
+const latestTime = 8.64e15;
 /** What a run may take to be held good, by the template's default. */
 const performanceThresholdMs = 5_000;
 
@@ -45,6 +47,8 @@ export function orchestratorIn<const N extends readonly AnyNode[]>(world: World,
         parkAfterMs: options.parkAfterMs ?? 1_000,
         abortGraceMs: options.abortGraceMs ?? 5_000,
         maxValueBytes: options.maxValueBytes ?? mib,
+        maxConcurrentWorkflows: options.maxConcurrentWorkflows,
+        whenFull: options.whenFull ?? "queue",
       },
     }),
   );
@@ -61,6 +65,11 @@ function checkOptions(world: World, options: OrchestratorOptions<readonly AnyNod
     if (ms !== undefined && !(ms >= 0 && ms <= 3_600_000))
       throw new OnexError("OPTION_INVALID", `${name} is ${ms}: give ms from 0 to 3600000`);
   }
+  const { maxConcurrentWorkflows: runs, whenFull } = options;
+  if (runs !== undefined && !(Number.isInteger(runs) && runs >= 1))
+    throw new OnexError("OPTION_INVALID", `maxConcurrentWorkflows is ${runs}: give a whole number from 1, or leave it out`);
+  if (whenFull !== undefined && whenFull !== "queue" && whenFull !== "refuse")
+    throw new OnexError("OPTION_INVALID", `whenFull is ${JSON.stringify(whenFull)}: give "queue" or "refuse"`);
   const registry = new Registry(options.nodes);
   const services = new Services(options.provide ?? [], (node) => world.stage?.isStubbed(node) ?? false);
   for (const contract of registry.contracts()) {
@@ -112,19 +121,15 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
     this.#mustBeOpen();
     const started = startedFact(engine, spec, engine.store.now());
     const run = newRun(engine, spec, started);
-    if (!engine.owner) {
-      const encoded = encodeFacts([started]);
-      const stored = await engine.store.start(run, {
-        epoch: 0,
-        next: 1,
-        facts: encoded.text,
-        ...(encoded.blobs ? { blobs: encoded.blobs } : {}),
-      });
-      return stored.created ? handle : this.#same(handle, stored.row, spec);
-    }
     // Another start of the same id may have come while the store was read.
     const twin = engine.active(id);
     if (twin) return this.#same(handle, twin.row, spec);
+    const later = started.startAt !== undefined;
+    if (engine.owner && !later && engine.settings.whenFull === "refuse" && engine.admission.free <= 0) throw refused(engine);
+    if (!engine.owner || later || !engine.admission.passes(run)) {
+      const stored = await enqueue(engine, run, started);
+      return stored.created ? handle : this.#same(handle, stored.row, spec);
+    }
     const folded = fresh(engine, id, contract);
     folded.log.live = true;
     const active = new ActiveRun(
@@ -136,8 +141,16 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
     );
     active.arrive(started);
     active.arrive(acquired(engine, 1));
-    const taken = await engine.begin(active);
-    return taken ? this.#same(handle, taken, spec) : handle;
+    let taken: RunRow | undefined;
+    try {
+      taken = await engine.begin(active);
+    } catch (error) {
+      if (engine.admission.giveBack(run)) engine.look();
+      throw error;
+    }
+    if (!taken) return handle;
+    if (engine.admission.giveBack(run)) engine.look();
+    return this.#same(handle, taken, spec);
   }
 
   #same<O>(handle: RunHandle<O>, existing: Pick<RunRow, "digest" | "workflow">, spec: StartSpec): RunHandle<O> {
@@ -190,8 +203,17 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
   }
 }
 
+function refused(engine: Engine): OnexError {
+  return new OnexError(
+    "ADMISSION_REFUSED",
+    `${engine.settings.maxConcurrentWorkflows} root runs are driven (maxConcurrentWorkflows), and whenFull is "refuse": start it again later`,
+  );
+}
+
 function checkStart(options: StartOptions): void {
-  if (options.startAt !== undefined) throw new OnexError("NOT_BUILT", "`startAt` is declared in the API but not built yet; leave it out");
+  const { startAt } = options;
+  if (startAt !== undefined && !(Math.abs(Number(startAt)) <= latestTime))
+    throw new OnexError("OPTION_INVALID", `startAt is ${String(startAt)}: give a Date, or ms since 1970`);
   if (options.timeout !== undefined) durationMs(options.timeout);
   const { priority, runId } = options;
   if (priority !== undefined && !(Number.isInteger(priority) && priority >= 1 && priority <= 1000))

@@ -19,6 +19,9 @@ export interface Settings {
   readonly parkAfterMs: number;
   readonly abortGraceMs: number;
   readonly maxValueBytes: number;
+  /** Root runs that may be driven at once; undefined: any number. */
+  readonly maxConcurrentWorkflows: number | undefined;
+  readonly whenFull: "queue" | "refuse";
 }
 
 export interface Runtime {

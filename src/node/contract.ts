@@ -58,8 +58,17 @@ export interface ReducerContract extends Contract {
   keyOf(event: never): string;
   readonly run: (state: never, event: never) => unknown;
 }
+/** Holds back root runs of a workflow: at most so many of one key. */
+export interface RunLimit {
+  readonly limit: number;
+  keyOf(input: never): string;
+}
 export interface WorkflowContract extends Contract {
   readonly kind: "workflow";
+  /** Of how many may be under way at once. */
+  readonly concurrency?: RunLimit;
+  /** Of how many may begin within `perMs`. */
+  readonly rate?: RunLimit & { readonly perMs: number };
   readonly onFailure: "compensate" | "stop";
   /** Begins the generator over a recorded input; `nodes` finds what a plan names. */
   begin(input: Json, context: RunContext, nodes: NodeSource): Steps<unknown>;

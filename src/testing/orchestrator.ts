@@ -2,7 +2,7 @@
 import { type Duration, durationMs } from "../core/duration.ts";
 import { OnexError } from "../core/failure.ts";
 import type { NodeKind } from "../core/operation.ts";
-import type { Orchestrator, Run } from "../engine/api.ts";
+import type { Orchestrator, OrchestratorOptions, Run } from "../engine/api.ts";
 import { type OrchestratorFace, orchestratorIn } from "../engine/orchestrator.ts";
 import { sha256, stderrLog, uuidV7 } from "../engine/system.ts";
 import type { Entropy, World } from "../engine/world.ts";
@@ -20,6 +20,8 @@ export interface TestOptions<N extends readonly AnyNode[]> {
   readonly seed?: number;
   /** Default: warnings and errors to stderr. */
   readonly log?: Log;
+  readonly maxConcurrentWorkflows?: OrchestratorOptions<N>["maxConcurrentWorkflows"];
+  readonly whenFull?: OrchestratorOptions<N>["whenFull"];
 }
 
 export interface TestOrchestrator<N extends readonly AnyNode[]> extends Orchestrator<N> {
@@ -70,8 +72,14 @@ class Tested<N extends readonly AnyNode[]> {
   }
 
   #open(): OrchestratorFace<N> {
-    const { nodes, provide } = this.#options;
-    return orchestratorIn(this.#world, { store: this.#store, nodes, ...(provide ? { provide } : {}) });
+    const { nodes, provide, maxConcurrentWorkflows, whenFull } = this.#options;
+    return orchestratorIn(this.#world, {
+      store: this.#store,
+      nodes,
+      ...(provide ? { provide } : {}),
+      ...(maxConcurrentWorkflows === undefined ? {} : { maxConcurrentWorkflows }),
+      ...(whenFull ? { whenFull } : {}),
+    });
   }
 
   // ── the test's own verbs ──
