@@ -57,7 +57,11 @@ export function workflow<const N extends string, I extends Schema, R, O extends 
   return Object.assign(call, { contract, run });
 }
 
-function limitOf(name: string, field: string, { limit, key }: { readonly limit: number; readonly key?: (input: never) => string }): RunLimit {
+function limitOf(
+  name: string,
+  field: string,
+  { limit, key }: { readonly limit: number; readonly key?: (input: never) => string },
+): RunLimit {
   if (!(Number.isInteger(limit) && limit >= 1))
     throw new OnexError("NODE_INVALID", `workflow ${name}: ${field}.limit is ${limit}: give a whole number from 1`);
   return { limit, keyOf: key ?? (() => "") };
