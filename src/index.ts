@@ -19,6 +19,7 @@ export { all, attempt, compensate, each, now, race, random, restart, sleep, slee
 export type { RunView, StepView } from "./core/view.ts";
 export type { Orchestrator, OrchestratorOptions, ProcessInput, ProcessOutput, Run, StartOptions } from "./engine/api.ts";
 export { createOrchestrator } from "./engine/orchestrator.ts";
+export type { ScheduleOptions, Schedules, ScheduleView } from "./engine/schedules.ts";
 export { type Compute, compute } from "./node/compute.ts";
 export type { AnyNode, Contract, EffectContext, Log, Node, RunContext } from "./node/contract.ts";
 export { type Effect, effect } from "./node/effect.ts";

@@ -10,6 +10,7 @@ import type { Provided } from "../node/service.ts";
 import type { Signal } from "../node/signal.ts";
 import type { Workflow } from "../node/workflow.ts";
 import type { RunRow, Store } from "../store/store.ts";
+import type { Schedules } from "./schedules.ts";
 
 export interface StartOptions {
   /** The same id is the same run; with another input it is `RUN_ID_CONFLICT`. Default a UUIDv7. */
@@ -110,6 +111,8 @@ export interface Orchestrator<N extends readonly AnyNode[] = readonly AnyNode[]>
     input: ProcessInput<T, InputOf<Named<N>[T]>>,
   ): Promise<ProcessOutput<T, OutputOf<Named<N>[T]>>>;
   read<S, K extends readonly unknown[]>(reducer: Reducer<never, S, K>, ...key: K): Promise<S>;
+  /** Starts by the clock. */
+  readonly schedules: Schedules;
   /** Runs in the store, newest first. */
   list(filter?: {
     readonly status?: RunStatus;

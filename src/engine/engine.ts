@@ -27,6 +27,7 @@ import { ParkedFolds } from "./parked.ts";
 import type { Runtime, Settings } from "./runtime.ts";
 import { Services } from "./services.ts";
 import { States } from "./states.ts";
+import { Ticker } from "./ticker.ts";
 import { Timers } from "./timers.ts";
 import type { Parts } from "./views.ts";
 import { Watchers } from "./watchers.ts";
@@ -73,6 +74,7 @@ export class Engine implements Runtime {
   readonly #byId = new Map<string, ActiveRun>();
   readonly #starting = new Map<ActiveRun, { accepted: (row?: RunRow) => void; failed: (error: unknown) => void }>();
   readonly #intake: Intake;
+  readonly #ticker: Ticker;
   readonly #stops: (() => void)[] = [];
   readonly #laters = new Map<string, () => void>();
   #calls: { readonly call: Call; readonly decoded: Checked | undefined; readonly priority: number; readonly order: number }[] = [];
@@ -111,6 +113,7 @@ export class Engine implements Runtime {
     );
     this.watchers = new Watchers(this);
     this.#intake = new Intake(this);
+    this.#ticker = new Ticker(this);
     this.#acquire();
   }
 
@@ -143,13 +146,18 @@ export class Engine implements Runtime {
   #becomeOwner(): void {
     this.owner = true;
     this.watchers.unfollow();
-    this.#stops.push(this.store.watch("owner", () => this.#intake.look()));
+    const news = (): void => {
+      this.#intake.look();
+      this.#ticker.look();
+    };
+    this.#stops.push(this.store.watch("owner", news));
     const sweep = (): void => {
       for (const run of this.#active.values()) run.sweep();
       this.#later("sweep", sweepMs, sweep);
     };
     this.#later("sweep", sweepMs, sweep);
     this.#intake.open();
+    this.#ticker.open();
   }
 
   /** One timer of that name at a time, stopped with the engine. */
@@ -179,6 +187,10 @@ export class Engine implements Runtime {
   /** A run was put into the queue for `at`: looks then, if that is this process's to do. */
   queued(at: number): void {
     if (this.owner) this.#intake.wakeAt(at);
+  }
+  /** A schedule was changed by this process. */
+  scheduled(): void {
+    if (this.owner) this.#ticker.look();
   }
   /** The workflows that can be started here. */
   workflows(): WorkflowContract[] {
@@ -296,6 +308,7 @@ export class Engine implements Runtime {
   /** The log of that id has ended for good. */
   over(runId: string, final: Fact & FinalBody): void {
     this.watchers.ended(runId, final);
+    this.#ticker.ended(runId);
   }
 
   parked(run: ActiveRun, wakeAt: number | null): void {
@@ -363,7 +376,11 @@ export class Engine implements Runtime {
   /** Nothing is due, on its way, or in flight. */
   get quiet(): boolean {
     return (
-      this.writer.idle && this.#inFlight === 0 && this.#intake.quiet && [...this.#byId.values()].every((run) => run.quiet && run.restful)
+      this.writer.idle &&
+      this.#inFlight === 0 &&
+      this.#intake.quiet &&
+      this.#ticker.quiet &&
+      [...this.#byId.values()].every((run) => run.quiet && run.restful)
     );
   }
   idle(): Promise<void> {
@@ -399,6 +416,7 @@ export class Engine implements Runtime {
     this.writer.stop();
     this.timers.stop();
     this.#intake.stop();
+    this.#ticker.stop();
     for (const stop of [...this.#stops.splice(0), ...this.#laters.values()]) stop();
     for (const run of [...this.#byId.values()]) this.#forget(run);
     for (const { failed } of this.#starting.values()) failed(error);
@@ -418,6 +436,7 @@ export class Engine implements Runtime {
     if (this.closing) return this.error ? undefined : this.stopped;
     this.closing = true;
     this.#intake.stop();
+    this.#ticker.stop();
     await this.#drain(graceMs);
     if (this.error) return;
     this.#shutDown(

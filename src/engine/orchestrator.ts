@@ -15,6 +15,7 @@ import { RunHandle } from "./handle.ts";
 import { startInput } from "./inline.ts";
 import { Durations, processed, startOptions } from "./process.ts";
 import { enqueue } from "./queue.ts";
+import { StoredSchedules } from "./schedules.ts";
 import { Services } from "./services.ts";
 import { systemWorld } from "./system.ts";
 import { checkId } from "./values.ts";
@@ -85,10 +86,12 @@ function checkOptions(world: World, options: OrchestratorOptions<readonly AnyNod
 
 export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestrator<N> {
   readonly engine: Engine;
+  readonly schedules: StoredSchedules;
   readonly #durations = new Durations(performanceThresholdMs);
 
   constructor(engine: Engine) {
     this.engine = engine;
+    this.schedules = new StoredSchedules(engine, () => this.#mustBeOpen());
   }
 
   get role(): "owner" | "client" {

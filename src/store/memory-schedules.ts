@@ -18,14 +18,12 @@ export class MemorySchedules implements ScheduleStore {
     return [...this.#rows.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
-  due(now: number, limit: number): readonly ScheduleRow[] {
-    return this.#ticking()
-      .filter(({ nextAt }) => nextAt <= now)
-      .slice(0, limit);
+  due(now: number): readonly ScheduleRow[] {
+    return this.#ticking().filter(({ nextAt }) => nextAt <= now);
   }
 
-  next(): number | undefined {
-    return this.#ticking()[0]?.nextAt;
+  next(after: number): number | undefined {
+    return this.#ticking().find(({ nextAt }) => nextAt > after)?.nextAt;
   }
 
   save(row: ScheduleRow, after: string | undefined): boolean {

@@ -19,9 +19,9 @@ export interface ScheduleStore {
   /** All, by id. */
   list(): Awaitable<readonly ScheduleRow[]>;
   /** Those with `nextAt <= now`, by that time. */
-  due(now: number, limit: number): Awaitable<readonly ScheduleRow[]>;
-  /** The earliest `nextAt`. */
-  next(): Awaitable<number | undefined>;
+  due(now: number): Awaitable<readonly ScheduleRow[]>;
+  /** The earliest `nextAt` above `after`. */
+  next(after: number): Awaitable<number | undefined>;
   /** Writes it if the one that is there has the revision `after` (undefined: if there is none). Answers whether it did. */
   save(row: ScheduleRow, after: string | undefined): Awaitable<boolean>;
   /** Answers whether there was one. */

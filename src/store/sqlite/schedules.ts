@@ -19,12 +19,12 @@ export class ScheduleTable {
     return this.#statements.list.all().map(scheduleRow);
   }
 
-  due(now: number, limit: number): readonly ScheduleRow[] {
-    return this.#statements.due.all(now, limit).map(scheduleRow);
+  due(now: number): readonly ScheduleRow[] {
+    return this.#statements.due.all(now).map(scheduleRow);
   }
 
-  next(): number | undefined {
-    return (this.#statements.next.get()?.next_at ?? undefined) as number | undefined;
+  next(after: number): number | undefined {
+    return (this.#statements.next.get(after)?.next_at ?? undefined) as number | undefined;
   }
 
   /** Within a transaction. */
@@ -47,8 +47,8 @@ const columns = "id, revision, next_at, spec, state";
 const texts = {
   get: `SELECT ${columns} FROM schedules WHERE id = ?`,
   list: `SELECT ${columns} FROM schedules ORDER BY id`,
-  due: `SELECT ${columns} FROM schedules WHERE next_at IS NOT NULL AND next_at <= ? ORDER BY next_at, id LIMIT ?`,
-  next: "SELECT next_at FROM schedules WHERE next_at IS NOT NULL ORDER BY next_at LIMIT 1",
+  due: `SELECT ${columns} FROM schedules WHERE next_at IS NOT NULL AND next_at <= ? ORDER BY next_at, id`,
+  next: "SELECT next_at FROM schedules WHERE next_at IS NOT NULL AND next_at > ? ORDER BY next_at LIMIT 1",
   add: "INSERT INTO schedules (id, revision, next_at, spec, state) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
   change: "UPDATE schedules SET revision = ?, next_at = ?, spec = ?, state = ? WHERE id = ? AND revision = ?",
   remove: "DELETE FROM schedules WHERE id = ?",

@@ -93,8 +93,8 @@ class SqliteStore implements OpenStore {
     this.schedules = {
       get: (id) => look((table) => table.get(id)),
       list: () => look((table) => table.list()),
-      due: (now, limit) => look((table) => table.due(now, limit)),
-      next: () => look((table) => table.next()),
+      due: (now) => look((table) => table.due(now)),
+      next: (after) => look((table) => table.next(after)),
       save: (row, after) =>
         this.#told(
           this.#writer.write(

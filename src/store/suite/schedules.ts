@@ -38,17 +38,12 @@ export const schedules: readonly Scenario[] = [
     name: "schedules that are due come by their time",
     async play(t) {
       const store = t.open();
-      t.equal(await store.schedules.next(), undefined);
-      for (const [id, nextAt] of [
-        ["c", 30],
-        ["a", 20],
-        ["b", 10],
-        ["never", undefined],
-      ] as const)
-        await store.schedules.save(row(id, "1", nextAt), undefined);
-      const due = async (now: number, limit = 10) => (await store.schedules.due(now, limit)).map(({ id }) => id);
-      t.equal([await due(9), await due(20), await due(99), await due(99, 1)], [[], ["b", "a"], ["b", "a", "c"], ["b"]]);
-      t.equal(await store.schedules.next(), 10);
+      t.equal(await store.schedules.next(-1), undefined);
+      const times = { c: 30, a: 20, b: 10, never: undefined };
+      for (const [id, nextAt] of Object.entries(times)) await store.schedules.save(row(id, "1", nextAt), undefined);
+      const due = async (now: number) => (await store.schedules.due(now)).map(({ id }) => id);
+      t.equal([await due(9), await due(20), await due(99)], [[], ["b", "a"], ["b", "a", "c"]]);
+      t.equal([await store.schedules.next(-1), await store.schedules.next(10), await store.schedules.next(30)], [10, 20, undefined]);
     },
   },
 ];
