@@ -3,7 +3,7 @@ import { cronTimes, dueTicks } from "./cron.ts";
 
 const ms = (iso: string): number => Date.parse(iso);
 const iso = (at: number | undefined): string => (at === undefined ? "never" : new Date(at).toISOString().replace(".000Z", "Z"));
-const after = (cron: string, zone: string, from: string, count: number): string[] => {
+const times = (cron: string, zone: string, from: string, count: number): string[] => {
   const next = cronTimes("schedule s", cron, zone);
   const found: string[] = [];
   for (let at: number | undefined = ms(from); found.length < count; found.push(iso(at))) at = at === undefined ? at : next(at);
@@ -12,13 +12,16 @@ const after = (cron: string, zone: string, from: string, count: number): string[
 
 describe("the times of a schedule", () => {
   test("are those of its zone", () => {
-    expect(after("30 9 * * MON-FRI", "America/New_York", "2030-01-04T14:29:59.999Z", 2)).toEqual(["2030-01-04T14:30:00Z", "2030-01-07T14:30:00Z"]);
-    expect(after("*/20 * * * * *", "UTC", "2030-01-01T00:00:00Z", 2)).toEqual(["2030-01-01T00:00:20Z", "2030-01-01T00:00:40Z"]);
-    expect(after("@daily", "Asia/Tokyo", "2030-01-01T00:00:00Z", 1)).toEqual(["2030-01-01T15:00:00Z"]);
+    expect(times("30 9 * * MON-FRI", "America/New_York", "2030-01-04T14:29:59.999Z", 2)).toEqual([
+      "2030-01-04T14:30:00Z",
+      "2030-01-07T14:30:00Z",
+    ]);
+    expect(times("*/20 * * * * *", "UTC", "2030-01-01T00:00:00Z", 2)).toEqual(["2030-01-01T00:00:20Z", "2030-01-01T00:00:40Z"]);
+    expect(times("@daily", "Asia/Tokyo", "2030-01-01T00:00:00Z", 1)).toEqual(["2030-01-01T15:00:00Z"]);
   });
 
   test("that a change of clocks leaves out tick right after it", () => {
-    expect(after("30 2 * * *", "Europe/Berlin", "2030-03-29T12:00:00Z", 3)).toEqual([
+    expect(times("30 2 * * *", "Europe/Berlin", "2030-03-29T12:00:00Z", 3)).toEqual([
       "2030-03-30T01:30:00Z",
       "2030-03-31T01:00:00Z",
       "2030-04-01T00:30:00Z",
@@ -26,16 +29,16 @@ describe("the times of a schedule", () => {
   });
 
   test("that come twice tick once", () => {
-    expect(after("30 2 * * *", "Europe/Berlin", "2030-10-26T12:00:00Z", 2)).toEqual(["2030-10-27T00:30:00Z", "2030-10-28T01:30:00Z"]);
+    expect(times("30 2 * * *", "Europe/Berlin", "2030-10-26T12:00:00Z", 2)).toEqual(["2030-10-27T00:30:00Z", "2030-10-28T01:30:00Z"]);
   });
 
   test("every hour is every hour, through both changes", () => {
-    expect(after("0 * * * *", "Europe/Berlin", "2030-03-31T00:00:00Z", 3)).toEqual([
+    expect(times("0 * * * *", "Europe/Berlin", "2030-03-31T00:00:00Z", 3)).toEqual([
       "2030-03-31T01:00:00Z",
       "2030-03-31T02:00:00Z",
       "2030-03-31T03:00:00Z",
     ]);
-    expect(after("0 * * * *", "Europe/Berlin", "2030-10-26T23:30:00Z", 4)).toEqual([
+    expect(times("0 * * * *", "Europe/Berlin", "2030-10-26T23:30:00Z", 4)).toEqual([
       "2030-10-27T00:00:00Z",
       "2030-10-27T01:00:00Z",
       "2030-10-27T02:00:00Z",
@@ -44,7 +47,7 @@ describe("the times of a schedule", () => {
   });
 
   test("that never come are never", () => {
-    expect(after("0 0 30 2 *", "UTC", "2030-01-01T00:00:00Z", 1)).toEqual(["never"]);
+    expect(times("0 0 30 2 *", "UTC", "2030-01-01T00:00:00Z", 1)).toEqual(["never"]);
   });
 
   test.each([
@@ -55,7 +58,9 @@ describe("the times of a schedule", () => {
     ["* * * *", "UTC", /cannot be read/],
     ["* * * * *", "Mars/Phobos", /timezone is "Mars\/Phobos".*Europe\/Berlin/],
   ])("cron %j in %s is SCHEDULE_INVALID", (cron, zone, words) => {
-    expect(() => cronTimes("schedule s", cron, zone)).toThrow(expect.objectContaining({ code: "SCHEDULE_INVALID", message: expect.stringMatching(words) }));
+    expect(() => cronTimes("schedule s", cron, zone)).toThrow(
+      expect.objectContaining({ code: "SCHEDULE_INVALID", message: expect.stringMatching(words) }),
+    );
   });
 });
 

@@ -282,7 +282,7 @@ export class Engine implements Runtime {
       this.#starting.delete(run);
       this.#active.set(run.runNo as number, run);
       starting.accepted();
-    }
+    } else if (facts[0]?.type === "lease.acquired") this.look(); // Mail that came while it was taken.
     for (const fact of facts)
       if (fact.type === "action.completed" || fact.type === "compute.completed" || fact.type === "reducer.applied") this.counts.steps++;
     run.folded.log.flush();

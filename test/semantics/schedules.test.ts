@@ -18,7 +18,14 @@ describe("a schedule", () => {
   test("starts a run at each of its times, with its input and priority, named after the tick", async () => {
     const t = tested({ nodes: [quick] });
     const put = await t.schedules.put({ id: "s", workflow: quick, cron: "*/10 * * * *", input: { a: 1 }, priority: 7 });
-    expect(put).toMatchObject({ workflow: "quick", timezone: "UTC", overlap: "skip", catchUp: "one", paused: false, nextAt: start + 10 * minute });
+    expect(put).toMatchObject({
+      workflow: "quick",
+      timezone: "UTC",
+      overlap: "skip",
+      catchUp: "one",
+      paused: false,
+      nextAt: start + 10 * minute,
+    });
     await t.advance("35m");
     expect(await ids(t)).toEqual([at("00:10:00"), at("00:20:00"), at("00:30:00")]);
     const run = t.run(at("00:20:00"));
@@ -230,8 +237,7 @@ describe("catchUp", () => {
 
   test("the last missed tick is started by default", async () => expect(await play({})).toEqual(["01", "05"]));
   test("all of them, oldest first", async () => expect(await play({ catchUp: "all" })).toEqual(["01", "02", "03", "04", "05"]));
-  test("those that are not too old", async () =>
-    expect(await play({ catchUp: "all", catchUpWithin: "100m" })).toEqual(["01", "04", "05"]));
+  test("those that are not too old", async () => expect(await play({ catchUp: "all", catchUpWithin: "100m" })).toEqual(["01", "04", "05"]));
   test("none", async () => expect(await play({ catchUp: "none" })).toEqual(["01"]));
   test("none, but for one that is on time", async () => expect(await play({ catchUp: "none" }, "5h")).toEqual(["01", "06"]));
 });
