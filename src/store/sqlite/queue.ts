@@ -9,9 +9,10 @@ export class QueueReads {
 
   constructor(db: Database, columns: string, row: (row: Row) => RunRow) {
     this.#row = row;
+    // The plus keeps SQLite from sorting all that waits: the index of the order gives the first few at once.
     this.#statements = prepareAll(db, {
       ...texts,
-      queued: `SELECT ${columns} ${queue} AND queued_at <= ?
+      queued: `SELECT ${columns} ${queue} AND +queued_at <= ?
         AND coalesce(concurrency, '') NOT IN (SELECT value FROM json_each(?)) AND coalesce(rate, '') NOT IN (SELECT value FROM json_each(?))
         ORDER BY priority, queued_at, run_no LIMIT ?`,
     });
