@@ -197,7 +197,7 @@ test("the limit on facts", () => {
 });
 
 describe("a run that is cancelled before anybody takes it", () => {
-  const tidy = function* (): Work {
+  const tidy = function* () {
     try {
       yield* call(charge);
     } finally {

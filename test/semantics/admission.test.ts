@@ -219,7 +219,7 @@ describe("whenFull: refuse", () => {
     const t = tested({ nodes: [flow], maxConcurrentWorkflows: 1, whenFull: "refuse" });
     const a = await t.start(flow, "a", { runId: "a" });
     await expect(t.start(flow, "b", { runId: "b" })).rejects.toMatchObject({ code: "ADMISSION_REFUSED" });
-    await expect(t.process({ workflowType: "flow", workflowContext: "c" })).rejects.toMatchObject({
+    await expect(t.process({ workflowType: "flow" as never, workflowContext: "c" as never })).rejects.toMatchObject({
       code: "ADMISSION_REFUSED",
     });
     expect((await t.start(flow, "a", { runId: "a" })).runId).toBe("a");
@@ -235,7 +235,7 @@ test.each([0, 1.5, -1, Number.NaN])("maxConcurrentWorkflows %s is OPTION_INVALID
   expect(() => tested({ nodes: [], maxConcurrentWorkflows: max })).toThrow(expect.objectContaining({ code: "OPTION_INVALID" }));
 });
 test("whenFull of another word is OPTION_INVALID", () => {
-  expect(() => tested({ nodes: [], maxConcurrentWorkflows: 1, whenFull: "drop" })).toThrow(
+  expect(() => tested({ nodes: [], maxConcurrentWorkflows: 1, whenFull: "drop" as never })).toThrow(
     expect.objectContaining({ code: "OPTION_INVALID" }),
   );
 });

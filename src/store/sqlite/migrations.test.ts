@@ -115,7 +115,7 @@ describe("what a look asks", () => {
       "SCAN runs USING INDEX runs_queue",
     );
     expect(plans(db, `SELECT queued_at ${queue} AND queued_at > ? ORDER BY queued_at LIMIT 1`)).toMatch(
-      /^SEARCH runs USING COVERING INDEX runs_queue_times/,
+      /^SEARCH runs USING .*INDEX runs_queue_times/,
     );
     expect(plans(db, "SELECT rate, admitted_at FROM runs WHERE rate IS NOT NULL AND admitted_at > ? ORDER BY admitted_at")).toMatch(
       /^SEARCH runs USING INDEX runs_admitted/,
