@@ -37,6 +37,7 @@ export { preset } from "./engine/config-presets.ts";
 export type { HealthReport } from "./engine/health.ts";
 export { createNodeHost, type NodeHost, type NodeHostOptions } from "./engine/host/host.ts";
 export { createOrchestrator } from "./engine/orchestrator.ts";
+export type { ScheduleOptions, Schedules, ScheduleView } from "./engine/schedules.ts";
 export { type Compute, compute } from "./node/compute.ts";
 export type { AnyNode, Contract, EffectContext, Log, Node, RunContext } from "./node/contract.ts";
 export { type Effect, effect } from "./node/effect.ts";

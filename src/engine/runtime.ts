@@ -30,6 +30,9 @@ export interface Settings {
   /** Of a root run that has neither a timeout nor a deadline. */
   readonly runTimeoutMs?: number | undefined;
   readonly maxWorkflowDepth: number;
+  /** Root runs that may be driven at once; undefined: any number. */
+  readonly maxConcurrentWorkflows: number | undefined;
+  readonly whenFull: "queue" | "refuse";
 }
 
 export interface Runtime {

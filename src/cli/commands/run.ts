@@ -17,6 +17,8 @@ export interface RunOptions {
   readonly input?: string;
   readonly store?: string;
   readonly runId?: string;
+  readonly at?: string;
+  readonly priority?: string;
   readonly json?: boolean;
   readonly verbose?: boolean;
 }
@@ -33,7 +35,11 @@ export async function run(target: string, options: RunOptions): Promise<ExitCode
   const session = await openSession(at, loaded, terminal, options.verbose === true);
   const stop = interrupted(terminal);
   try {
-    const started = await session.orchestrator.start(workflow, input, options.runId === undefined ? {} : { runId: options.runId });
+    const started = await session.orchestrator.start(workflow, input, {
+      ...(options.runId === undefined ? {} : { runId: options.runId }),
+      ...(options.at === undefined ? {} : { startAt: new Date(options.at) }),
+      ...(options.priority === undefined ? {} : { priority: Number(options.priority) }),
+    });
     const { name, version } = workflow.contract;
     terminal.say(`${terminal.style.bold("run")} ${clean(started.runId)}  ${name}@${version}  ${at.url}`);
     if (session.orchestrator.role === "client")
