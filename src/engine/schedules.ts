@@ -148,13 +148,13 @@ export class StoredSchedules implements Schedules {
 
   async list(): Promise<readonly ScheduleView[]> {
     this.#open();
-    return (await this.#engine.store.schedules.list()).map(viewOf);
+    return (await this.#engine.store.schedules.list()).map((row) => this.#view(row));
   }
 
   async get(id: string): Promise<ScheduleView | undefined> {
     this.#open();
     const row = await this.#engine.store.schedules.get(id);
-    return row && viewOf(row);
+    return row && this.#view(row);
   }
 
   async remove(id: string): Promise<boolean> {
@@ -178,6 +178,12 @@ export class StoredSchedules implements Schedules {
     });
   }
 
+  /** As it is shown: without what is secret. */
+  #view(row: ScheduleRow): ScheduleView {
+    const view = viewOf(row);
+    return { ...view, input: this.#engine.secrets.sanitizer.json(view.input) };
+  }
+
   async #known(id: string, change: (row: ScheduleRow) => Changed | ScheduleRow): Promise<ScheduleView> {
     this.#open();
     return this.#change(id, (row) => {
@@ -192,12 +198,12 @@ export class StoredSchedules implements Schedules {
     for (;;) {
       const row = await store.schedules.get(id);
       const changed = change(row);
-      if ("revision" in changed) return viewOf(changed);
+      if ("revision" in changed) return this.#view(changed);
       const { nextAt, spec, state } = changed;
       const written = { id, revision: world.entropy.uuid(), nextAt, spec: JSON.stringify(spec), state: JSON.stringify(state) };
       if (!(await store.schedules.save(written, row?.revision))) continue;
       this.#engine.scheduled();
-      return viewOf(written);
+      return this.#view(written);
     }
   }
 }

@@ -168,7 +168,10 @@ describe("the sealed store", () => {
   test("every verb that carries texts of values is known", () => {
     // A new verb of the store belongs into one of these lists, and if it carries values, into sealed.ts.
     const sealed = ["append", "blob", "define", "definition", "inbox", "post", "start", "state", "tail", "turns"];
-    const bare = "acquire block byNo close due list mailed nextWake owner release run secretKeys sleepers unblock watch".split(" ");
+    const bare =
+      "acquire admissions block byNo close due list mailed nextQueued nextWake owner queued queuedCount release run secretKeys sleepers unblock underWay watch".split(
+        " ",
+      );
     const verbs = Object.getOwnPropertyNames(Object.getPrototypeOf(open())).filter((name) => name !== "constructor");
     expect(verbs.sort()).toEqual([...sealed, ...bare].sort());
   });
@@ -207,6 +210,10 @@ describe("the sealed store", () => {
     ]);
     await store.post({ runId: "a", messageId: "p", kind: "signal", body: '{"name":"n","payload":{"pwd":"s-posted-s"}}' });
     await store.define("hash", '{"text":"password=s-defined-s"}');
+    await store.schedules.save(
+      { id: "s", revision: "1", nextAt: 5, spec: '{"input":{"pin":1,"password":"s-spec-s"}}', state: "{}" },
+      undefined,
+    );
     const read = async (from: OpenStore) =>
       JSON.stringify([
         await from.turns(1),
@@ -217,8 +224,11 @@ describe("the sealed store", () => {
         await from.state("r", "k"),
         await from.definition("hash"),
         await from.list({}),
+        await from.schedules.get("s"),
+        await from.schedules.list(),
+        await from.schedules.due(9),
       ]);
-    const secrets = ["s-a-s", "s-b-s", "s-blob-s", "s-message-s", "s-posted-s", "s-state-s", "s-defined-s"];
+    const secrets = ["s-a-s", "s-b-s", "s-blob-s", "s-message-s", "s-posted-s", "s-state-s", "s-defined-s", "s-spec-s"];
     const raw = await read(inner);
     const whole = await read(store);
     for (const secret of secrets) {

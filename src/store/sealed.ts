@@ -10,6 +10,7 @@
  */
 import type { Json } from "../core/json.ts";
 import { redacted, Sanitizer, textsIn } from "../core/sanitizer.ts";
+import type { ScheduleRow, ScheduleStore } from "./schedule-store.ts";
 import type { Sealer } from "./seal.ts";
 import type { Awaitable, Blob, FirstTurn, Message, OpenStore, TurnRow, TurnWrite } from "./store.ts";
 
@@ -178,6 +179,7 @@ export function sealedStore(store: OpenStore, sealing: Sealing): OpenStore {
     inbox: (runNo, from) => after(store.inbox(runNo, from), (rows) => rows.map((row) => ({ ...row, body: sealing.open(row.body, runNo) }))),
     state: (reducer, key) => after(store.state(reducer, key), (text) => (text === undefined ? undefined : sealing.open(text))),
     definition: (hash) => after(store.definition(hash), (text) => (text === undefined ? undefined : sealing.open(text))),
+    schedules: sealedSchedules(store.schedules, sealing),
   };
   const methods = new Map<PropertyKey, unknown>(Object.entries(texts));
   // What carries no values is the store's own.
@@ -192,6 +194,18 @@ export function sealedStore(store: OpenStore, sealing: Sealing): OpenStore {
       return bound;
     },
   });
+}
+
+function sealedSchedules(schedules: ScheduleStore, sealing: Sealing): ScheduleStore {
+  const opened = (row: ScheduleRow): ScheduleRow => ({ ...row, spec: sealing.open(row.spec), state: sealing.open(row.state) });
+  return {
+    get: (id) => after(schedules.get(id), (row) => row && opened(row)),
+    list: () => after(schedules.list(), (rows) => rows.map(opened)),
+    due: (now) => after(schedules.due(now), (rows) => rows.map(opened)),
+    next: (from) => schedules.next(from),
+    save: (row, then) => schedules.save({ ...row, spec: sealing.seal(row.spec), state: sealing.seal(row.state) }, then),
+    remove: (id) => schedules.remove(id),
+  };
 }
 
 function sealedTurn(sealing: Sealing, write: TurnWrite): TurnWrite {

@@ -14,6 +14,7 @@ import {
   attempt,
   compute,
   createOrchestrator,
+  each,
   effect,
   Fatal,
   type Log,
@@ -24,6 +25,7 @@ import {
   signal,
   sleep,
   sqlite,
+  stream,
   workflow,
 } from "../../src/index.ts";
 import { testOrchestrator } from "../../src/testing/index.ts";
@@ -110,6 +112,8 @@ test("no secret is in the file, in a log, in an error or on the command line, an
     details: canary("details"),
     inCompute: canary("inCompute"),
     inReducer: canary("inReducer"),
+    item: canary("item"),
+    scheduled: canary("scheduled"),
     inWorkflow: canary("inWorkflow"),
     stepInput: canary("stepInput"),
     blob: canary("blob"),
@@ -167,6 +171,9 @@ test("no secret is in the file, in a log, in an error or on the command line, an
     if (bad) throw new Error(`refused ${bad.secret}`);
     return { token, session: { cookie: c.state } };
   });
+  const rows = stream({ name: "rows", input: anything, item: anything }, async function* () {
+    yield { password: c.item };
+  });
   const answer = signal({ name: "answer", payload: anything });
   const child = workflow({ name: "child-of-it", input: anything }, function* ({ password }) {
     yield* sleep("1ms");
@@ -185,7 +192,11 @@ test("no secret is in the file, in a log, in an error or on the command line, an
     const state = yield* vault.read("one");
     const said = yield* answer.wait();
     const sub = yield* child({ password: c.child }, { runId: "sub" });
-    seen.flow = { got, state, said, sub, refused: refused.ok, wrong: wrong.ok, bad: bad.ok };
+    // biome-ignore lint/correctness/useYield: performs nothing
+    const items = yield* each(rows({}), function* (item) {
+      return item;
+    });
+    seen.flow = { got, state, said, sub, items, refused: refused.ok, wrong: wrong.ok, bad: bad.ok };
     if (input.fail) throw new Error(`it ended with ${c.inWorkflow} ${said.password} token=${c.inWorkflow}`);
     return yield* restart({ round: 2, password: c.again });
   });
@@ -229,6 +240,7 @@ test("no secret is in the file, in a log, in an error or on the command line, an
     state: { token: c.event, session: { cookie: c.state } },
     said: text,
     sub: { password: c.childOutput, echoed: `it was ${c.child}` },
+    items: [{ password: c.item }],
     refused: false,
     wrong: false,
     bad: false,
@@ -249,6 +261,13 @@ test("no secret is in the file, in a log, in an error or on the command line, an
   const stopped = await orchestrator.start(flow, input, { runId: "stopped" });
   await stopped.cancel(`leaked ${registered} password=${c.undo}`);
   faces.push(await thrown(() => stopped.result()), JSON.stringify(await stopped.facts()));
+  const schedule = { id: "nightly", workflow: flow, cron: "0 3 * * *", input: { password: c.scheduled } };
+  faces.push(JSON.stringify([await orchestrator.schedules.put(schedule), await orchestrator.schedules.list()]));
+  faces.push(onex(file, "schedules"), onex(file, "schedules", "--json"));
+  const forked = await orchestrator.retry("bad", { runId: "forked" });
+  await forked.signal("answer", { password: c.signal });
+  faces.push(await thrown(() => forked.result()), JSON.stringify(await forked.facts()), onex(file, "show", "forked", "--json"));
+  faces.push(JSON.stringify([await orchestrator.getPerformanceMetrics(), await orchestrator.healthCheck()]));
   await look();
   const before = stored(file);
   await orchestrator.close();
