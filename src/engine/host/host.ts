@@ -300,6 +300,7 @@ class Host {
       status: this.#closing ? "closing" : "healthy",
       nodes: this.#registry.contracts().map(({ name, kind, version }) => ({ name, kind, version })),
       under_way: this.#underWay.size,
+      open_streams: this.#openStreams,
       records: this.#memory.size,
       record_bytes: this.#memory.bytes,
     };
