@@ -1,8 +1,22 @@
 /** Streams that live behind a URL: asked for one item a request, recorded and consumed as if they were here. */
 import { expect, test } from "vitest";
+import { z } from "zod";
 import { orchestratorIn } from "../../src/engine/orchestrator.ts";
 import { systemWorld } from "../../src/engine/system.ts";
-import { type AnyNode, createNodeHost, each, type Fact, Fatal, memory, type NodeHost, type Steps, workflow } from "../../src/index.ts";
+import {
+  type AnyNode,
+  all,
+  compute,
+  createNodeHost,
+  each,
+  effect,
+  type Fact,
+  Fatal,
+  memory,
+  type NodeHost,
+  type Steps,
+  workflow,
+} from "../../src/index.ts";
 import type { MemoryStore } from "../../src/store/memory.ts";
 import { serving } from "../serve.ts";
 import { anything, Gate, quiet } from "./kit.ts";
@@ -15,11 +29,16 @@ interface Said {
 const soon = { maxAttempts: 3, backoff: "fixed", delay: "2ms", jitter: "none" } as const;
 
 /** Serves `given` and opens orchestrators that know it by its URL; every request's words are in `said`. */
-async function far(given: readonly AnyNode[], flows: readonly AnyNode[], hostOf: (host: NodeHost) => NodeHost = (host) => host) {
+async function far(
+  given: readonly AnyNode[],
+  flows: readonly AnyNode[],
+  hostOf: (host: NodeHost) => NodeHost = (host) => host,
+  known = given,
+) {
   const said: Said[] = [];
   const host = createNodeHost({ nodes: given, log: quiet });
   const url = await serving(hostOf(host), (text) => text !== "" && said.push(JSON.parse(text)));
-  const open = (store: MemoryStore) => orchestratorIn(systemWorld(quiet), { store, nodes: [...flows, ...given], endpoints: { rows: url } });
+  const open = (store: MemoryStore) => orchestratorIn(systemWorld(quiet), { store, nodes: [...flows, ...known], endpoints: { rows: url } });
   const asked = () => said.flatMap(({ action }) => (action ? [action.taken] : []));
   const aborted = () => said.flatMap(({ abort }) => (abort ? [abort.reason.code] : []));
   return { host, url, said, asked, aborted, open };
@@ -69,13 +88,10 @@ test("a failing item fails the attempt; the next one goes on behind what is reco
   await orchestrator.close();
 });
 
-test("what the far side refuses for good, and an item that does not fit, fail the step without a retry", async () => {
+test("what the far side refuses for good fails the step without a retry", async () => {
   const { rows } = numbers(3, (n) => {
     if (n === 1) throw new Fatal("NO_MORE", { details: { n } });
   });
-  const words = numbers(3, () => {});
-  const wrong = { ...words, rows: numbers(0).rows };
-  expect(wrong.rows.contract.name).toBe("rows");
   const flow = workflow({ name: "flow", input: anything }, function* () {
     return yield* rows(null);
   });
@@ -84,6 +100,81 @@ test("what the far side refuses for good, and an item that does not fit, fail th
   await expect((await orchestrator.start(flow, null)).result()).rejects.toMatchObject({ code: "NO_MORE", details: { n: 1 } });
   expect(asked()).toEqual([0, 1]);
   await orchestrator.close();
+});
+
+test("an item that does not fit here, though it did there, fails the step, and the far side is told", async () => {
+  const { left, ...there } = numbers(3, () => {}, { item: anything });
+  const here = numbers(0, () => {}, { item: z.number().max(1) });
+  const flow = workflow({ name: "flow", input: anything }, function* () {
+    return yield* here.rows(null);
+  });
+  const { open, asked, aborted } = await far([there.rows], [flow], undefined, [here.rows]);
+  const orchestrator = open(memory());
+  await expect((await orchestrator.start(flow, null)).result()).rejects.toMatchObject({ code: "OUTPUT_INVALID" });
+  await until(() => left.length > 0);
+  expect([asked(), aborted(), left, here.made]).toEqual([[0, 1, 2], ["CANCELLED"], ["returned"], []]);
+  await orchestrator.close();
+});
+
+test("a host that serves no such stream is no reason to wait", async () => {
+  const plain = effect({ name: "rows", input: anything, readonly: true }, async () => [1]);
+  const { rows } = numbers(3);
+  const flow = workflow({ name: "flow", input: anything }, function* () {
+    return yield* rows(null);
+  });
+  const { open, asked } = await far([plain], [flow], undefined, [rows]);
+  const orchestrator = open(memory());
+  await expect((await orchestrator.start(flow, null)).result()).rejects.toMatchObject({
+    code: "ACTION_INVALID",
+    message: expect.stringContaining("is no stream"),
+  });
+  expect(asked()).toEqual([0]);
+  await orchestrator.close();
+});
+
+test("the compute elsewhere and the stream elsewhere wait at one breaker, and cancel gives them up", async () => {
+  const { rows } = numbers(3);
+  const price = compute({ name: "far", input: anything }, (n: number) => n);
+  const flow = workflow({ name: "flow", input: anything }, function* () {
+    return yield* all([rows(null), price(1)]);
+  });
+  const url = "http://127.0.0.1:1/";
+  const orchestrator = orchestratorIn(systemWorld(quiet), {
+    store: memory(),
+    nodes: [flow, rows, price],
+    endpoints: { rows: url, far: url },
+    circuitBreaker: { failureThreshold: 1, openMs: 3_600_000 },
+  });
+  const run = await orchestrator.start(flow, null);
+  const breaker = async () => (await orchestrator.getPerformanceMetrics()).circuitBreakers[0];
+  await until(async () => (await breaker())?.state === "open" && (await breaker())?.refused === 2);
+  const report = await orchestrator.healthCheck();
+  expect(report).toMatchObject({ status: "degraded", circuitBreaker: "open", components: { nodeClient: "unhealthy" } });
+  await run.cancel();
+  await expect(run.result()).rejects.toMatchObject({ code: "RUN_CANCELLED" });
+  expect(orchestrator.stats().callsInFlight).toBe(0);
+  await orchestrator.close();
+});
+
+test("closing does not wait for a compute that waits at the gate", async () => {
+  const ask = compute({ name: "far", input: anything }, (n: number) => n);
+  const flow = workflow({ name: "flow", input: anything }, function* () {
+    return yield* ask(1);
+  });
+  const store = memory();
+  const given = {
+    store,
+    nodes: [flow, ask],
+    endpoints: { far: "http://127.0.0.1:1/" },
+    circuitBreaker: { failureThreshold: 1, openMs: 3_600_000 },
+  };
+  const orchestrator = orchestratorIn(systemWorld(quiet), given);
+  const { runId } = await orchestrator.start(flow, null);
+  await until(async () => (await orchestrator.getPerformanceMetrics()).circuitBreakers[0]?.refused === 1);
+  await orchestrator.close({ graceMs: 3_600_000 });
+  const second = orchestratorIn(systemWorld(quiet), { store, nodes: [flow, ask] });
+  expect(await second.run(runId).result()).toBe(1);
+  await second.close();
 });
 
 test("a stream that is left early is told so, and its iterator is returned", async () => {
@@ -159,7 +250,6 @@ test("closed between two items it tells the host nothing: the next one goes on w
   const hold = workflow({ name: "flow", input: anything }, function* (): Steps<unknown> {
     return yield* each(rows(null), (n) => slow(n), { concurrency: 1 });
   });
-  const { effect } = await import("../../src/index.ts");
   const slow = effect({ name: "slow", input: anything, readonly: true, idempotent: true }, async (n: number) => {
     if (n === 1) await gate.pass();
     return n;
