@@ -162,11 +162,12 @@ describe("a failure", () => {
     deaf.clock.moveTo(start + 20_000);
     await deaf.ask(1);
     deaf.clock.moveTo(start + 40_000);
-    const asked = deaf.ask(2);
+    // It was on its way for a second: its time is that of the orchestrator.
+    const asked = deaf.ask(2, { notAfter: start + 69_000 });
     await new Promise((resolve) => setImmediate(resolve));
-    expect(deaf.clock.step(start + 69_999)).toBe(false);
-    while (deaf.clock.step(start + 71_000));
-    expect(deaf.clock.now()).toBe(start + 71_000);
+    expect(deaf.clock.step(start + 68_999)).toBe(false);
+    while (deaf.clock.step(start + 70_000));
+    expect(deaf.clock.now()).toBe(start + 70_000);
     expect(await asked).toMatchObject({ status: "failed", outcome: "unknown", error: { code: "STEP_TIMEOUT" } });
   });
 
@@ -233,8 +234,9 @@ describe("an iterator is returned", () => {
   test("a minute after the time of its last request; asked again it is opened anew", async () => {
     const { ask, log, clock, until, health } = host();
     await ask(0);
-    clock.moveTo(start + 25_000);
     await ask(1);
+    clock.moveTo(start + 25_000);
+    await ask(1, { delivery: 2 });
     expect(clock.step(start + 114_999)).toBe(false);
     expect(clock.step(start + 115_000)).toBe(true);
     await until(async () => (await health()).open_streams === 0);
