@@ -16,6 +16,7 @@ export type {
   Undoing,
 } from "./core/operation.ts";
 export type { RetryPolicy } from "./core/retry.ts";
+export { Sanitizer } from "./core/sanitizer.ts";
 export { all, attempt, compensate, each, now, race, random, restart, sleep, sleepUntil, uuid } from "./core/verbs.ts";
 export type { RunView, StepView } from "./core/view.ts";
 export type { Action } from "./engine/action.ts";
@@ -36,6 +37,7 @@ export { preset } from "./engine/config-presets.ts";
 export type { HealthReport } from "./engine/health.ts";
 export { createNodeHost, type NodeHost, type NodeHostOptions } from "./engine/host/host.ts";
 export { createOrchestrator } from "./engine/orchestrator.ts";
+export type { ScheduleOptions, Schedules, ScheduleView } from "./engine/schedules.ts";
 export { type Compute, compute } from "./node/compute.ts";
 export type { AnyNode, Contract, EffectContext, Log, Node, RunContext } from "./node/contract.ts";
 export { type Effect, effect } from "./node/effect.ts";

@@ -582,7 +582,7 @@ export const many = workflow({ name: "many", input: z.object({}) }, function* ()
   return "done";
 });`,
     });
-    const full = spawn("sh", ["-c", 'ulimit -f 200; exec "$0" "$@"', process.execPath, main, "run", "many.mjs", "--run-id", "r-1"], {
+    const full = spawn("sh", ["-c", 'ulimit -f 400; exec "$0" "$@"', process.execPath, main, "run", "many.mjs", "--run-id", "r-1"], {
       cwd: here.folder,
     });
     let stderr = "";

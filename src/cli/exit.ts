@@ -19,6 +19,7 @@ export type ExitCode = (typeof exit)[keyof typeof exit];
 
 const byCode: Readonly<Record<string, ExitCode>> = {
   RUN_UNKNOWN: exit.failed,
+  SCHEDULE_UNKNOWN: exit.failed,
   RUN_ENDED: exit.failed,
   RUN_NOT_ENDED: exit.failed,
   RUN_NOT_PAUSED: exit.failed,
@@ -37,6 +38,7 @@ const byCode: Readonly<Record<string, ExitCode>> = {
   WORKFLOW_AMBIGUOUS: exit.usage,
   RUN_ID_CONFLICT: exit.usage,
   OPTION_INVALID: exit.usage,
+  SCHEDULE_INVALID: exit.usage,
   VALUE_TOO_LARGE: exit.usage,
   CONTRACT_INVALID: exit.contract,
   CONFIG_INVALID: exit.contract,

@@ -18,10 +18,13 @@ export interface Loaded {
   /** What the files export, or are. */
   readonly workflows: readonly AnyWorkflow[];
   readonly provide: readonly Provided[];
+  /** Values that a module says are secret: `export const secrets = [process.env.API_KEY]`. */
+  readonly secrets: readonly string[];
 }
 interface Module {
   readonly nodes: readonly AnyNode[];
   readonly provide: readonly Provided[];
+  readonly secrets: readonly string[];
   /** Its default export, when that is a workflow. */
   readonly main: AnyWorkflow | undefined;
 }
@@ -49,6 +52,7 @@ export async function load(files: readonly string[], nodeModules: readonly strin
   const nodes = new Set<AnyNode>();
   const provide = new Set<Provided>();
   const workflows = new Set<AnyWorkflow>();
+  const secrets = new Set<string>();
   const take = async (file: string, own: boolean) => {
     const found = await loadModule(file);
     for (const node of found.nodes) {
@@ -56,6 +60,7 @@ export async function load(files: readonly string[], nodeModules: readonly strin
       if (own && isWorkflow(node)) workflows.add(node);
     }
     for (const one of found.provide) provide.add(one);
+    for (const one of found.secrets) secrets.add(one);
   };
   for (const file of nodeModules) {
     if (isYaml(file)) nodes.add(await loadReducer(file));
@@ -72,7 +77,7 @@ export async function load(files: readonly string[], nodeModules: readonly strin
       workflows.add(loaded);
     }
   }
-  return { nodes: [...nodes], workflows: [...workflows], provide: [...provide] };
+  return { nodes: [...nodes], workflows: [...workflows], provide: [...provide], secrets: [...secrets] };
 }
 
 /** The one kind of node that YAML can be: the ONEX contract of a reducer. */
@@ -140,7 +145,15 @@ export async function loadModule(file: string): Promise<Module> {
   const main = exported.default;
   // A CommonJS module, or a default export that lists them: `export default { nodes, provide }`.
   if (isPlain(main)) for (const value of Object.values(main)) take(value, 0);
-  return { nodes: [...nodes], provide: [...provide], main: isNode(main) && isWorkflow(main) ? main : undefined };
+  const secrets = [...secretsOf(exported.secrets), ...(isPlain(main) ? secretsOf(main.secrets) : [])];
+  return { nodes: [...nodes], provide: [...provide], secrets, main: isNode(main) && isWorkflow(main) ? main : undefined };
+}
+
+/** The values of an export `secrets`; one that is not set in this environment has none. */
+function secretsOf(exported: unknown): string[] {
+  return typeof exported === "object" && exported !== null
+    ? Object.values(exported).filter((value): value is string => typeof value === "string" && value !== "")
+    : [];
 }
 
 function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {

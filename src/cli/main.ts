@@ -50,6 +50,8 @@ function build(): Command {
     .addOption(nodes())
     .addOption(store())
     .addOption(new Option("--run-id <id>", "the id of the run: the same id is the same run"))
+    .addOption(new Option("--at <time>", "begin then and not before: an ISO time, such as 2030-01-31T06:00Z"))
+    .addOption(new Option("--priority <n>", "1 to 1000, lower goes first (default: 100)"))
     .addOption(jsonFlag("print the run as one JSON object instead of its output"))
     .action(async (file, options) => {
       code = await (await import("./commands/run.ts")).run(file, options);
@@ -73,6 +75,13 @@ function build(): Command {
     .addOption(jsonFlag("print one JSON array"))
     .action(async (options) => {
       code = await (await import("./commands/ls.ts")).ls(options);
+    });
+
+  command("schedules", "list schedules, and when they tick", ["onex schedules", "onex schedules --json"])
+    .addOption(store())
+    .addOption(jsonFlag("print one JSON array"))
+    .action(async (options) => {
+      code = await (await import("./commands/schedules.ts")).schedules(options);
     });
 
   command("show", "show a run: steps, errors, how it goes on", ["onex show order-7", "onex show order-7 --facts"])

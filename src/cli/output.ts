@@ -4,6 +4,10 @@ import { Writable } from "node:stream";
 import type { WriteStream } from "node:tty";
 import { OnexError } from "../core/failure.ts";
 import type { Json } from "../core/json.ts";
+import { Sanitizer } from "../core/sanitizer.ts";
+
+/** Knows the names and shapes of secrets; registered values do not reach what is thrown. */
+const sanitizer = new Sanitizer();
 
 type Paint = (text: string) => string;
 export interface Style {
@@ -199,11 +203,7 @@ export function complaint(thrown: unknown, place: string | undefined, style: Sty
   const title = typeof code === "string" && code !== "" ? code : error.name;
   const planned = error instanceof OnexError;
   const where = planned || place === undefined ? "" : ` (${clean(place)})`;
-  const text = `${style.red("error")} ${style.bold(clean(title))}: ${cleanLines(error.message)}${where}`;
+  const text = `${style.red("error")} ${style.bold(clean(sanitizer.text(title)))}: ${cleanLines(sanitizer.text(error.message))}${where}`;
   if (!verbose) return planned ? text : `${text}\n  this is not expected; --verbose shows where it came from`;
-  const cause =
-    error.cause === undefined
-      ? ""
-      : `\ncaused by ${error.cause instanceof Error ? (error.cause.stack ?? error.cause.message) : String(error.cause)}`;
-  return `${text}\n${style.dim(cleanLines(`${error.stack ?? ""}${cause}`, "  "))}`;
+  return `${text}\n${style.dim(cleanLines(sanitizer.error(error), "  "))}`;
 }

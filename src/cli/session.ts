@@ -20,7 +20,7 @@ const open = ["pending", "running", "waiting", "compensating", "paused"] as cons
 /** Opens the store and takes it, or becomes a client of the process that has it. Throws what `createOrchestrator` throws. */
 export async function openSession(
   at: StoreUrl,
-  loaded: Pick<Loaded, "nodes" | "provide">,
+  loaded: Pick<Loaded, "nodes" | "provide" | "secrets">,
   terminal: Terminal,
   verbose: boolean,
 ): Promise<Session> {
@@ -32,6 +32,7 @@ export async function openSession(
     store: await openable(at),
     nodes: loaded.nodes,
     provide: loaded.provide,
+    secrets: loaded.secrets,
     log: logTo(terminal, verbose, () => setImmediate(nameBlocked)),
   });
   const broken = orchestrator.stopped.then(() => new Promise<never>(() => {}));
@@ -59,7 +60,7 @@ class Blocked {
   async name(orchestrator: Orchestrator): Promise<void> {
     const rows = [];
     for (const status of open) rows.push(...(await orchestrator.list({ status, limit: 1000 })));
-    const blocked = rows.filter((row) => row.blocked !== undefined && !this.#said.has(row.id));
+    const blocked = rows.filter((row) => row.blocked === "VERSION_MISSING" && !this.#said.has(row.id));
     if (blocked.length === 0) return;
     for (const row of blocked) this.#said.add(row.id);
     const kinds = [...new Set(blocked.map((row) => `${row.workflow}@${row.version}`))];

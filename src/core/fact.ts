@@ -49,6 +49,10 @@ export type FactBody =
       };
       /** The runs above it, the root first, as far as their logs tell. */
       readonly ancestors?: readonly Ancestor[];
+      /** It was to begin then and not before, ms. */
+      readonly startAt?: number;
+      /** The tick of the schedule that started it, ms. */
+      readonly scheduledAt?: number;
       /** As configured when the run began; a log without them has the built-in ones. */
       readonly defaults?: RunDefaults;
       /** Hash of the YAML definition that the run is pinned to. */

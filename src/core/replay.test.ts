@@ -34,6 +34,8 @@ const started: FactBody = { type: "run.started", workflow: "w", version: "1.0.0"
 const lease = (epoch: number): FactBody => ({ type: "lease.acquired", leaseId: "l", epoch });
 const log = (...bodies: FactBody[]): Fact[] => [started, lease(1), ...bodies].map((body, i) => ({ ...body, at: 1_000 * i }) as Fact);
 const wants = (body: (input: Json) => Work, ...facts: FactBody[]) => decide(program(body), log(...facts), options);
+/** As `log`, before anybody has taken the run. */
+const queued = (...bodies: FactBody[]): Fact[] => [started, ...bodies].map((body, i) => ({ ...body, at: 1_000 * i }) as Fact);
 const brief = (commands: readonly Command[]) =>
   commands.map((command) =>
     "step" in command ? `${command.type} ${command.step}` : command.type === "record" ? `record ${command.fact.type}` : command.type,
@@ -214,4 +216,30 @@ test("keys differ after a restart", () => {
 
 test("the limit on facts", () => {
   expect(maxFacts).toBe(50_000);
+});
+
+describe("a run that is cancelled before anybody takes it", () => {
+  const tidy = function* () {
+    try {
+      yield* call(charge);
+    } finally {
+      yield* call(charge);
+    }
+  };
+  const cancel: FactBody = { type: "cancel.requested", reason: "not wanted" };
+  const end = { type: "run.cancelled", reason: "not wanted", notUndone: [] } as const;
+
+  test("wishes for its end and nothing else, a `finally` is not run", () => {
+    const wishes = decide(program(tidy), queued({ type: "signal.received", seq: 1, name: "s", payload: 1 }, cancel), options);
+    expect(wishes).toEqual([{ type: "finish", key: "finish", fact: end }]);
+  });
+
+  test("ends with the fact of that wish", () => {
+    const replay = fold(program(tidy), queued(cancel, cancel, { ...end }), options);
+    expect([replay.final?.type, replay.open(), replay.armed.size]).toEqual(["run.cancelled", [], 0]);
+  });
+
+  test("cleans up as usual when somebody has taken it", () => {
+    expect(brief(wants(tidy, cancel))).toEqual(["record timer.set", "dispatch charge#2"]);
+  });
 });

@@ -87,6 +87,8 @@ export class Replay implements Performing {
   readonly #heldBack = new Set<string>();
 
   #root: Fiber | undefined;
+  /** Somebody has taken it. */
+  #taken = false;
   #rootScope = new Scope(undefined);
   #verdict: Verdict | undefined;
   #rootSettled = false;
@@ -123,11 +125,13 @@ export class Replay implements Performing {
       case "run.started":
         return this.#start(fact);
       case "lease.acquired":
+        this.#taken = true;
         for (const news of [...this.#news.values()]) news.taken?.();
         return;
       case "signal.received":
         return this.#received(fact);
       case "cancel.requested":
+        if (!this.#taken) return this.#callOff(fact.reason);
         // A cancel lifts a pause of the whole run: what was done must be taken back.
         this.#heldBack.delete("");
         return this.stop({ how: "cancelled", reason: fact.reason });
@@ -196,6 +200,18 @@ export class Replay implements Performing {
       undoing: false,
       onSettled: (settled) => this.#rootEnded(settled),
     });
+  }
+
+  /** Cancelled before anybody took it: its program has wished and nothing was done, so nothing of it goes on, no `finally` either. */
+  #callOff(reason: string | undefined): void {
+    if (this.#rootSettled) return;
+    this.#open.clear();
+    this.#armed.clear();
+    this.#news.clear();
+    this.#waiters.clear();
+    this.#rootSettled = true;
+    this.#verdict = { how: "cancelled", reason };
+    this.#settleRun();
   }
 
   #begin(fact: Started): unknown {

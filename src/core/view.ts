@@ -31,6 +31,10 @@ export interface RunView {
   readonly input: Json;
   readonly correlationId: string;
   readonly startedAt: number;
+  /** It begins then and not before, ms. */
+  readonly startAt?: number;
+  /** The tick of the schedule that started it, ms. */
+  readonly scheduledAt?: number;
   readonly endedAt?: number;
   readonly output?: Json;
   readonly error?: Failure;
@@ -254,6 +258,8 @@ export function view(runId: string, facts: readonly Fact[]): RunView {
     input: started?.input ?? null,
     correlationId: started?.correlationId ?? "",
     startedAt: (forked ?? started)?.at ?? 0,
+    ...(started?.startAt === undefined ? {} : { startAt: started.startAt }),
+    ...(started?.scheduledAt === undefined ? {} : { scheduledAt: started.scheduledAt }),
     notUndone: [],
     epoch,
     retries,

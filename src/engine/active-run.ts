@@ -23,6 +23,7 @@ import { Call, type CallHost } from "./call.ts";
 import { runCompute, runReducer, tryInput } from "./inline.ts";
 import { childEnded } from "./mail.ts";
 import type { Runtime } from "./runtime.ts";
+import { TurnTexts } from "./secrets.ts";
 import { Turnstile } from "./turnstile.ts";
 import { roughLength } from "./values.ts";
 import type { Prepared, Writing } from "./writer.ts";
@@ -85,6 +86,7 @@ export class ActiveRun implements Writing {
   readonly #turnstile: Turnstile;
   /** Child runs under way, by step. */
   readonly children: Map<string, string>;
+  #texts: TurnTexts | undefined;
   #onItsWay = false;
   #gone = false;
   readonly #host: CallHost;
@@ -108,6 +110,7 @@ export class ActiveRun implements Writing {
     this.#mailRead = at.mailGot;
     this.#mailSaved = at.mailGot;
     this.children = more.children ?? new Map();
+    if (at.runNo !== undefined) runtime.secrets.join(run.id, at.runNo);
     const active = this;
     this.#turnstile = new Turnstile(runtime.gate, { wants: (wish) => !this.#gone && replay.isOpen(wish.key), stir: () => this.stir() });
     this.#host = {
@@ -122,7 +125,7 @@ export class ActiveRun implements Writing {
       get started() {
         return replay.started;
       },
-      log: runtime.world.log,
+      log: runtime.secrets.logOf(runtime.world.log, run.id),
       clock: runtime.world.clock,
       client: runtime.client,
       services: runtime.services,
@@ -248,9 +251,11 @@ export class ActiveRun implements Writing {
     };
     let length = 0;
     const full = () => facts.length >= maxTurnFacts || length >= maxTurnLength;
-    const apply = (body: FactBody): void => {
+    this.#texts = new TurnTexts(this.#runtime.secrets, this.id, facts);
+    const texts = this.#texts;
+    const apply = (body: FactBody, input?: Json): void => {
       length += factLength(body);
-      const fact = Object.assign(body, { at: now });
+      const fact = Object.assign(texts.clean(body, input), { at: now });
       this.replay.apply(fact);
       facts.push(fact);
     };
@@ -286,7 +291,7 @@ export class ActiveRun implements Writing {
     return undefined;
   }
 
-  #perform(wish: Command, apply: (body: FactBody) => void, out: Outbox, now: number, facts: readonly Fact[]): void {
+  #perform(wish: Command, apply: (body: FactBody, input?: Json) => void, out: Outbox, now: number, facts: readonly Fact[]): void {
     const runtime = this.#runtime;
     switch (wish.type) {
       case "record":
@@ -295,11 +300,11 @@ export class ActiveRun implements Writing {
         return apply({ type: "value.recorded", step: wish.step, value: runtime.value(wish.of, now) });
       case "compute":
         if (runtime.client.isRemote(wish.callee)) return void out.ask.push(wish);
-        return apply(runCompute(runtime, wish));
+        return apply(runCompute(runtime, wish), wish.input);
       case "reduce": {
         const { fact, state } = runReducer(runtime, wish);
         if (state) out.states.push(state);
-        return apply(fact);
+        return apply(fact, wish.input);
       }
       case "read":
         return apply({
@@ -337,7 +342,7 @@ export class ActiveRun implements Writing {
     }
   }
 
-  #dispatch(wish: CommandOf<"dispatch">, apply: (body: FactBody) => void, now: number): void {
+  #dispatch(wish: CommandOf<"dispatch">, apply: (body: FactBody, input?: Json) => void, now: number): void {
     const refused = tryInput(this.#runtime, wish);
     const admitted = refused?.missing !== undefined || refused?.error || this.#turnstile.admits(wish, refused?.decoded);
     if (admitted === false) return;
@@ -350,7 +355,10 @@ export class ActiveRun implements Writing {
         message: `${wish.callee.name} uses the service "${refused.missing}", which this process does not provide: add it to \`provide\`, start again and resume the run`,
       });
     if (admitted !== true)
-      return apply({ type: "step.failed", step: wish.step, node: wish.callee.name, attempts: wish.attempt - 1, error: admitted });
+      return apply(
+        { type: "step.failed", step: wish.step, node: wish.callee.name, attempts: wish.attempt - 1, error: admitted },
+        wish.input,
+      );
     this.#turnstile.sent(wish.step);
     if (refused?.decoded) this.#decoded.set(wish.step, refused.decoded);
     apply({
@@ -377,17 +385,19 @@ export class ActiveRun implements Writing {
     if (asked?.type === "pull") out.pull.add(asked);
   }
 
-  #startChild(wish: CommandOf<"start-child">, apply: (body: FactBody) => void, out: Outbox, now: number): void {
+  #startChild(wish: CommandOf<"start-child">, apply: (body: FactBody, input?: Json) => void, out: Outbox, now: number): void {
     const child = this.#runtime.newChild(this, wish, now);
-    if ("error" in child) return apply({ type: "step.failed", step: wish.step, node: wish.callee.name, attempts: 0, error: child.error });
+    if ("error" in child)
+      return apply({ type: "step.failed", step: wish.step, node: wish.callee.name, attempts: 0, error: child.error }, wish.input);
     out.children.push({ ...child, step: wish.step });
     this.children.set(wish.step, wish.runId);
     apply({ type: "child.started", step: wish.step, runId: wish.runId, node: wish.callee.name, input: wish.input });
   }
 
   #finish(fact: FinalBody, apply: (body: FactBody) => void, out: Outbox, now: number, facts: readonly Fact[]): void {
-    const final =
+    const placed =
       fact.type === "run.failed" && fact.error.code === "OPERATION_NOT_PERFORMED" ? this.#runtime.placed(this, fact, facts) : fact;
+    const final = this.#texts?.clean(placed) ?? placed;
     const started = this.replay.started;
     if (final.type === "run.restarted") out.successor = this.#runtime.successor(this, final.input, now);
     else if (started?.parent)
@@ -436,6 +446,7 @@ export class ActiveRun implements Writing {
       accepted: (answer) => {
         this.#onItsWay = false;
         if (!answer.accepted) return this.#runtime.refused(this, answer);
+        if (at.runNo === undefined) this.#runtime.secrets.join(this.id, answer.runNo);
         this.#at = { runNo: answer.runNo, turn: at.turn + 1, after: epoch, epoch, pos: next, mailGot };
         this.#taking = false;
         this.#status = status;

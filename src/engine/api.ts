@@ -15,6 +15,7 @@ import type { OrchestratorConfig } from "./config.ts";
 import type { CircuitState, HealthOptions, HealthReport } from "./health.ts";
 import type { RunMetrics } from "./metrics/metrics.ts";
 import type { Tier } from "./metrics/tier.ts";
+import type { Schedules } from "./schedules.ts";
 import type { AdmissionView, BreakerView } from "./views.ts";
 import type { WorkflowRegistry } from "./workflow-registry.ts";
 
@@ -26,6 +27,7 @@ export interface StartOptions {
   readonly priority?: number;
   /** Of the whole run; the workflow's own when left out. */
   readonly timeout?: Duration;
+  /** Begins at that time or later, ms since 1970; until then it is `pending`. A time that has passed is now. */
   readonly startAt?: Date | number;
   readonly version?: string;
   /** Merged shallowly over the input of the step of that name. */
@@ -128,6 +130,16 @@ export interface OrchestratorOptions<N extends readonly AnyNode[]> {
   readonly circuitBreaker?: CircuitBreakerOptions;
   /** Default: warnings and errors to stderr. */
   readonly log?: Log;
+  /**
+   * Values that are secret wherever they turn up: sealed in the store, `[redacted]` in logs, errors and all that is shown.
+   * Each at least 6 characters. What stands under a secret's name, or has the shape of one, is found without.
+   */
+  readonly secrets?: readonly string[] | Readonly<Record<string, string>>;
+  /**
+   * The key that seals secrets in the store: 32 bytes in base64 or hex, or a passphrase. Default `ONEX_SECRET_KEY`, else a
+   * random one that the store keeps apart (`FILE-key` beside the SQLite file).
+   */
+  readonly secretKey?: string;
   /** Runs whose next wake is further away than this are put down, ms; default 1000. */
   readonly parkAfterMs?: number;
   /** How long an aborted call may take to settle before it is given up, ms; default 5000. */
@@ -136,6 +148,10 @@ export interface OrchestratorOptions<N extends readonly AnyNode[]> {
   readonly maxValueBytes?: number;
   /** How many runs a child may stand below its root, 1 to 100; default 32. A deeper one fails its step with `WORKFLOW_DEPTH`. */
   readonly maxWorkflowDepth?: number;
+  /** Root runs that are driven at once; default any number. A run that sleeps or waits for a signal is put down, and does not count; children never do. */
+  readonly maxConcurrentWorkflows?: number;
+  /** What a start gets when that many are driven: its turn later ("queue", the default), or `ADMISSION_REFUSED`. A client's start is always queued. */
+  readonly whenFull?: "queue" | "refuse";
 }
 /** Of the runs that ended in this process since it was made; those under way are counted in `activeWorkflows` alone. */
 export interface PerformanceMetrics extends RunMetrics {
@@ -160,7 +176,7 @@ export type InputOf<W> = W extends (input: infer I, options?: never) => unknown 
 export type OutputOf<W> = W extends Node<"workflow", never, infer O> ? O : never;
 
 export interface Orchestrator<N extends readonly AnyNode[] = readonly AnyNode[]> {
-  /** Resolves when the start is in the store. Throws OnexError `INPUT_INVALID`, `RUN_ID_CONFLICT`, `WORKFLOW_UNKNOWN`, `NOT_BUILT`. */
+  /** Resolves when the start is in the store. Throws OnexError `INPUT_INVALID`, `RUN_ID_CONFLICT`, `WORKFLOW_UNKNOWN`, `OPTION_INVALID`, `ADMISSION_REFUSED`. */
   start<I, O>(workflow: Workflow<I, O>, input: NoInfer<I>, options?: StartOptions): Promise<Run<O>>;
   run<O = unknown>(runId: string, workflow?: Workflow<never, O>): Run<O>;
   /**
@@ -185,6 +201,8 @@ export interface Orchestrator<N extends readonly AnyNode[] = readonly AnyNode[]>
   /** The workflows that can be started by type. */
   readonly registry: WorkflowRegistry;
   read<S, K extends readonly unknown[]>(reducer: Reducer<never, S, K>, ...key: K): Promise<S>;
+  /** Starts by the clock. */
+  readonly schedules: Schedules;
   /** Runs in the store, newest first. */
   list(filter?: {
     readonly status?: RunStatus;

@@ -12,6 +12,7 @@ import { type Contract, type Log, recordedOutput, type WorkflowContract } from "
 import { encodeFacts } from "../store/codec.ts";
 import type { FirstTurn, NewRun } from "../store/store.ts";
 import type { ActiveRun } from "./active-run.ts";
+import { limitKeys } from "./admission.ts";
 import type { StartOptions } from "./api.ts";
 import { startInput } from "./inline.ts";
 import { ancestorsOf, checkLineage } from "./lineage.ts";
@@ -48,7 +49,7 @@ export class RunLog {
 }
 
 export function fresh(runtime: Runtime, runId: string, contract: WorkflowContract, undoes?: string, tracing = false): Folded {
-  const log = new RunLog(runtime.world.log);
+  const log = new RunLog(runtime.secrets.logOf(runtime.world.log, runId));
   const keyOf = (step: string, of = runId) => runtime.world.hash(`${of}\0${step}`).slice(0, 32);
   const program = contract.name === undoWorkflow.name ? undoing(runtime, undoes) : programOf(runtime, runId, contract, log);
   const met = (callee: Callee) => runtime.learn(callee as WorkflowContract);
@@ -95,14 +96,18 @@ export interface StartSpec {
   readonly deadline: number | undefined;
   readonly parent?: Started["parent"];
   readonly ancestors?: Started["ancestors"];
+  /** The tick of the schedule that starts it. */
+  readonly scheduledAt?: number;
 }
 
 export function startedFact(runtime: Runtime, spec: StartSpec, now: number): Started {
   const { contract, options } = spec;
   const timeout = options.timeout ?? contract.timeout;
+  const startAt = Math.ceil(Number(options.startAt ?? 0));
+  const begins = Math.max(now, startAt);
   const { runDefaults, runTimeoutMs } = runtime.settings;
-  const asked = earliest([spec.deadline, timeout === undefined ? undefined : now + durationMs(timeout)]);
-  const deadline = asked ?? (runTimeoutMs === undefined || spec.parent ? undefined : now + runTimeoutMs);
+  const asked = earliest([spec.deadline, timeout === undefined ? undefined : begins + durationMs(timeout)]);
+  const deadline = asked ?? (runTimeoutMs === undefined || spec.parent ? undefined : begins + runTimeoutMs);
   const plan = (contract as WorkflowContract).plan;
   return {
     type: "run.started",
@@ -117,6 +122,8 @@ export function startedFact(runtime: Runtime, spec: StartSpec, now: number): Sta
     ...(spec.parent ? { parent: spec.parent } : {}),
     ...(runDefaults ? { defaults: runDefaults } : {}),
     ...(spec.ancestors ? { ancestors: spec.ancestors } : {}),
+    ...(startAt > now ? { startAt } : {}),
+    ...(spec.scheduledAt === undefined ? {} : { scheduledAt: spec.scheduledAt }),
     ...(plan ? { definition: plan.hash } : {}),
     at: now,
   };
@@ -129,7 +136,7 @@ function earliest(times: readonly (number | undefined)[]): number | undefined {
 
 /** Equal for equal questions: the same id may be asked again with the same one. */
 export function questionDigest(runtime: Runtime, contract: Contract, input: Json): string {
-  return runtime.world.hash(`${contract.name}\0${canonical(input)}`).slice(0, 32);
+  return runtime.world.hash(`${contract.name}\0${runtime.secrets.question(canonical(input))}`).slice(0, 32);
 }
 
 export function newRun(runtime: Runtime, spec: StartSpec, started: Started): NewRun {
@@ -140,7 +147,7 @@ export function newRun(runtime: Runtime, spec: StartSpec, started: Started): New
     digest: questionDigest(runtime, spec.contract, spec.input),
     priority: started.priority,
     at: started.at,
-    ...(spec.parent ? { parent: spec.parent.runId } : {}),
+    ...(spec.parent ? { parent: spec.parent.runId } : limitKeys(runtime.guard, spec.contract as WorkflowContract, spec.input)),
   };
 }
 
@@ -202,7 +209,7 @@ export function successor(runtime: Runtime, ended: ActiveRun, contract: Workflow
   const { runDefaults, runTimeoutMs } = runtime.settings;
   const timeoutMs = contract.timeout === undefined ? (before.parent ? undefined : runTimeoutMs) : durationMs(contract.timeout);
   const deadline = earliest([before.parent?.deadline, timeoutMs === undefined ? undefined : now + timeoutMs]);
-  const { deadline: _past, mail: _read, defaults: _then, origins: _shared, ...kept } = before;
+  const { deadline: _past, mail: _read, defaults: _then, origins: _shared, startAt: _begun, ...kept } = before;
   const started: Started = {
     ...kept,
     input,
@@ -214,6 +221,8 @@ export function successor(runtime: Runtime, ended: ActiveRun, contract: Workflow
     ...(deadline === undefined ? {} : { deadline }),
   };
   const folded = fresh(runtime, ended.id, contract);
+  // It keeps its share of `concurrency`, and is no new start to `rate`.
+  const { rate: _counted, ...row } = ended.row;
   // The last turn of the log before has the epoch after the owner's. To who stands behind an effect it is the same run, so epochs go on rising.
-  return { ...folded, run: { ...ended.row, at: now }, first: first(runtime, started, folded, ended.epoch + 2) };
+  return { ...folded, run: { ...row, at: now }, first: first(runtime, started, folded, ended.epoch + 2) };
 }

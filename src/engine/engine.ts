@@ -9,6 +9,7 @@ import type { CommandOf } from "../core/command.ts";
 import type { Fact, FinalBody, Started } from "../core/fact.ts";
 import { type Failure, failureOf, OnexError } from "../core/failure.ts";
 import type { Json } from "../core/json.ts";
+import { Sanitizer } from "../core/sanitizer.ts";
 import { undoWorkflow } from "../core/undo.ts";
 import type { AnyNode, WorkflowContract } from "../node/contract.ts";
 import type { Registry } from "../node/registry.ts";
@@ -17,6 +18,7 @@ import type { Provided } from "../node/service.ts";
 import { decodeFacts } from "../store/codec.ts";
 import type { Appended, OpenStore, RunRow, Store } from "../store/store.ts";
 import { ActiveRun } from "./active-run.ts";
+import { Admission } from "./admission.ts";
 import { type Begun, child, fresh, successor } from "./begin.ts";
 import type { BreakerSettings } from "./breaker.ts";
 import type { Call } from "./call.ts";
@@ -29,8 +31,10 @@ import { Intake } from "./intake.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import { ParkedFolds } from "./parked.ts";
 import type { Runtime, Settings } from "./runtime.ts";
+import { Secrets, sanitizedLog } from "./secrets.ts";
 import { Services } from "./services.ts";
 import { States } from "./states.ts";
+import { Ticker } from "./ticker.ts";
 import { Timers } from "./timers.ts";
 import type { Parts } from "./views.ts";
 import { Watchers } from "./watchers.ts";
@@ -45,6 +49,9 @@ export interface EngineOptions {
   readonly store: Store;
   readonly nodes: readonly AnyNode[];
   readonly provide: readonly Provided[];
+  /** Values registered as secret. */
+  readonly secrets: readonly string[];
+  readonly secretKey: string | undefined;
   readonly settings: Settings;
   readonly circuitBreaker: BreakerSettings;
   /** URLs of the nodes that are not in this process, by name. */
@@ -53,7 +60,9 @@ export interface EngineOptions {
 
 export class Engine implements Runtime {
   readonly world: World;
+  /** With secrets as they were: to fold, and to send again. */
   readonly store: OpenStore;
+  readonly secrets: Secrets;
   readonly services: Services;
   readonly client: NodeClient;
   readonly registry: Registry;
@@ -64,14 +73,18 @@ export class Engine implements Runtime {
   readonly leaseId: string;
   readonly watchers: Watchers;
   readonly definitions: Definitions;
+  readonly admission: Admission;
   readonly parkedFolds = new ParkedFolds();
   readonly metrics: Metrics;
   readonly gate: Gate;
   /** What metrics and health show. */
   readonly parts: Parts = {
     breakers: () => this.gate.breakers(),
-    nodes: () => this.client.views(),
-    admission: () => ({ active: this.activeCount, queued: 0, max: undefined }),
+    nodes: () =>
+      this.client
+        .views()
+        .map((view) => (view.lastError === undefined ? view : { ...view, lastError: this.secrets.sanitizer.text(view.lastError) })),
+    admission: () => this.admission.view(),
   };
   readonly guard: <T>(advance: () => T) => T;
   closing = false;
@@ -82,6 +95,7 @@ export class Engine implements Runtime {
   readonly #byId = new Map<string, ActiveRun>();
   readonly #starting = new Map<ActiveRun, { accepted: (row?: RunRow) => void; failed: (error: unknown) => void }>();
   readonly #intake: Intake;
+  readonly #ticker: Ticker;
   readonly #stops: (() => void)[] = [];
   readonly #laters = new Map<string, () => void>();
   #calls: {
@@ -97,7 +111,9 @@ export class Engine implements Runtime {
   #stopped: { resolve: () => void; reject: (error: unknown) => void } | undefined;
   readonly stopped: Promise<void>;
 
-  constructor(world: World, options: EngineOptions) {
+  constructor(given: World, options: EngineOptions) {
+    const sanitizer = new Sanitizer(options.secrets);
+    const world = { ...given, log: sanitizedLog(given.log, () => sanitizer) };
     this.world = world;
     this.settings = options.settings;
     const endpoints = readEndpoints(options.endpoints);
@@ -112,11 +128,14 @@ export class Engine implements Runtime {
     });
     this.stopped.catch(() => {});
     this.definitions = new Definitions(this.registry);
-    this.store = options.store.open({
+    const stored = options.store.open({
       now: () => world.clock.now(),
       setTimer: (ms, callback) => world.clock.setTimer(ms, callback),
       warn: (code, message) => world.log.warn(message, { code }),
     });
+    this.secrets = new Secrets(stored, sanitizer, options);
+    this.store = this.secrets.store;
+    this.admission = new Admission(this.store, this.definitions, this.settings.maxConcurrentWorkflows);
     this.timers = new Timers(world.clock, () => this.store.now());
     this.states = new States(this.store);
     this.gate = new Gate({
@@ -134,6 +153,7 @@ export class Engine implements Runtime {
     );
     this.watchers = new Watchers(this);
     this.#intake = new Intake(this);
+    this.#ticker = new Ticker(this);
     this.#acquire();
   }
 
@@ -166,13 +186,18 @@ export class Engine implements Runtime {
   #becomeOwner(): void {
     this.owner = true;
     this.watchers.unfollow();
-    this.#stops.push(this.store.watch("owner", () => this.#intake.look()));
+    const news = (): void => {
+      this.#intake.look();
+      this.#ticker.look();
+    };
+    this.#stops.push(this.store.watch("owner", news));
     const sweep = (): void => {
       for (const run of this.#active.values()) run.sweep();
       this.#later("sweep", sweepMs, sweep);
     };
     this.#later("sweep", sweepMs, sweep);
     this.#intake.open();
+    this.#ticker.open();
   }
 
   /** One timer of that name at a time, stopped with the engine. */
@@ -199,9 +224,23 @@ export class Engine implements Runtime {
     if (this.owner) this.#intake.look();
   }
 
+  /** A run was put into the queue for `at`: looks then, if that is this process's to do. */
+  queued(at: number): void {
+    if (this.owner) this.#intake.wakeAt(at);
+  }
+  /** A schedule was changed by this process. */
+  scheduled(): void {
+    if (this.owner) this.#ticker.look();
+  }
+  /** The workflows that can be started here. */
+  workflows(): WorkflowContract[] {
+    return this.registry.contracts().filter((contract): contract is WorkflowContract => contract.kind === "workflow");
+  }
+
   /** Drives a run that this process makes; resolves when its first turn is accepted. */
   begin(run: ActiveRun): Promise<RunRow | undefined> {
     this.#byId.set(run.id, run);
+    this.admission.hold(run);
     return new Promise((accepted, failed) => {
       this.#starting.set(run, { accepted, failed });
       run.stir();
@@ -211,6 +250,7 @@ export class Engine implements Runtime {
   enlist(run: ActiveRun): void {
     this.#byId.set(run.id, run);
     this.#active.set(run.runNo as number, run);
+    this.admission.hold(run);
     run.stir();
   }
   adopt(begun: Begun, runNo: number, mailGot = 0): void {
@@ -282,7 +322,7 @@ export class Engine implements Runtime {
       this.#starting.delete(run);
       this.#active.set(run.runNo as number, run);
       starting.accepted();
-    }
+    } else if (facts[0]?.type === "lease.acquired") this.look(); // Mail that came while it was taken.
     for (const fact of facts)
       if (fact.type === "action.completed" || fact.type === "compute.completed" || fact.type === "reducer.applied") this.counts.steps++;
     this.metrics.accepted(run, facts, run.quiet);
@@ -304,7 +344,13 @@ export class Engine implements Runtime {
     this.metrics.ended(run.replay.started, final);
     this.#forget(run);
     if (next && nextNo !== undefined) return this.adopt(next, nextNo, run.mailSaved);
-    this.watchers.ended(run.id, final);
+    if (this.admission.ended(run.row)) this.look();
+    this.over(run.id, final);
+  }
+  /** The log of that id has ended for good. */
+  over(runId: string, final: Fact & FinalBody): void {
+    this.watchers.ended(runId, final);
+    this.#ticker.ended(runId);
   }
 
   parked(run: ActiveRun, wakeAt: number | null): void {
@@ -331,6 +377,7 @@ export class Engine implements Runtime {
     run.drop();
     if (this.#byId.get(run.id) === run) this.#byId.delete(run.id);
     if (run.runNo !== undefined) this.#active.delete(run.runNo);
+    if (this.admission.leave(run)) this.look();
   }
 
   // ── calls ──
@@ -375,6 +422,7 @@ export class Engine implements Runtime {
       this.#inFlight === 0 &&
       this.#intake.quiet &&
       this.gate.restful(this.settings.parkAfterMs) &&
+      this.#ticker.quiet &&
       [...this.#byId.values()].every((run) => run.quiet && run.restful)
     );
   }
@@ -412,6 +460,7 @@ export class Engine implements Runtime {
     this.timers.stop();
     this.gate.stop();
     this.#intake.stop();
+    this.#ticker.stop();
     for (const stop of [...this.#stops.splice(0), ...this.#laters.values()]) stop();
     for (const run of [...this.#byId.values()]) this.#forget(run);
     for (const { failed } of this.#starting.values()) failed(error);
@@ -433,6 +482,7 @@ export class Engine implements Runtime {
     this.closing = true;
     this.#intake.stop();
     for (const run of this.#byId.values()) run.rest();
+    this.#ticker.stop();
     await this.#drain(graceMs);
     if (this.error) return;
     this.#shutDown(

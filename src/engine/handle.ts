@@ -77,16 +77,15 @@ export class RunHandle<Output> implements Run<Output> {
   }
 
   async facts(): Promise<readonly Fact[]> {
-    return this.#factsFrom(await this.row(), 0);
+    return this.#shown(await this.row());
   }
-  async #factsFrom(row: RunRow, turn: number): Promise<Fact[]> {
-    const turns = await this.#engine.store.turns(row.runNo, turn);
-    return turns.flatMap(({ facts }) => this.#engine.decode(row.runNo, facts));
+  async #shown(row: RunRow): Promise<Fact[]> {
+    return (await this.#engine.secrets.facts(row.runNo, 0)).flat();
   }
 
   async status(): Promise<RunView> {
     const row = await this.row();
-    const shown = view(this.runId, await this.#factsFrom(row, 0));
+    const shown = view(this.runId, await this.#shown(row));
     return row.blocked === undefined ? shown : { ...shown, blocked: row.blocked };
   }
 
@@ -119,10 +118,10 @@ export class RunHandle<Output> implements Run<Output> {
         this.#open();
         const log: number = runNo ?? (await this.row()).runNo;
         runNo = log;
-        const turns = await this.#engine.store.turns(log, turn);
+        const turns = await this.#engine.secrets.facts(log, turn);
         turn += turns.length;
-        for (const { facts } of turns)
-          for (const fact of this.#engine.decode(log, facts)) {
+        for (const facts of turns)
+          for (const fact of facts) {
             yield fact;
             if (!isFinal(fact)) continue;
             if (fact.type !== "run.restarted") return;
@@ -144,16 +143,20 @@ export class RunHandle<Output> implements Run<Output> {
     checkSize(json, this.#engine.settings.maxValueBytes, `signal ${name}: payload`);
     const problem = typeof signal === "string" ? undefined : check(signal.payload, json, `signal ${name}`).problem;
     const refused = problem ?? (await this.#atTheDoor(name, json));
-    if (refused !== undefined) throw new OnexError("SIGNAL_INVALID", `signal ${name} for run ${this.runId}: ${refused}`);
+    if (refused !== undefined)
+      throw new OnexError(
+        "SIGNAL_INVALID",
+        `signal ${name} for run ${this.runId}: ${this.#engine.secrets.of(this.runId, [], json).text(refused)}`,
+      );
     await this.#post("signal", { name, payload: json }, options.messageId);
   }
 
   /** A YAML workflow declares its signals, so they are checked before they are taken (API rule 21). */
   async #atTheDoor(name: string, payload: Json): Promise<string | undefined> {
-    const { definitions, store } = this.#engine;
+    const { definitions, secrets, store } = this.#engine;
     const row = await this.row();
-    const [first] = await store.turns(row.runNo, 0, 1);
-    const started = first && (this.#engine.decode(row.runNo, first.facts)[0] as Started);
+    const [first] = await secrets.facts(row.runNo, 0, 1);
+    const started = first?.[0] as Started | undefined;
     if (!started) return undefined;
     await definitions.load(store, started);
     const plan = this.#engine.workflowOf(started)?.plan;

@@ -4,6 +4,7 @@
  * N1 One look is under way at a time; a request meanwhile makes another one follow.
  * N2 One timer stands for the earliest wake-up of all parked runs; the store's index holds the rest.
  * N3 A run that cannot be folded is paused in its log, with the mail that came: nothing is lost and nothing spins.
+ * N4 What is due goes before what is queued, and a root run is taken only when it has a slot; children need none.
  */
 import type { Fact, FactBody, Started } from "../core/fact.ts";
 import { type Failure, failureOf } from "../core/failure.ts";
@@ -13,6 +14,8 @@ import { ActiveRun } from "./active-run.ts";
 import { acquired, type Folded, fresh } from "./begin.ts";
 import type { Engine } from "./engine.ts";
 import { mailFact } from "./mail.ts";
+import { callOff } from "./queue.ts";
+import { cleanTexts } from "./secrets.ts";
 
 const chunk = 200;
 const longestWaitMs = 3_600_000;
@@ -43,6 +46,7 @@ export class Intake {
   open(): void {
     this.#run(async () => {
       await this.#engine.store.unblock(this.#engine.definitions.held());
+      await this.#engine.admission.open(this.#engine.workflows());
       await this.#takeDue();
     });
   }
@@ -51,7 +55,11 @@ export class Intake {
     this.#run(async () => {
       for (const runNo of await this.#engine.store.mailed()) {
         const run = this.#engine.activeNo(runNo);
-        if (run) await this.#readMail(run);
+        if (run)
+          await this.#readMail(run).catch((error) => {
+            if (!isKeyMissing(error)) throw error;
+            this.#engine.broken(run, error);
+          });
       }
       await this.#takeDue();
     });
@@ -66,7 +74,7 @@ export class Intake {
   mail(runId: string): void {
     const run = this.#engine.active(runId);
     if (run?.runNo === undefined) return this.look();
-    this.#readMail(run).catch((error) => this.#engine.stop(error));
+    this.#readMail(run).catch((error) => (isKeyMissing(error) ? this.#engine.broken(run, error) : this.#engine.stop(error)));
   }
 
   #run(work: () => Promise<void>): void {
@@ -91,20 +99,67 @@ export class Intake {
     const rows = await this.#engine.store.inbox(run.runNo as number, run.mailRead);
     for (const row of rows) run.arrive(mailFact(row), row.seq);
   }
+  /** A secret of it cannot be opened here: it waits for a process that holds the key. */
+  async #unreadable(row: RunRow, error: unknown): Promise<void> {
+    if (!isKeyMissing(error)) throw error;
+    await this.#engine.store.block(row.runNo, error.code);
+    this.#engine.world.log.warn(`run ${row.id} waits: ${error.message}`, { code: error.code, runId: row.id });
+  }
 
   async #takeDue(): Promise<void> {
-    const { store, world } = this.#engine;
+    const { store, admission } = this.#engine;
+    let everyone = true;
     for (;;) {
       if (this.#stopped) return;
-      const rows = await store.due(store.now(), chunk);
-      for (const row of rows) if (!this.#engine.activeNo(row.runNo)) await this.#take(row);
+      const rows = await store.due(store.now(), chunk, admission.free <= 0);
+      for (const row of rows) {
+        if (this.#engine.activeNo(row.runNo)) continue;
+        if (row.queuedAt !== undefined) await callOff(this.#engine, row).catch((error) => this.#unreadable(row, error));
+        else if (row.parent !== undefined) await this.#take(row);
+        else if (!(await this.#takeRoot(row))) everyone = false;
+      }
       if (rows.length < chunk) break;
-      // Their turns are written before the next look, so that the same rows do not come back.
-      await new Promise<void>((resolve) => world.clock.soon(() => world.clock.soon(resolve)));
+      await this.#written();
     }
+    if (!(await this.#takeQueued())) everyone = false;
     if (this.#stopped) return;
-    const next = await store.nextWake(store.now());
-    this.#armWake(next ?? Number.POSITIVE_INFINITY);
+    admission.looked(everyone);
+    const now = store.now();
+    const next = [await store.nextWake(now), await store.nextQueued(now)].map((at) => at ?? Number.POSITIVE_INFINITY);
+    this.#armWake(Math.min(...next, admission.nextShare));
+  }
+
+  /** Takes from the queue whatever has a slot and its shares of limits; answers whether nobody was left for want of a slot. */
+  async #takeQueued(): Promise<boolean> {
+    const { store, admission } = this.#engine;
+    for (;;) {
+      const limit = Math.min(chunk, Math.max(0, admission.free) + chunk / 4);
+      const rows = await store.queued(store.now(), limit, admission.closed());
+      for (const row of rows) {
+        if (this.#stopped) return true;
+        if (this.#engine.activeNo(row.runNo)) continue;
+        if (admission.free <= 0) return false;
+        if (admission.share(row)) await this.#takeRoot(row);
+      }
+      if (rows.length < limit) return true;
+      await this.#written();
+    }
+  }
+
+  /** The turns of what was taken are written before the next look, so that the same rows do not come back. */
+  #written(): Promise<void> {
+    const { clock } = this.#engine.world;
+    return new Promise<void>((resolve) => clock.soon(() => clock.soon(resolve)));
+  }
+
+  /** N4. Answers whether there was a slot. */
+  async #takeRoot(row: RunRow): Promise<boolean> {
+    const { admission } = this.#engine;
+    if (!admission.reserve()) return false;
+    const taken = await this.#take(row);
+    admission.taken();
+    if (!taken && row.queuedAt !== undefined && admission.giveBack(row)) this.#again = true;
+    return true;
   }
 
   /** N2. */
@@ -120,10 +175,19 @@ export class Intake {
     });
   }
 
-  async #take(row: RunRow): Promise<void> {
+  /** Answers whether it is under way. */
+  async #take(row: RunRow): Promise<boolean> {
+    try {
+      return await this.#takeNow(row);
+    } catch (error) {
+      await this.#unreadable(row, error);
+      return false;
+    }
+  }
+  async #takeNow(row: RunRow): Promise<boolean> {
     const engine = this.#engine;
     const tail = await engine.store.tail(row.runNo);
-    if (!tail || tail.final || this.#stopped) return;
+    if (!tail || tail.final || this.#stopped) return false;
     const kept = engine.parkedFolds.take(row.runNo, tail.turn);
     if (kept) return this.#drive(row, tail, kept, new Map());
     const turns = await engine.store.turns(row.runNo);
@@ -143,7 +207,7 @@ export class Intake {
   }
 
   /** Takes a folded run: its first turn holds the new epoch, the mail that came and the timers that are due. */
-  async #drive(row: RunRow, tail: TurnRow, folded: Folded, children: Map<string, string>): Promise<void> {
+  async #drive(row: RunRow, tail: TurnRow, folded: Folded, children: Map<string, string>): Promise<true> {
     const engine = this.#engine;
     const mail = await engine.store.inbox(row.runNo, row.mailGot);
     folded.log.live = true;
@@ -157,6 +221,8 @@ export class Intake {
         priority: row.priority,
         at: row.createdAt,
         ...(row.parent === undefined ? {} : { parent: row.parent }),
+        ...(row.concurrency === undefined ? {} : { concurrency: row.concurrency }),
+        ...(row.rate === undefined ? {} : { rate: row.rate }),
       },
       folded,
       { runNo: row.runNo, turn: tail.turn + 1, after: tail.epoch, epoch: tail.epoch + 1, pos: tail.next, mailGot: row.mailGot },
@@ -170,6 +236,7 @@ export class Intake {
     await this.#checkChildren(run);
     engine.enlist(run);
     run.sweep();
+    return true;
   }
 
   /** A child's workflow may be known to its parent's code alone: folding the parent meets it. */
@@ -201,15 +268,16 @@ export class Intake {
     }
   }
 
-  async #block(row: RunRow): Promise<void> {
+  async #block(row: RunRow): Promise<false> {
     await this.#engine.store.block(row.runNo, "VERSION_MISSING");
     const name = `${row.workflow}@${row.version}`;
-    if (this.#named.has(name)) return;
+    if (this.#named.has(name)) return false;
     this.#named.add(name);
     this.#engine.world.log.warn(`runs of ${name} wait: this process does not hold that workflow and version; start one that does`, {
       code: "VERSION_MISSING",
       runId: row.id,
     });
+    return false;
   }
 
   /** Pauses a run whose ActiveRun could not be folded any further. */
@@ -222,9 +290,10 @@ export class Intake {
   }
 
   /** N3. */
-  async #pause(row: RunRow, tail: TurnRow, failure: Failure): Promise<void> {
+  async #pause(row: RunRow, tail: TurnRow, failure: Failure): Promise<true> {
     const engine = this.#engine;
-    const mail = await engine.store.inbox(row.runNo, row.mailGot);
+    const mail = isKeyMissing(failure) ? [] : await engine.store.inbox(row.runNo, row.mailGot);
+    const clean = engine.secrets.of(row.id);
     const at = Math.max(engine.store.now(), tail.at);
     const bodies: FactBody[] = [
       // An owned run that broke while it was driven keeps its epoch; one that was taken for this starts a new one.
@@ -232,7 +301,7 @@ export class Intake {
       ...mail.map(mailFact),
       { type: "run.paused", code: failure.code, message: failure.message },
     ];
-    const facts = bodies.map((body) => Object.assign(body, { at }) as Fact);
+    const facts = bodies.map((body) => Object.assign(cleanTexts(body, clean), { at }) as Fact);
     const encoded = encodeFacts(facts);
     const epoch = row.owned ? tail.epoch : tail.epoch + 1;
     await engine.store.append([
@@ -253,7 +322,12 @@ export class Intake {
     ]);
     engine.world.log.warn(`run ${row.id} is paused: ${failure.message}`, { code: failure.code });
     engine.watchers.publish(row.id, facts);
+    return true;
   }
+}
+
+function isKeyMissing(error: unknown): error is { readonly code: string; readonly message: string } {
+  return (error as { readonly code?: unknown }).code === "SECRET_KEY_MISSING";
 }
 
 /** Child runs that were started and have not answered, by step. */

@@ -2,12 +2,12 @@
 import { durationMs } from "../core/duration.ts";
 import { OnexError } from "../core/failure.ts";
 import { type Json, toJson } from "../core/json.ts";
+import { minSecretLength } from "../core/sanitizer.ts";
 import type { RunView } from "../core/view.ts";
 import type { AnyNode, ReducerContract, WorkflowContract } from "../node/contract.ts";
 import type { Reducer } from "../node/reducer.ts";
 import type { Provided } from "../node/service.ts";
 import type { Workflow } from "../node/workflow.ts";
-import { encodeFacts } from "../store/codec.ts";
 import type { RunRow } from "../store/store.ts";
 import { ActiveRun } from "./active-run.ts";
 import type {
@@ -32,6 +32,8 @@ import { checkHealth, circuitState, type HealthOptions, type HealthReport, probe
 import { startInput } from "./inline.ts";
 import { performanceTier } from "./metrics/tier.ts";
 import { asked, processed } from "./process.ts";
+import { enqueue } from "./queue.ts";
+import { StoredSchedules } from "./schedules.ts";
 import { Services } from "./services.ts";
 import { systemWorld } from "./system.ts";
 import { checkId, checkSize } from "./values.ts";
@@ -39,6 +41,8 @@ import { WorkflowRegistry } from "./workflow-registry.ts";
 import type { World } from "./world.ts";
 
 const mib = 1024 * 1024;
+/** The last time that a Date can be, ms. */
+const latestTime = 8.64e15;
 
 /**
  * The process that drives runs. The store is opened and checked here, so a bad one throws at once.
@@ -59,6 +63,8 @@ export function orchestratorIn<const N extends readonly AnyNode[]>(world: World,
       store: options.store,
       nodes: options.nodes,
       provide,
+      secrets: secretsOf(options),
+      secretKey: options.secretKey ?? world.secretKey,
       settings: {
         parkAfterMs: options.parkAfterMs ?? 1_000,
         abortGraceMs: options.abortGraceMs ?? 5_000,
@@ -67,6 +73,8 @@ export function orchestratorIn<const N extends readonly AnyNode[]>(world: World,
         runDefaults: config.runDefaults,
         runTimeoutMs: config.runTimeoutMs,
         maxWorkflowDepth: options.maxWorkflowDepth ?? 32,
+        maxConcurrentWorkflows: options.maxConcurrentWorkflows ?? config.maxConcurrentWorkflows,
+        whenFull: options.whenFull ?? "queue",
       },
       circuitBreaker: breakerSettings(options.circuitBreaker ?? config.circuitBreaker),
       endpoints: options.endpoints ?? {},
@@ -87,6 +95,14 @@ function checkOptions(world: World, options: OrchestratorOptions<readonly AnyNod
     if (ms !== undefined && !(ms >= 0 && ms <= 3_600_000))
       throw new OnexError("OPTION_INVALID", `${name} is ${ms}: give ms from 0 to 3600000`);
   }
+  const { maxConcurrentWorkflows: runs, whenFull } = options;
+  if (runs !== undefined && !(Number.isInteger(runs) && runs >= 1))
+    throw new OnexError("OPTION_INVALID", `maxConcurrentWorkflows is ${runs}: give a whole number from 1, or leave it out`);
+  if (whenFull !== undefined && whenFull !== "queue" && whenFull !== "refuse")
+    throw new OnexError("OPTION_INVALID", `whenFull is ${JSON.stringify(whenFull)}: give "queue" or "refuse"`);
+  secretsOf(options);
+  if (options.secretKey !== undefined && options.secretKey.length < 16)
+    throw new OnexError("OPTION_INVALID", "secretKey has less than 16 characters: give 32 bytes in base64, or a longer passphrase");
   const endpoints = readEndpoints(options.endpoints ?? {});
   const registry = new EndpointRegistry(options.nodes, endpoints);
   refuseRemote(endpoints, registry.contracts());
@@ -102,15 +118,29 @@ function checkOptions(world: World, options: OrchestratorOptions<readonly AnyNod
   }
 }
 
+/** Throws OnexError `OPTION_INVALID` for a value so short that it would turn up everywhere. */
+function secretsOf({ secrets }: Pick<OrchestratorOptions<readonly AnyNode[]>, "secrets">): readonly string[] {
+  const named = Object.entries(secrets ?? {});
+  for (const [name, value] of named)
+    if (typeof value !== "string" || value.length < minSecretLength)
+      throw new OnexError(
+        "OPTION_INVALID",
+        `secrets: ${name} is no text of at least ${minSecretLength} characters: it could not be told from others`,
+      );
+  return named.map(([, value]) => value);
+}
+
 export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestrator<N> {
   readonly engine: Engine;
   readonly registry: WorkflowRegistry;
+  readonly schedules: StoredSchedules;
   readonly #shutdownMs: number;
 
   constructor(engine: Engine, shutdownMs: number) {
     this.engine = engine;
     this.registry = new WorkflowRegistry(engine.registry, engine.world.hash);
     this.#shutdownMs = shutdownMs;
+    this.schedules = new StoredSchedules(engine, () => this.#mustBeOpen());
   }
 
   get role(): "owner" | "client" {
@@ -128,6 +158,19 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
   }
 
   async #start<O>(contract: WorkflowContract, given: unknown, options: StartOptions, deadline: number | undefined): Promise<RunHandle<O>> {
+    try {
+      return await this.#startNow<O>(contract, given, options, deadline);
+    } catch (error) {
+      throw this.engine.secrets.thrown(error, given);
+    }
+  }
+
+  async #startNow<O>(
+    contract: WorkflowContract,
+    given: unknown,
+    options: StartOptions,
+    deadline: number | undefined,
+  ): Promise<RunHandle<O>> {
     const { engine } = this;
     const askedAt = engine.world.clock.elapsed();
     checkStart(options);
@@ -145,19 +188,15 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
     this.#mustBeOpen();
     const started = startedFact(engine, spec, engine.store.now());
     const run = newRun(engine, spec, started);
-    if (!engine.owner) {
-      const encoded = encodeFacts([started]);
-      const stored = await engine.store.start(run, {
-        epoch: 0,
-        next: 1,
-        facts: encoded.text,
-        ...(encoded.blobs ? { blobs: encoded.blobs } : {}),
-      });
-      return stored.created ? handle : this.#same(handle, stored.row, spec);
-    }
     // Another start of the same id may have come while the store was read.
     const twin = engine.active(id);
     if (twin) return this.#same(handle, twin.row, spec);
+    const later = started.startAt !== undefined;
+    if (engine.owner && !later && engine.settings.whenFull === "refuse" && engine.admission.free <= 0) throw refused(engine);
+    if (!engine.owner || later || !engine.admission.passes(run)) {
+      const stored = await enqueue(engine, run, started);
+      return stored.created ? handle : this.#same(handle, stored.row, spec);
+    }
     const folded = fresh(engine, id, contract);
     folded.log.live = true;
     const active = new ActiveRun(
@@ -170,8 +209,16 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
     engine.metrics.asked(active, askedAt);
     active.arrive(started);
     active.arrive(acquired(engine, 1));
-    const taken = await engine.begin(active);
-    return taken ? this.#same(handle, taken, spec) : handle;
+    let taken: RunRow | undefined;
+    try {
+      taken = await engine.begin(active);
+    } catch (error) {
+      if (engine.admission.giveBack(run)) engine.look();
+      throw error;
+    }
+    if (!taken) return handle;
+    if (engine.admission.giveBack(run)) engine.look();
+    return this.#same(handle, taken, spec);
   }
 
   #same<O>(handle: RunHandle<O>, existing: Pick<RunRow, "digest" | "workflow">, spec: StartSpec): RunHandle<O> {
@@ -270,8 +317,17 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
   }
 }
 
+function refused(engine: Engine): OnexError {
+  return new OnexError(
+    "ADMISSION_REFUSED",
+    `${engine.settings.maxConcurrentWorkflows} root runs are driven (maxConcurrentWorkflows), and whenFull is "refuse": start it again later`,
+  );
+}
+
 function checkStart(options: StartOptions): void {
-  if (options.startAt !== undefined) throw new OnexError("NOT_BUILT", "`startAt` is declared in the API but not built yet; leave it out");
+  const { startAt } = options;
+  if (startAt !== undefined && !(Math.abs(Number(startAt)) <= latestTime))
+    throw new OnexError("OPTION_INVALID", `startAt is ${String(startAt)}: give a Date, or ms since 1970`);
   if (options.timeout !== undefined) durationMs(options.timeout);
   const { priority, runId } = options;
   if (priority !== undefined && !(Number.isInteger(priority) && priority >= 1 && priority <= 1000))

@@ -68,7 +68,7 @@ export async function processed(
   { type, stepNames }: Asked,
   tierOf: (durationMs: number, success: boolean) => Tier,
 ): Promise<ProcessOutput> {
-  await handle.final();
+  const final = await handle.final();
   const run = await handle.status();
   const success = run.status === "completed";
   const processingTimeMs = (run.endedAt ?? run.startedAt) - run.startedAt;
@@ -81,7 +81,7 @@ export async function processed(
     timestamp: run.endedAt ?? run.startedAt,
     success,
     finalState: run.status,
-    workflowResult: { steps: run.steps.map(processStep), finalOutput: success ? (run.output ?? null) : null },
+    workflowResult: { steps: run.steps.map(processStep), finalOutput: final.type === "run.completed" ? final.output : null },
     errorMessage: success ? null : (run.error?.message ?? `the run was ${run.status}`),
     errorCode: success ? null : (run.error?.code ?? (run.status === "cancelled" ? "RUN_CANCELLED" : null)),
     processingTimeMs,

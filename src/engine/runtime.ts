@@ -12,6 +12,7 @@ import type { Begun } from "./begin.ts";
 import type { Call } from "./call.ts";
 import type { NodeClient } from "./client/client.ts";
 import type { Gate } from "./gate.ts";
+import type { Secrets } from "./secrets.ts";
 import type { Services } from "./services.ts";
 import type { States } from "./states.ts";
 import type { Timers } from "./timers.ts";
@@ -29,6 +30,9 @@ export interface Settings {
   /** Of a root run that has neither a timeout nor a deadline. */
   readonly runTimeoutMs?: number | undefined;
   readonly maxWorkflowDepth: number;
+  /** Root runs that may be driven at once; undefined: any number. */
+  readonly maxConcurrentWorkflows: number | undefined;
+  readonly whenFull: "queue" | "refuse";
 }
 
 export interface Runtime {
@@ -36,6 +40,7 @@ export interface Runtime {
   readonly store: OpenStore;
   readonly services: Services;
   readonly client: NodeClient;
+  readonly secrets: Secrets;
   readonly registry: NodeSource;
   readonly settings: Settings;
   readonly writer: Writer;

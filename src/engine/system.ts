@@ -66,5 +66,6 @@ export function systemWorld(log: Log | undefined): World {
     hash: sha256,
     pid: process.pid,
     guarded: process.env.NODE_ENV !== "production",
+    ...(process.env.ONEX_SECRET_KEY ? { secretKey: process.env.ONEX_SECRET_KEY } : {}),
   };
 }

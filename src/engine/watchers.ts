@@ -111,8 +111,14 @@ export class Watchers {
   async #lookOnce(): Promise<void> {
     for (const runId of [...this.#waiters.keys()]) {
       if (this.#error) return;
-      const final = await finalOf(this.#engine, runId);
-      if (final) this.ended(runId, final);
+      try {
+        const final = await finalOf(this.#engine, runId);
+        if (final) this.ended(runId, final);
+      } catch (error) {
+        if (!(error instanceof OnexError && error.code === "SECRET_KEY_MISSING")) throw error;
+        // It ended, and this process cannot read how: that is the matter of who waits for it alone.
+        for (const waiter of [...(this.#waiters.get(runId) ?? [])]) waiter.failed(error);
+      }
     }
     // Listeners read on from where they are.
     for (const runId of [...this.#listeners.keys()]) this.publish(runId, []);

@@ -39,6 +39,8 @@ export interface World {
   readonly pid: number;
   /** Who plays the effects, in a test. */
   readonly stage?: Stage;
+  /** The key that seals secrets, where the surroundings give one (`ONEX_SECRET_KEY`). */
+  readonly secretKey?: string;
   /** Whether generators and computes run under the guard against nondeterminism. */
   readonly guarded: boolean;
 }

@@ -69,8 +69,17 @@ export interface ReducerContract extends Contract {
   keyOf(event: never): string;
   readonly run: (state: never, event: never) => unknown;
 }
+/** Holds back root runs of a workflow: at most so many of one key. */
+export interface RunLimit {
+  readonly limit: number;
+  keyOf(input: never): string;
+}
 export interface WorkflowContract extends Contract {
   readonly kind: "workflow";
+  /** Of how many may be under way at once. */
+  readonly concurrency?: RunLimit;
+  /** Of how many may begin within `perMs`. */
+  readonly rate?: RunLimit & { readonly perMs: number };
   /** Undefined: as the defaults of the run say. */
   readonly onFailure: "compensate" | "stop" | undefined;
   /** Begins the generator over a recorded input; `nodes` finds what a plan names, `defaults` are those of the run. */

@@ -1,7 +1,8 @@
-import type { Duration } from "../core/duration.ts";
+import { type Duration, durationMs } from "../core/duration.ts";
+import { OnexError } from "../core/failure.ts";
 import { type CallOptions, Op, type Steps } from "../core/operation.ts";
 import type { Declared, Gives } from "./compute.ts";
-import { checkSpec, decoders, type Node, type RunContext, type Spec, type WorkflowContract } from "./contract.ts";
+import { checkSpec, decoders, type Node, type RunContext, type RunLimit, type Spec, type WorkflowContract } from "./contract.ts";
 import type { Complaint, In, Out, Schema } from "./schema.ts";
 
 export interface Workflow<Input, Output, Name extends string = string> extends Node<"workflow", Input, Output> {
@@ -16,18 +17,27 @@ export interface WorkflowSpec<I extends Schema, O, N extends string> extends Spe
   readonly timeout?: Duration;
   /** What a failed run does; default as `config.failureStrategy` says, else "compensate". */
   readonly onFailure?: "compensate" | "stop";
+  /**
+   * At most `limit` root runs of one key are under way at once, asleep or not; the others wait in the queue. Children do not
+   * count and never wait. Without `key` all runs have the same one. It must be synchronous, and use the input alone.
+   */
   readonly concurrency?: { readonly limit: number; readonly key?: (input: Out<I>) => string };
+  /** At most `limit` root runs of one key begin within any time of length `per`; the others wait in the queue. */
+  readonly rate?: { readonly limit: number; readonly per: Duration; readonly key?: (input: Out<I>) => string };
 }
 
 /**
  * A generator that decides and never acts: it coordinates the other nodes, and is itself a node.
- * Throws OnexError `NODE_INVALID`; `NOT_BUILT` for `concurrency`.
+ * Throws OnexError `NODE_INVALID`, `INVALID_DURATION`.
  */
 export function workflow<const N extends string, I extends Schema, R, O extends Declared = undefined>(
   spec: WorkflowSpec<I, O, N>,
   run: WorkflowFn<I, O, R>,
 ): Workflow<In<I>, Gives<O, R>, N> {
-  checkSpec("workflow", spec, ["concurrency"]);
+  checkSpec("workflow", spec);
+  const { concurrency, rate } = spec;
+  if (rate !== undefined && !(durationMs(rate.per) > 0))
+    throw new OnexError("NODE_INVALID", `workflow ${spec.name}: rate.per is ${rate.per}: give a time above 0, such as "1m"`);
   const decoding = decoders("workflow", spec.name, spec.input, spec.output);
   const contract: WorkflowContract & { readonly name: N } = {
     kind: "workflow",
@@ -37,10 +47,22 @@ export function workflow<const N extends string, I extends Schema, R, O extends 
     output: spec.output,
     timeout: spec.timeout,
     onFailure: spec.onFailure,
+    ...(concurrency === undefined ? {} : { concurrency: limitOf(spec.name, "concurrency", concurrency) }),
+    ...(rate === undefined ? {} : { rate: { ...limitOf(spec.name, "rate", rate), perMs: durationMs(rate.per) } }),
     plan: undefined,
     begin: (input, context) => (run as (input: unknown, context: RunContext) => Steps<unknown>)(decoding.decodeInput(input), context),
     ...decoding,
   };
   const call = (input: In<I>, options: CallOptions = {}) => new Op<Gives<O, R>>({ kind: "call", callee: contract, input, options });
   return Object.assign(call, { contract, run });
+}
+
+function limitOf(
+  name: string,
+  field: string,
+  { limit, key }: { readonly limit: number; readonly key?: (input: never) => string },
+): RunLimit {
+  if (!(Number.isInteger(limit) && limit >= 1))
+    throw new OnexError("NODE_INVALID", `workflow ${name}: ${field}.limit is ${limit}: give a whole number from 1`);
+  return { limit, keyOf: key ?? (() => "") };
 }

@@ -1,5 +1,6 @@
 /** What the memory store holds, and the changes it knows: plain maps, and the order in which sleeping runs wake. */
 import type { RunStatus } from "../core/fact.ts";
+import type { ScheduleRow } from "./schedule-store.ts";
 import { Sorted } from "./sorted.ts";
 import type { Blob, FirstTurn, MailRow, Message, NewRun, Posted, RunRow, TurnRow } from "./store.ts";
 
@@ -19,6 +20,11 @@ export interface Run {
   mailPut: number;
   mailGot: number;
   readonly parent: string | undefined;
+  queuedAt: number | undefined;
+  readonly concurrency: string | undefined;
+  readonly rate: string | undefined;
+  /** When it was taken for the first time. */
+  admittedAt: number | undefined;
   readonly turns: TurnRow[];
   /** Made when first needed: most runs never get a message, nor keep a large value. */
   inbox: MailRow[] | undefined;
@@ -37,8 +43,13 @@ export class MemoryData {
   readonly byId = new Map<string, Run>();
   readonly states = new Map<string, Map<string, string>>();
   readonly definitions = new Map<string, string>();
+  secretKeys: string | undefined;
   /** Runs that wait for a time: unowned, not ended, not blocked. */
   readonly sleeping = new Sorted<Run>(byWake);
+  /** Queued runs that are not blocked, in the order in which they are taken, and by their time. */
+  readonly queue = new Sorted<Run>(byRank);
+  readonly queueTimes = new Sorted<Run>(byQueueTime);
+  readonly schedules = new Map<string, ScheduleRow>();
   /** Runs with mail that no turn has read. */
   readonly mailed = new Set<Run>();
   /** The one live lease. A lease that is not it has lapsed or was released, and stays so. */
@@ -60,18 +71,32 @@ export class MemoryData {
     return this.runs[runNo - 1];
   }
 
-  /** The only way to change who owns a run, and when it wakes: keeps the order of sleepers right. */
-  place(run: Run, leaseNo: number | undefined, wakeAt: number | undefined): void {
-    if (sleeps(run)) this.sleeping.delete(run);
+  /** The only way to change who owns a run, and when it wakes: keeps the order of sleepers and of the queue right. */
+  place(run: Run, leaseNo: number | undefined, wakeAt: number | undefined, queuedAt = run.queuedAt): void {
+    this.#leave(run);
     run.leaseNo = leaseNo;
     run.wakeAt = wakeAt;
-    if (sleeps(run)) this.sleeping.add(run);
+    run.queuedAt = leaseNo === undefined && run.endedAt === undefined ? queuedAt : undefined;
+    this.#enter(run);
   }
 
-  /** Takes an unowned run out of the order of sleepers, until `unblock`. */
+  /** Takes an unowned run out of all orders, until `unblock`. */
   block(run: Run, code: string): void {
-    if (sleeps(run)) this.sleeping.delete(run);
+    this.#leave(run);
     run.blocked = code;
+  }
+
+  #leave(run: Run): void {
+    if (sleeps(run)) this.sleeping.delete(run);
+    if (!queues(run)) return;
+    this.queue.delete(run);
+    this.queueTimes.delete(run);
+  }
+  #enter(run: Run): void {
+    if (sleeps(run)) this.sleeping.add(run);
+    if (!queues(run)) return;
+    this.queue.add(run);
+    this.queueTimes.add(run);
   }
 
   /** A new run with its first turn, or `undefined` when the id exists. */
@@ -93,6 +118,10 @@ export class MemoryData {
       mailPut: 0,
       mailGot: 0,
       parent: made.parent,
+      queuedAt: undefined,
+      concurrency: made.concurrency,
+      rate: made.rate,
+      admittedAt: leaseNo === undefined ? undefined : made.at,
       turns: [{ turn: 0, epoch: first.epoch, pos: 0, next: first.next, at: made.at, final: false, facts: first.facts }],
       inbox: undefined,
       seen: undefined,
@@ -101,7 +130,7 @@ export class MemoryData {
     this.runs.push(run);
     this.byId.set(run.id, run);
     keep(run, first.blobs);
-    this.place(run, leaseNo, leaseNo === undefined ? 0 : undefined);
+    this.place(run, leaseNo, leaseNo === undefined && made.queuedAt === undefined ? 0 : undefined, made.queuedAt);
     return run;
   }
 
@@ -117,7 +146,7 @@ export class MemoryData {
     run.inbox ??= [];
     run.inbox.push({ seq, messageId: message.messageId, kind: message.kind, body: message.body });
     this.mailed.add(run);
-    if (run.leaseNo === undefined) this.place(run, undefined, 0);
+    if (run.leaseNo === undefined && (run.queuedAt === undefined || message.kind === "cancel")) this.place(run, undefined, 0);
     return { status: "posted", seq };
   }
 
@@ -159,8 +188,12 @@ export function keep(run: Run, blobs: readonly Blob[] | undefined): void {
 /** A copy: what a reader holds does not change under it. */
 export function rowOf(run: Run): RunRow {
   const { runNo, id, workflow, version, digest, status, blocked, priority, createdAt, endedAt, wakeAt, mailPut, mailGot, parent } = run;
+  const { queuedAt, concurrency, rate } = run;
   const owned = run.leaseNo !== undefined;
-  return { runNo, id, workflow, version, digest, status, blocked, priority, createdAt, endedAt, owned, wakeAt, mailPut, mailGot, parent };
+  return {
+    ...{ runNo, id, workflow, version, digest, status, blocked, priority, createdAt, endedAt, owned, wakeAt, mailPut, mailGot, parent },
+    ...{ queuedAt, concurrency, rate },
+  };
 }
 
 function sleeps(run: Run): boolean {
@@ -169,4 +202,16 @@ function sleeps(run: Run): boolean {
 
 function byWake(a: Run, b: Run): number {
   return (a.wakeAt ?? 0) - (b.wakeAt ?? 0) || a.priority - b.priority || a.runNo - b.runNo;
+}
+
+function queues(run: Run): boolean {
+  return run.queuedAt !== undefined && run.blocked === undefined;
+}
+
+function byRank(a: Run, b: Run): number {
+  return a.priority - b.priority || byQueueTime(a, b);
+}
+
+function byQueueTime(a: Run, b: Run): number {
+  return (a.queuedAt ?? 0) - (b.queuedAt ?? 0) || a.runNo - b.runNo;
 }

@@ -7,6 +7,8 @@
 import { OnexError } from "../core/failure.ts";
 import { admits, opens } from "./fence.ts";
 import { keep, type Lease, MemoryData, type Run, rowOf } from "./memory-data.ts";
+import { MemorySchedules } from "./memory-schedules.ts";
+import { newKey } from "./seal.ts";
 import type {
   Appended,
   FirstTurn,
@@ -46,6 +48,7 @@ class Connection implements OpenStore {
   readonly kind = "memory";
   readonly name = "memory";
   readonly now: () => number;
+  readonly schedules: MemorySchedules;
   commits = 0;
   readonly #data: MemoryData;
   readonly #all: Set<Connection>;
@@ -58,6 +61,7 @@ class Connection implements OpenStore {
     this.#all = all;
     this.#host = host;
     this.now = () => host.now();
+    this.schedules = new MemorySchedules(data.schedules, () => this.#committed());
     all.add(this);
   }
 
@@ -103,7 +107,7 @@ class Connection implements OpenStore {
     const runs = this.#data.runs.filter((run) => run.blocked !== undefined && names.has(`${run.workflow}@${run.version}`));
     for (const run of runs) {
       run.blocked = undefined;
-      this.#data.place(run, undefined, 0);
+      this.#data.place(run, undefined, run.queuedAt === undefined ? 0 : run.wakeAt);
     }
     this.#committed();
     return runs.length;
@@ -181,11 +185,11 @@ class Connection implements OpenStore {
     return this.#data.definitions.get(hash);
   }
 
-  due(now: number, limit: number): readonly RunRow[] {
+  due(now: number, limit: number, slotless = false): readonly RunRow[] {
     const rows: RunRow[] = [];
     for (const run of this.#data.sleeping.from(() => true)) {
       if (rows.length >= limit || (run.wakeAt as number) > now) break;
-      rows.push(rowOf(run));
+      if (!slotless || run.parent !== undefined || run.queuedAt !== undefined) rows.push(rowOf(run));
     }
     return rows;
   }
@@ -203,6 +207,50 @@ class Connection implements OpenStore {
   nextWake(after: number): number | undefined {
     for (const run of this.#after(after)) return run.wakeAt;
     return undefined;
+  }
+
+  secretKeys(make: boolean): string | undefined {
+    if (make) this.#data.secretKeys ??= newKey();
+    return this.#data.secretKeys;
+  }
+
+  queued(now: number, limit: number, except: readonly string[]): readonly RunRow[] {
+    const without = new Set<string | undefined>(except);
+    const rows: RunRow[] = [];
+    for (const run of this.#data.queue.from(() => true)) {
+      if (rows.length >= limit) break;
+      if ((run.queuedAt as number) <= now && !without.has(run.concurrency) && !without.has(run.rate)) rows.push(rowOf(run));
+    }
+    return rows;
+  }
+
+  queuedCount(now: number): number {
+    let count = 0;
+    for (const run of this.#data.queueTimes.from(() => true)) {
+      if ((run.queuedAt as number) > now) break;
+      count++;
+    }
+    return count;
+  }
+
+  nextQueued(after: number): number | undefined {
+    for (const run of this.#data.queueTimes.from((run) => (run.queuedAt as number) > after)) return run.queuedAt;
+    return undefined;
+  }
+
+  underWay(): readonly { readonly concurrency: string; readonly count: number }[] {
+    const counts = new Map<string, number>();
+    for (const { concurrency, queuedAt, endedAt } of this.#data.runs)
+      if (concurrency !== undefined && queuedAt === undefined && endedAt === undefined)
+        counts.set(concurrency, (counts.get(concurrency) ?? 0) + 1);
+    return [...counts].map(([concurrency, count]) => ({ concurrency, count }));
+  }
+
+  admissions(after: number): readonly { readonly rate: string; readonly at: number }[] {
+    const found: { rate: string; at: number }[] = [];
+    for (const { rate, admittedAt: at } of this.#data.runs)
+      if (rate !== undefined && at !== undefined && at > after) found.push({ rate, at });
+    return found.sort((a, b) => a.at - b.at);
   }
 
   watch(_role: "owner" | "client", listener: () => void): () => void {
@@ -259,6 +307,7 @@ class Connection implements OpenStore {
     if (write.take === true) {
       this.#data.place(run, leaseNo, undefined);
       run.blocked = undefined;
+      run.admittedAt ??= write.at;
     }
     if (write.final) {
       this.#data.place(run, undefined, undefined);

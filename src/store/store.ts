@@ -14,6 +14,7 @@
  * Verbs may answer at once or with a promise (a store over a network must); callers handle both.
  */
 import type { RunStatus } from "../core/fact.ts";
+import type { ScheduleStore } from "./schedule-store.ts";
 
 export type Awaitable<T> = T | Promise<T>;
 
@@ -64,9 +65,9 @@ export interface OpenStore {
   unblock(held: readonly string[]): Awaitable<number>;
 
   // ── written by anyone ──
-  /** Stores a run that nobody owns yet, due at once. The same id gives the existing row. */
+  /** Stores a run that nobody owns yet, due at once, or in the queue when it has `queuedAt`. The same id gives the existing row. */
   start(run: NewRun, turn: FirstTurn): Awaitable<{ readonly created: boolean; readonly row: RunRow }>;
-  /** Puts a message into the inbox of a run; one `messageId` counts once. */
+  /** Puts a message into the inbox of a run; one `messageId` counts once. One that is queued is woken by a cancel alone. */
   post(message: Message): Awaitable<Posted>;
   /** Keeps the text of a YAML definition under its hash. */
   define(hash: string, text: string): Awaitable<void>;
@@ -91,14 +92,38 @@ export interface OpenStore {
   mailed(): Awaitable<readonly number[]>;
   state(reducer: string, key: string): Awaitable<string | undefined>;
   definition(hash: string): Awaitable<string | undefined>;
-  /** Unowned runs whose time has come (`wakeAt <= now`), by wake time, then priority. */
-  due(now: number, limit: number): Awaitable<readonly RunRow[]>;
+  /**
+   * Unowned runs whose time has come (`wakeAt <= now`), by wake time, then priority. With `slotless` those alone that need
+   * no slot: children, and queued runs that were cancelled.
+   */
+  due(now: number, limit: number, slotless?: boolean): Awaitable<readonly RunRow[]>;
   /** Unowned runs with `from < wakeAt <= to`, by wake time. */
   sleepers(from: number, to: number, limit: number): Awaitable<readonly { readonly runNo: number; readonly wakeAt: number }[]>;
   /** The row of a run by number. */
   byNo(runNo: number): Awaitable<RunRow | undefined>;
   /** The earliest `wakeAt` above `after` of an unowned run. */
   nextWake(after: number): Awaitable<number | undefined>;
+
+  // ── secrets ──
+  /**
+   * The keys that seal the secrets in this store, apart from what they seal: one a line, base64 of 32 bytes, the newest first.
+   * Makes one if there is none and `make` is true. Left out: the store has no place for them, and the user gives a key.
+   */
+  secretKeys?(make: boolean): string | undefined;
+  // ── the queue ──
+  /** Queued runs with `queuedAt <= now`, by priority, then `queuedAt`, then number; without those whose `concurrency` or `rate` is in `except`. */
+  queued(now: number, limit: number, except: readonly string[]): Awaitable<readonly RunRow[]>;
+  /** How many are queued with `queuedAt <= now`. */
+  queuedCount(now: number): Awaitable<number>;
+  /** The earliest `queuedAt` above `after`. */
+  nextQueued(after: number): Awaitable<number | undefined>;
+  /** How many runs of each `concurrency` have left the queue, or never were in it, and have not ended. */
+  underWay(): Awaitable<readonly { readonly concurrency: string; readonly count: number }[]>;
+  /** When runs with a `rate` were taken for the first time, those after `after`, in order of time. */
+  admissions(after: number): Awaitable<readonly { readonly rate: string; readonly at: number }[]>;
+
+  /** Schedules of starts. */
+  readonly schedules: ScheduleStore;
 
   // ── news ──
   /**
@@ -121,6 +146,12 @@ export interface NewRun {
   readonly at: number;
   /** Id of the run that started it as a child. */
   readonly parent?: string;
+  /** Only with `start`: it waits in the queue, and not before this time, for somebody to take it; no wake-up makes it due. */
+  readonly queuedAt?: number;
+  /** What it counts to while it is under way: the text that the starter chose for its workflow and key. */
+  readonly concurrency?: string;
+  /** What its start counts to. */
+  readonly rate?: string;
 }
 
 /** Turn 0 of a run. */
@@ -157,7 +188,7 @@ export interface TurnWrite {
   readonly next: number;
   readonly at: number;
   readonly final: boolean;
-  /** The turn takes an unowned run for this owner. */
+  /** The turn takes an unowned run for this owner, out of the queue too. */
   readonly take?: boolean;
   /** JSON array of facts. */
   readonly facts: string;
@@ -212,6 +243,10 @@ export interface RunRow {
   readonly mailPut: number;
   readonly mailGot: number;
   readonly parent: string | undefined;
+  /** Since when, or from when, it waits in the queue; undefined: it does not. */
+  readonly queuedAt: number | undefined;
+  readonly concurrency: string | undefined;
+  readonly rate: string | undefined;
 }
 
 export interface TurnRow {

@@ -10,6 +10,8 @@ import { fence } from "./suite/fence.ts";
 import { Kit, type Scenario, type Subject, type SuiteRunner } from "./suite/kit.ts";
 import { messages } from "./suite/messages.ts";
 import { ownership } from "./suite/ownership.ts";
+import { queue } from "./suite/queue.ts";
+import { schedules } from "./suite/schedules.ts";
 
 export type { Subject, SuiteRunner } from "./suite/kit.ts";
 
@@ -20,7 +22,14 @@ export interface SuiteOptions {
   readonly skip?: readonly { readonly reason: string; readonly tests: readonly string[] }[];
 }
 
-const parts: Readonly<Record<string, readonly Scenario[]>> = { ownership, "the fence": fence, messages, contents };
+const parts: Readonly<Record<string, readonly Scenario[]>> = {
+  ownership,
+  "the fence": fence,
+  messages,
+  "the queue": queue,
+  schedules,
+  contents,
+};
 
 /** The names of the scenarios about turns that only the whole fence refuses. */
 export const fenceTests: readonly string[] = fence.map((scenario) => scenario.name);

@@ -21,8 +21,8 @@ export interface TestOptions<N extends readonly AnyNode[]> extends Omit<Orchestr
 export interface TestOrchestrator<N extends readonly AnyNode[]> extends Orchestrator<N> {
   /** Lets virtual time pass: timers fire in order, and what they set off is carried out before the next. */
   advance(duration: Duration): Promise<void>;
-  /** Kills the process before its next write and takes the store over with a new one. */
-  crash(): Promise<void>;
+  /** Kills the process before its next write and takes the store over with a new one, after a time without any; default at once. */
+  crash(downFor?: Duration): Promise<void>;
   /** The calls of an effect so far, redelivered ones included, over all crashes. */
   calls<I, O>(node: Node<NodeKind, I, O>): readonly { readonly input: I; readonly idempotencyKey: string }[];
 }
@@ -78,10 +78,11 @@ class Tested<N extends readonly AnyNode[]> {
     this.#clock.moveTo(until);
   }
 
-  async crash(): Promise<void> {
+  async crash(downFor: Duration = "0ms"): Promise<void> {
     this.#now.engine.die();
     this.#store.kill();
     await turn();
+    this.#clock.moveTo(this.#clock.now() + durationMs(downFor));
     this.#now = this.#open();
     await this.#settle();
   }
@@ -118,6 +119,9 @@ class Tested<N extends readonly AnyNode[]> {
   }
   get stopped() {
     return this.#now.stopped;
+  }
+  get schedules() {
+    return this.#now.schedules;
   }
   async start(...args: Parameters<OrchestratorFace<N>["start"]>): Promise<Run> {
     const run = await this.#now.start(...args);

@@ -43,7 +43,12 @@ function make(store: Store = memory(), nodes = [flow]) {
         const value = Reflect.get(open, key, open) as unknown;
         return typeof value === "function" ? value.bind(open) : value;
       };
-      return new Proxy(open, { get: (_, key) => (key in broken ? broken[key as keyof OpenStore] : bound(key)) });
+      // Asked at each call: who keeps a verb meets the store as it is then.
+      const verb =
+        (key: string | symbol) =>
+        (...args: unknown[]): unknown =>
+          ((broken[key as keyof OpenStore] ?? bound(key)) as (...given: unknown[]) => unknown)(...args);
+      return new Proxy(open, { get: (_, key) => (typeof bound(key) === "function" ? verb(key) : bound(key)) });
     },
   };
   return { o: orchestratorIn(world, { store: wrapped, nodes }), broken, clock };

@@ -39,15 +39,22 @@ test("limits of an effect that make no sense are refused when it is defined", ()
   refused(() => effect({ name: "a", input: anything, rate: { limit: 1, per: "1" as never } }, async (x) => x), "INVALID_DURATION", "1");
 });
 
-test("what is declared and not built yet is NOT_BUILT, by name", async () => {
+test("what is declared and not built yet is NOT_BUILT, by name", () => {
   refused(() => compute({ name: "a", input: anything, threads: true }, (x) => x), "NOT_BUILT", "threads");
   refused(() => compute({ name: "a", input: anything, timeout: "1s" }, (x) => x), "NOT_BUILT", "timeout");
-  refused(() => workflow({ name: "a", input: anything, concurrency: { limit: 1 } }, function* () {}), "NOT_BUILT", "concurrency");
-  const t = testOrchestrator({ nodes: [flow], log: quiet });
-  await expect(t.start(flow, null, { startAt: new Date(0) })).rejects.toMatchObject({
-    code: "NOT_BUILT",
-    message: expect.stringContaining("startAt"),
-  });
+});
+
+test("limits of a workflow that make no sense are NODE_INVALID, by name", () => {
+  for (const limit of [0, -1, 1.5, Number.NaN]) {
+    refused(() => workflow({ name: "a", input: anything, concurrency: { limit } }, function* () {}), "NODE_INVALID", "concurrency.limit");
+    refused(() => workflow({ name: "a", input: anything, rate: { limit, per: "1s" } }, function* () {}), "NODE_INVALID", "rate.limit");
+  }
+  refused(() => workflow({ name: "a", input: anything, rate: { limit: 1, per: "0s" } }, function* () {}), "NODE_INVALID", "rate.per");
+  refused(
+    () => workflow({ name: "a", input: anything, rate: { limit: 1, per: "soon" as never } }, function* () {}),
+    "INVALID_DURATION",
+    "soon",
+  );
 });
 
 test("options out of range are OPTION_INVALID, by name", async () => {

@@ -1,5 +1,6 @@
 /** `onex run FILE`: starts a run, shows it, and gives its output. */
 import { sentenceOf } from "../../core/failure.ts";
+import type { Json } from "../../core/json.ts";
 import type { RunView } from "../../core/view.ts";
 import type { Orchestrator, Run } from "../../engine/api.ts";
 import { resumeCommands, signalCommand } from "../advice.ts";
@@ -16,6 +17,8 @@ export interface RunOptions {
   readonly input?: string;
   readonly store?: string;
   readonly runId?: string;
+  readonly at?: string;
+  readonly priority?: string;
   readonly json?: boolean;
   readonly verbose?: boolean;
 }
@@ -32,13 +35,20 @@ export async function run(target: string, options: RunOptions): Promise<ExitCode
   const session = await openSession(at, loaded, terminal, options.verbose === true);
   const stop = interrupted(terminal);
   try {
-    const started = await session.orchestrator.start(workflow, input, options.runId === undefined ? {} : { runId: options.runId });
+    const started = await session.orchestrator.start(workflow, input, {
+      ...(options.runId === undefined ? {} : { runId: options.runId }),
+      ...(options.at === undefined ? {} : { startAt: new Date(options.at) }),
+      ...(options.priority === undefined ? {} : { priority: Number(options.priority) }),
+    });
     const { name, version } = workflow.contract;
     terminal.say(`${terminal.style.bold("run")} ${clean(started.runId)}  ${name}@${version}  ${at.url}`);
     if (session.orchestrator.role === "client")
       terminal.say(`another process drives the runs of ${at.url}: it gets this one, and this process waits for it`);
     const code = await Promise.race([followed(started, at, terminal, session.orchestrator), stop, session.broken]);
-    const view = await started.status();
+    const shown = await started.status();
+    // What was asked for is the output as it is; all else is shown without secrets.
+    const view =
+      shown.status === "completed" ? { ...shown, output: (await session.orchestrator.run(started.runId).result()) as Json } : shown;
     await session.close();
     if (code !== undefined) tellStopped(view, [target], options.nodes ?? [], at, terminal);
     else tell(view, at, terminal);
@@ -74,7 +84,7 @@ async function followed(started: Run, at: StoreUrl, terminal: Terminal, orchestr
   async function sayBlocked(): Promise<void> {
     if (orchestrator.role === "owner") return;
     const { blocked, workflow, version } = await started.status();
-    if (blocked === undefined) return;
+    if (blocked !== "VERSION_MISSING") return;
     clearInterval(watch);
     terminal.say(
       `run ${clean(started.runId)} waits: the process that drives the runs of ${at.url} does not hold the code of ${clean(`${workflow}@${version}`)}; this one takes over when it ends`,

@@ -62,7 +62,9 @@ function lines(view: RunView, at: StoreUrl, style: Style, width: number): string
     out.push(
       field(
         "blocked",
-        `${style.yellow(clean(view.blocked))}: no process holds the code of ${clean(`${view.workflow}@${view.version}`)}; onex work MODULE that exports it`,
+        view.blocked === "SECRET_KEY_MISSING"
+          ? `${style.yellow(view.blocked)}: a secret of it cannot be opened: put back the key file beside the store, or set ONEX_SECRET_KEY, and start onex work again`
+          : `${style.yellow(clean(view.blocked))}: no process holds the code of ${clean(`${view.workflow}@${view.version}`)}; onex work MODULE that exports it`,
       ),
     );
   const steps = view.steps.filter((step) => step.kind !== "value");

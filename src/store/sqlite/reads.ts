@@ -2,14 +2,19 @@
 import type { RunStatus } from "../../core/fact.ts";
 import type { MailRow, Message, OpenStore, RunRow, TurnRow } from "../store.ts";
 import type { Database, Row, Statement } from "./driver.ts";
+import { prepareAll } from "./prepare.ts";
+import { QueueReads } from "./queue.ts";
+import { ScheduleTable } from "./schedules.ts";
 
 const runColumns =
-  "run_no, id, workflow, version, digest, status, blocked, priority, created_at, ended_at, lease_no, wake_at, mail_put, mail_got, parent";
+  "run_no, id, workflow, version, digest, status, blocked, priority, created_at, ended_at, lease_no, wake_at, mail_put, mail_got, parent, queued_at, concurrency, rate";
 const turnColumns = "turn, epoch, pos, next, at, final, facts";
 /** Runs that wait for a time, in the words of the index `runs_open`. */
 const sleeping = "FROM runs WHERE ended_at IS NULL AND blocked IS NULL AND lease_no IS NULL";
 
 export class Reads {
+  readonly queue: QueueReads;
+  readonly schedules: ScheduleTable;
   readonly #db: Database;
   readonly #lists = new Map<string, Statement>();
   readonly #statements: Readonly<Record<keyof typeof texts, Statement>>;
@@ -17,6 +22,8 @@ export class Reads {
   constructor(db: Database) {
     this.#db = db;
     this.#statements = prepareAll(db, texts);
+    this.queue = new QueueReads(db, runColumns, runRow);
+    this.schedules = new ScheduleTable(db);
   }
 
   run(id: string): RunRow | undefined {
@@ -80,8 +87,8 @@ export class Reads {
     return text(this.#statements.definition.get(hash), "text");
   }
 
-  due(now: number, limit: number): readonly RunRow[] {
-    return this.#statements.due.all(now, limit).map(runRow);
+  due(now: number, limit: number, slotless = false): readonly RunRow[] {
+    return this.#statements[slotless ? "dueSlotless" : "due"].all(now, limit).map(runRow);
   }
 
   sleepers(from: number, to: number, limit: number): readonly { readonly runNo: number; readonly wakeAt: number }[] {
@@ -118,16 +125,14 @@ const texts = {
   state: "SELECT state FROM states WHERE reducer = ? AND key = ?",
   definition: "SELECT text FROM definitions WHERE hash = ?",
   due: `SELECT ${runColumns} ${sleeping} AND wake_at <= ? ORDER BY wake_at, priority, run_no LIMIT ?`,
+  dueSlotless: `SELECT ${runColumns} ${sleeping} AND (parent IS NOT NULL OR queued_at IS NOT NULL) AND wake_at <= ?
+    ORDER BY wake_at, priority, run_no LIMIT ?`,
   sleepers: `SELECT run_no, wake_at ${sleeping} AND wake_at > ? AND wake_at <= ? ORDER BY wake_at, priority, run_no LIMIT ?`,
   nextWake: `SELECT wake_at ${sleeping} AND wake_at > ? ORDER BY wake_at LIMIT 1`,
   owner: "SELECT lease_id, pid FROM leases WHERE state = 'live'",
   isLive: "SELECT 1 FROM leases WHERE lease_no = ? AND state = 'live'",
   dataVersion: "PRAGMA data_version",
 };
-
-export function prepareAll<K extends string>(db: Database, sql: Readonly<Record<K, string>>): Readonly<Record<K, Statement>> {
-  return Object.fromEntries(Object.entries<string>(sql).map(([key, text]) => [key, db.prepare(text)])) as Record<K, Statement>;
-}
 
 /** A reducer's key as it is kept: it may be any string, and SQLite would cut it at a NUL and change a lone surrogate. */
 export function stateKey(key: string): string {
@@ -151,6 +156,9 @@ function runRow(row: Row): RunRow {
     mailPut: row.mail_put as number,
     mailGot: row.mail_got as number,
     parent: optional(row.parent) as string | undefined,
+    queuedAt: optional(row.queued_at) as number | undefined,
+    concurrency: optional(row.concurrency) as string | undefined,
+    rate: optional(row.rate) as string | undefined,
   };
 }
 

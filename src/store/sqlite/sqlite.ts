@@ -6,12 +6,14 @@
  * | `FILE`       | the database, in WAL mode (`FILE-wal`, `FILE-shm` stand beside it while it is open) |
  * | `FILE-owner` | empty; the owner keeps an exclusive lock on it                                    |
  * | `FILE-wake`  | one byte; clients write it to wake the owner                                      |
+ * | `FILE-key`   | what seals the secrets in `FILE`; there once one was met, and never written again |
  *
  * Not for network drives: their locks cannot be trusted.
  */
 import { realpathSync } from "node:fs";
 import { resolve } from "node:path";
 import { OnexError } from "../../core/failure.ts";
+import type { ScheduleStore } from "../schedule-store.ts";
 import type {
   Appended,
   Awaitable,
@@ -31,8 +33,10 @@ import { appendAll, ownershipLost } from "./append.ts";
 import { type Driver, loadDriver } from "./driver.ts";
 import { busyError, failed, isBusy } from "./errors.ts";
 import { ensureFile } from "./file.ts";
+import { secretKeys } from "./key.ts";
 import { OwnerLock } from "./owner.ts";
 import type { Reads } from "./reads.ts";
+import type { ScheduleTable } from "./schedules.ts";
 import { settle } from "./settle.ts";
 import { poke, pollNews, watchPokes } from "./wake.ts";
 import { Writer } from "./writer.ts";
@@ -67,6 +71,7 @@ export function sqliteWith(load: () => Driver, path: string, options: SqliteOpti
 class SqliteStore implements OpenStore {
   readonly kind = "sqlite";
   readonly name: string;
+  readonly schedules: ScheduleStore;
   readonly #driver: Driver;
   readonly #path: string;
   readonly #host: StoreHost;
@@ -86,6 +91,21 @@ class SqliteStore implements OpenStore {
     this.#paranoid = paranoid;
     this.#epoch = host.now() - performance.now();
     this.#writer = new Writer(driver, path, name, host);
+    const look = <T>(look: (table: ScheduleTable) => T): T => this.#read((reads) => look(reads.schedules));
+    this.schedules = {
+      get: (id) => look((table) => table.get(id)),
+      list: () => look((table) => table.list()),
+      due: (now) => look((table) => table.due(now)),
+      next: (after) => look((table) => table.next(after)),
+      save: (row, after) =>
+        this.#told(
+          this.#writer.write(
+            (writes) => writes.reads.schedules.save(row, after),
+            (reads) => (reads.schedules.get(row.id)?.revision === row.revision ? "present" : "absent"),
+          ),
+        ),
+      remove: (id) => this.#told(this.#writer.write((writes) => writes.reads.schedules.remove(id))),
+    };
   }
 
   get commits(): number {
@@ -227,8 +247,8 @@ class SqliteStore implements OpenStore {
     return this.#read((reads) => reads.definition(hash));
   }
 
-  due(now: number, limit: number): readonly RunRow[] {
-    return this.#read((reads) => reads.due(now, limit));
+  due(now: number, limit: number, slotless?: boolean): readonly RunRow[] {
+    return this.#read((reads) => reads.due(now, limit, slotless));
   }
 
   sleepers(from: number, to: number, limit: number): readonly { readonly runNo: number; readonly wakeAt: number }[] {
@@ -239,11 +259,41 @@ class SqliteStore implements OpenStore {
     return this.#read((reads) => reads.nextWake(after));
   }
 
+  queued(now: number, limit: number, except: readonly string[]): readonly RunRow[] {
+    return this.#read((reads) => reads.queue.queued(now, limit, except));
+  }
+
+  queuedCount(now: number): number {
+    return this.#read((reads) => reads.queue.queuedCount(now));
+  }
+
+  nextQueued(after: number): number | undefined {
+    return this.#read((reads) => reads.queue.nextQueued(after));
+  }
+
+  underWay(): readonly { readonly concurrency: string; readonly count: number }[] {
+    return this.#read((reads) => reads.queue.underWay());
+  }
+
+  admissions(after: number): readonly { readonly rate: string; readonly at: number }[] {
+    return this.#read((reads) => reads.queue.admissions(after));
+  }
+
   #read<T>(look: (reads: Reads) => T): T {
     try {
       return look(this.#writer.reads);
     } catch (error) {
       throw isBusy(error) ? busyError(this.name, 0) : failed(this.name, error);
+    }
+  }
+
+  // ── secrets ──
+
+  secretKeys(make: boolean): string | undefined {
+    try {
+      return secretKeys(`${this.#path}-key`, make);
+    } catch (error) {
+      throw failed(`${this.name}-key`, error);
     }
   }
 

@@ -1,7 +1,8 @@
 /** The changes, by statements prepared once; each is called within a transaction. */
 import type { Blob, FirstTurn, Message, NewRun, Posted, RowChange, RunRow, TurnWrite } from "../store.ts";
 import type { Database, Statement } from "./driver.ts";
-import { prepareAll, type Reads, stateKey } from "./reads.ts";
+import { prepareAll } from "./prepare.ts";
+import { type Reads, stateKey } from "./reads.ts";
 
 export class Writes {
   readonly reads: Reads;
@@ -33,9 +34,12 @@ export class Writes {
 
   /** The row of a new run; `undefined` when the id exists. */
   addRun(run: NewRun, status: string, leaseNo: number | undefined): number | undefined {
-    const { id, workflow, version, digest, priority, at, parent = null } = run;
-    const wakeAt = leaseNo === undefined ? 0 : null;
-    const done = this.#statements.addRun.run(id, workflow, version, digest, status, priority, at, leaseNo ?? null, wakeAt, parent);
+    const { id, workflow, version, digest, priority, at, parent = null, concurrency = null, rate = null } = run;
+    const queuedAt = leaseNo === undefined ? (run.queuedAt ?? null) : null;
+    const wakeAt = leaseNo === undefined && queuedAt === null ? 0 : null;
+    const admittedAt = leaseNo === undefined ? null : at;
+    const row = [id, workflow, version, digest, status, priority, at, leaseNo ?? null, wakeAt, parent];
+    const done = this.#statements.addRun.run(...row, queuedAt, concurrency, rate, admittedAt);
     return Number(done.changes) === 0 ? undefined : Number(done.lastInsertRowid);
   }
 
@@ -56,7 +60,7 @@ export class Writes {
   /** The row's share of a turn. */
   change(runNo: number, write: TurnWrite, leaseNo: number): void {
     const { row } = write;
-    if (write.take === true) this.#statements.take.run(leaseNo, runNo);
+    if (write.take === true) this.#statements.take.run(leaseNo, write.at, runNo);
     if (write.final) this.#statements.end.run(row?.status ?? null, row?.mailGot ?? 0, write.at, runNo);
     else if (row?.park !== undefined) this.#park(runNo, row, row.park.wakeAt);
     else if (row !== undefined) this.#statements.status.run(row.status, row.mailGot, runNo);
@@ -96,7 +100,7 @@ export class Writes {
     if (before !== undefined) return { status: "duplicate", seq: before.seq as number };
     if (run.ended_at !== null) return { status: "ended" };
     const seq = (run.mail_put as number) + 1;
-    this.#statements.numbered.run(seq, runNo);
+    this.#statements.numbered.run(seq, message.kind, runNo);
     this.#statements.addMail.run(runNo, seq, message.messageId, message.kind, message.body);
     return { status: "posted", seq };
   }
@@ -119,9 +123,11 @@ const texts = {
   orphan: "UPDATE runs SET lease_no = NULL, wake_at = 0 WHERE ended_at IS NULL AND blocked IS NULL AND lease_no IS NOT NULL",
   lease: "INSERT INTO leases (lease_id, pid, state) VALUES (?, ?, 'live')",
   release: "UPDATE leases SET state = 'released' WHERE lease_no = ? AND state = 'live'",
-  addRun: `INSERT INTO runs (id, workflow, version, digest, status, priority, created_at, lease_no, wake_at, parent)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
-  take: "UPDATE runs SET status = 'running', lease_no = ?, wake_at = NULL, blocked = NULL WHERE run_no = ?",
+  addRun: `INSERT INTO runs (id, workflow, version, digest, status, priority, created_at, lease_no, wake_at, parent,
+      queued_at, concurrency, rate, admitted_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+  take: `UPDATE runs SET status = 'running', lease_no = ?, wake_at = NULL, blocked = NULL, queued_at = NULL,
+    admitted_at = coalesce(admitted_at, ?) WHERE run_no = ?`,
   // The number of mail read never goes back, so that a run cannot be due for ever over mail that it has read.
   status: "UPDATE runs SET status = ?, mail_got = max(mail_got, ?) WHERE run_no = ?",
   end: "UPDATE runs SET status = coalesce(?, status), mail_got = max(mail_got, ?), ended_at = ?, lease_no = NULL, wake_at = NULL WHERE run_no = ?",
@@ -133,11 +139,13 @@ const texts = {
     WHERE run_no = ?`,
   moveMail: "UPDATE inbox SET run_no = ? WHERE run_no = ? AND seq > (SELECT mail_got FROM runs WHERE run_no = ?)",
   block: "UPDATE runs SET blocked = ? WHERE run_no = ? AND lease_no IS NULL AND ended_at IS NULL",
-  unblock: `UPDATE runs SET blocked = NULL, wake_at = 0
+  unblock: `UPDATE runs SET blocked = NULL, wake_at = CASE WHEN queued_at IS NULL THEN 0 ELSE wake_at END
     WHERE blocked IS NOT NULL AND workflow || '@' || version IN (SELECT value FROM json_each(?))`,
   target: "SELECT run_no, ended_at, mail_put FROM runs WHERE id = ?",
   mail: "SELECT seq FROM inbox WHERE run_no = ? AND message_id = ?",
-  numbered: "UPDATE runs SET mail_put = ?, wake_at = CASE WHEN lease_no IS NULL THEN 0 ELSE wake_at END WHERE run_no = ?",
+  // A run in the queue waits for its turn, whatever comes: a cancel alone wakes it.
+  numbered: `UPDATE runs SET mail_put = ?,
+    wake_at = CASE WHEN lease_no IS NULL AND (queued_at IS NULL OR ? = 'cancel') THEN 0 ELSE wake_at END WHERE run_no = ?`,
   addMail: "INSERT INTO inbox (run_no, seq, message_id, kind, body) VALUES (?, ?, ?, ?, ?)",
   addBlob: "INSERT INTO blobs (run_no, hash, text) VALUES (?, ?, ?) ON CONFLICT (run_no, hash) DO NOTHING",
   setState: "INSERT INTO states (reducer, key, state) VALUES (?, ?, ?) ON CONFLICT (reducer, key) DO UPDATE SET state = excluded.state",

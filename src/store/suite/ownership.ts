@@ -12,6 +12,7 @@ export const ownership: readonly Scenario[] = [
       t.equal(row, {
         ...{ runNo, id: "a", workflow: "w", version: "1", digest: "digest of a", status: "running", blocked: undefined, priority: 100 },
         ...{ createdAt: 1000, endedAt: undefined, owned: true, wakeAt: undefined, mailPut: 0, mailGot: 0, parent: undefined },
+        ...{ queuedAt: undefined, concurrency: undefined, rate: undefined },
       });
       t.equal(await store.tail(runNo), { turn: 0, epoch: 1, pos: 0, next: 1, at: 1000, final: false, facts: '["0"]' });
     },

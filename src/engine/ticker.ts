@@ -1,0 +1,272 @@
+/**
+ * Drives schedules, in the process that owns the store: a tick that is due starts one run.
+ *
+ * K1 One look is under way at a time; a request meanwhile makes another one follow. One timer stands for the earliest tick.
+ * K2 A tick is a run by its id. First it is noted that it may be started, then it is started, then the schedule moves on: after
+ *    a crash between any two of these the next look finds it, and it is started once, or was.
+ * K3 Each write is made after the revision that was read: what somebody else has put, paused or removed meanwhile stands.
+ */
+import { durationMs } from "../core/duration.ts";
+import { type Failure, failureOf, OnexError } from "../core/failure.ts";
+import type { WorkflowContract } from "../node/contract.ts";
+import type { ScheduleRow } from "../store/schedule-store.ts";
+import { newRun, type StartSpec, startedFact } from "./begin.ts";
+import { cronTimes, dueTicks } from "./cron.ts";
+import type { Engine } from "./engine.ts";
+import { startInput } from "./inline.ts";
+import { enqueue } from "./queue.ts";
+import { readSchedule, type ScheduleSpec, type ScheduleState, tickId } from "./schedules.ts";
+
+const longestWaitMs = 3_600_000;
+
+export class Ticker {
+  readonly #engine: Engine;
+  #looking = false;
+  #again = false;
+  #stopped = false;
+  #cancelTimer: (() => void) | undefined;
+  #ticksAt = Number.POSITIVE_INFINITY;
+  /** Schedules with a tick that waits, by the run that must end before. */
+  readonly #awaited = new Map<string, string>();
+  /** Those whose run has ended. */
+  readonly #released = new Set<string>();
+  readonly #named = new Set<string>();
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  get quiet(): boolean {
+    const soon = this.#engine.store.now() + this.#engine.settings.parkAfterMs;
+    return !this.#looking && !this.#again && !(this.#ticksAt <= soon);
+  }
+  stop(): void {
+    this.#stopped = true;
+    this.#cancelTimer?.();
+  }
+
+  /** The store has just become this process's own. */
+  open(): void {
+    this.#run(async () => {
+      for (const row of await this.#engine.store.schedules.list())
+        if (readSchedule(row).state.waiting !== undefined) this.#released.add(row.id);
+      await this.#look();
+    });
+  }
+  /** A schedule may have changed. */
+  look(): void {
+    this.#run(() => this.#look());
+  }
+  /** A run has ended. */
+  ended(runId: string): void {
+    const id = this.#awaited.get(runId);
+    if (id === undefined) return;
+    this.#awaited.delete(runId);
+    this.#released.add(id);
+    this.look();
+  }
+
+  #run(work: () => Promise<void>): void {
+    if (this.#stopped) return;
+    if (this.#looking) {
+      this.#again = true;
+      return;
+    }
+    this.#looking = true;
+    work()
+      .catch((error) => this.#engine.stop(error))
+      .finally(() => {
+        this.#looking = false;
+        if (this.#again) {
+          this.#again = false;
+          this.look();
+        } else this.#engine.rested();
+      });
+  }
+
+  async #look(): Promise<void> {
+    const { store } = this.#engine;
+    for (const id of [...this.#released]) {
+      this.#released.delete(id);
+      const row = await store.schedules.get(id);
+      if (row) await this.#release(row);
+    }
+    const now = store.now();
+    for (const row of await store.schedules.due(now)) {
+      if (this.#stopped) return;
+      await this.#tick(row, now);
+    }
+    const next = await store.schedules.next(now);
+    if (!this.#stopped) this.#arm(next ?? Number.POSITIVE_INFINITY);
+  }
+
+  #arm(at: number): void {
+    const { store, world } = this.#engine;
+    this.#cancelTimer?.();
+    this.#ticksAt = at;
+    if (at === Number.POSITIVE_INFINITY) return;
+    this.#cancelTimer = world.clock.setTimer(Math.min(longestWaitMs, Math.max(0, Math.ceil(at - store.now()))), () => {
+      this.#ticksAt = Number.POSITIVE_INFINITY;
+      this.look();
+    });
+  }
+
+  /** Everything of a schedule that is due. */
+  async #tick(row: ScheduleRow, now: number): Promise<void> {
+    const { spec, state: found } = readSchedule(row);
+    const contract = this.#workflowOf(spec, row.id);
+    if (!contract) return;
+    const next = cronTimes(`schedule ${row.id}`, spec.cron, spec.timezone);
+    const draft = new Draft(this.#engine, row, found);
+    const from = await draft.settle(row.nextAt as number);
+    for (const at of dueTicks(next, from, now, spec.catchUp, durationMs(spec.catchUpWithin))) {
+      const does = await this.#decide(spec, draft.state, at);
+      if (does === "start" && !(await this.#start(draft, contract, spec, at))) return;
+      if (does !== "start") draft.leaveOut(at, does === "wait");
+      if (this.#stopped) return;
+    }
+    if (await draft.save(next(now))) this.#await(row.id, draft.state);
+    else this.#again = true;
+  }
+
+  /** Starts the tick that waits, when the run before it has ended. */
+  async #release(row: ScheduleRow): Promise<void> {
+    const { spec, state: found } = readSchedule(row);
+    const contract = this.#workflowOf(spec, row.id);
+    if (!contract || found.waiting === undefined) return;
+    const draft = new Draft(this.#engine, row, found);
+    await draft.settle(0);
+    const { waiting } = draft.state;
+    if (waiting !== undefined) {
+      if (await this.#isUnderWay(draft.state)) return this.#await(row.id, draft.state);
+      if (!(await this.#start(draft, contract, spec, waiting))) return;
+    }
+    if (!(await draft.save(row.nextAt))) this.#again = true;
+  }
+
+  /** Sees to it that the tick that waits is released, also when the run has ended just now. */
+  #await(id: string, state: ScheduleState): void {
+    if (state.waiting === undefined || !state.last) return;
+    const { runId } = state.last;
+    this.#awaited.set(runId, id);
+    this.#isUnderWay(state).then(
+      (underWay) => !underWay && this.ended(runId),
+      (error) => this.#engine.stop(error),
+    );
+  }
+
+  async #isUnderWay(state: ScheduleState): Promise<boolean> {
+    const run = state.last && (await this.#engine.store.run(state.last.runId));
+    return run !== undefined && run.endedAt === undefined;
+  }
+
+  /** What overlap makes of a tick. */
+  async #decide(spec: ScheduleSpec, state: ScheduleState, at: number): Promise<"start" | "skip" | "wait"> {
+    if (spec.overlap === "allow" || !state.last) return "start";
+    const busy = state.waiting !== undefined || (await this.#isUnderWay(state));
+    if (!busy) return "start";
+    if (spec.overlap === "cancel") {
+      const { runId } = state.last;
+      const body = JSON.stringify({ reason: `its schedule ticked again, at ${new Date(at).toISOString()}` });
+      await this.#engine.store.post({ runId, messageId: `${runId}/overlap`, kind: "cancel", body });
+      this.#engine.posted(runId);
+      return "wait";
+    }
+    return spec.overlap === "queue" && state.waiting === undefined ? "wait" : "skip";
+  }
+
+  /** K2. Answers false when the schedule has changed meanwhile: then nothing was started. */
+  async #start(draft: Draft, contract: WorkflowContract, spec: ScheduleSpec, at: number): Promise<boolean> {
+    const engine = this.#engine;
+    const runId = tickId(draft.row.id, at);
+    const { error: _past, ...state } = draft.state;
+    draft.state = { ...state, starting: at };
+    if (!(await draft.save(draft.row.nextAt))) {
+      this.#again = true;
+      return false;
+    }
+    const made = this.#make(contract, spec, runId, at);
+    if ("error" in made) {
+      engine.world.log.warn(`schedule ${draft.row.id}: the tick ${runId} was not started: ${made.error.message}`, {
+        code: made.error.code,
+      });
+      draft.failed(at, made.error);
+      return true;
+    }
+    if (contract.plan) await engine.definitions.keep(engine.store, contract.plan);
+    await enqueue(engine, made.run, made.started);
+    draft.begun(at, runId);
+    return true;
+  }
+
+  #make(contract: WorkflowContract, spec: ScheduleSpec, id: string, scheduledAt: number) {
+    const engine = this.#engine;
+    try {
+      const input = startInput(contract, spec.input, engine.settings.maxValueBytes);
+      const start: StartSpec = { id, contract, input, options: { priority: spec.priority }, deadline: undefined, scheduledAt };
+      const started = startedFact(engine, start, engine.store.now());
+      return { started, run: newRun(engine, start, started) };
+    } catch (error) {
+      return { error: failureOf(error, "INPUT_INVALID") };
+    }
+  }
+
+  /** A schedule of a workflow that is not held here waits for a process that holds it. */
+  #workflowOf(spec: ScheduleSpec, id: string): WorkflowContract | undefined {
+    try {
+      return this.#engine.definitions.get(spec.workflow);
+    } catch (error) {
+      if (!(error instanceof OnexError)) throw error;
+      if (!this.#named.has(id)) this.#engine.world.log.warn(`schedule ${id} waits: ${error.message}`, { code: error.code });
+      this.#named.add(id);
+      return undefined;
+    }
+  }
+}
+
+/** A schedule under change: its row as it was written last, and its state as it is to be written next. */
+class Draft {
+  readonly #engine: Engine;
+  row: ScheduleRow;
+  state: ScheduleState;
+
+  constructor(engine: Engine, row: ScheduleRow, state: ScheduleState) {
+    this.#engine = engine;
+    this.row = row;
+    this.state = state;
+  }
+
+  /** Looks whether a tick that may have been started was; answers from when on ticks are still to be decided. */
+  async settle(from: number): Promise<number> {
+    const at = this.state.starting;
+    if (at !== undefined) {
+      const runId = tickId(this.row.id, at);
+      if (await this.#engine.store.run(runId)) this.begun(at, runId);
+    }
+    return Math.max(from, (this.state.last?.at ?? -1) + 1);
+  }
+
+  begun(at: number, runId: string): void {
+    this.state = { ...this.#over(at), last: { at, runId }, started: this.state.started + 1 };
+  }
+  failed(at: number, error: Failure): void {
+    this.state = { ...this.#over(at), error };
+  }
+  /** A tick that comes while a run is under way: it waits, in the place of another, or is skipped. */
+  leaveOut(at: number, waits: boolean): void {
+    const { skipped, waiting } = this.state;
+    if (!waits) this.state = { ...this.state, skipped: skipped + 1 };
+    else this.state = { ...this.state, waiting: at, skipped: waiting === undefined ? skipped : skipped + 1 };
+  }
+  #over(at: number): ScheduleState {
+    const { starting: _known, waiting, ...state } = this.state;
+    return waiting === undefined || waiting === at ? state : { ...state, waiting };
+  }
+
+  async save(nextAt: number | undefined): Promise<boolean> {
+    const row = { ...this.row, revision: this.#engine.world.entropy.uuid(), nextAt, state: JSON.stringify(this.state) };
+    if (!(await this.#engine.store.schedules.save(row, this.row.revision))) return false;
+    this.row = row;
+    return true;
+  }
+}
