@@ -86,9 +86,10 @@ export class NodeClient {
     ];
   }
 
-  /** Asks every host whether it is there, at most `withinMs` each; what it finds stands in `views`. */
+  /** Asks every host whether it is there, at most `withinMs` each, but not for nodes that a test plays; what it finds stands in `views`. */
   async probe(withinMs: number): Promise<void> {
-    await Promise.all([...this.#remotes.values()].map((remote) => remote.probe(withinMs)));
+    const remotes = [...this.#remotes].filter(([name]) => !this.#world.stage?.isStubbed(name));
+    await Promise.all(remotes.map(([, remote]) => remote.probe(withinMs)));
   }
 
   close(): Promise<void> {
