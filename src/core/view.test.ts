@@ -53,6 +53,32 @@ describe("steps", () => {
     expect(retries).toBe(0);
     expect(shown(started, dispatched, { ...dispatched, attempt: 2 } as FactBody).retries).toBe(1);
   });
+  test("a retry that succeeds leaves nothing of the failure before it", () => {
+    const again: FactBody[] = [
+      started,
+      lease(1),
+      dispatched,
+      { type: "action.failed", step: "a", attempt: 1, error, outcome: "none" },
+      { type: "timer.set", step: "a@1", due: 99, purpose: "retry" },
+    ];
+    const retrying = shown(...again).steps[0];
+    expect(retrying).toMatchObject({ status: "retrying", error });
+    expect(retrying).not.toHaveProperty("endedAt");
+    const running = shown(...again, { ...dispatched, attempt: 2 } as FactBody).steps[0];
+    expect(running).toMatchObject({ status: "running", attempts: 2, startedAt: 2_000 });
+    expect(running).not.toHaveProperty("endedAt");
+    const done = { type: "action.completed", step: "a", attempt: 2, output: 7 } as const;
+    expect(shown(...again, { ...dispatched, attempt: 2 } as FactBody, done).steps).toEqual([
+      { step: "a", node: "n", kind: "effect", status: "completed", attempts: 2, startedAt: 2_000, endedAt: 6_000, output: 7 },
+    ]);
+  });
+  test("one that failed has its times, its attempts and its error", () => {
+    const failed: FactBody = { type: "action.failed", step: "a", attempt: 1, error, outcome: "none", final: true };
+    expect(shown(started, lease(1), dispatched).steps).toMatchObject([{ status: "running" }]);
+    expect(shown(started, lease(1), dispatched, failed).steps).toEqual([
+      { step: "a", node: "n", kind: "effect", status: "failed", attempts: 1, startedAt: 2_000, endedAt: 3_000, error },
+    ]);
+  });
   test("times, output and what was open at the end", () => {
     const { steps } = shown(
       started,
@@ -94,6 +120,41 @@ describe("pauses", () => {
       "waiting",
     );
     expect(shown(started, lease(1), dispatched, pause, { type: "cancel.requested" }).paused).toBeUndefined();
+  });
+});
+
+test("what the templates keep of a run is derived from its facts", () => {
+  const facts: FactBody[] = [
+    started,
+    lease(1),
+    dispatched,
+    { type: "action.failed", step: "a", attempt: 1, error, outcome: "unknown" },
+    { ...dispatched, attempt: 2 } as FactBody,
+    { type: "action.completed", step: "a", attempt: 2, output: 1 },
+    { type: "compute.failed", step: "b", node: "m", digest: "d", error },
+    { type: "run.compensating" },
+  ];
+  expect(shown(...facts)).toMatchObject({ status: "compensating", compensated: false });
+  const undo: FactBody = { type: "action.dispatched", step: "a~undo/back", attempt: 1, node: "back", input: 1, notAfter: 99 };
+  const undone: FactBody = { type: "action.completed", step: "a~undo/back", attempt: 1, output: null };
+  expect(shown(...facts, undo, undone, { type: "run.failed", error, step: "b", notUndone: [] })).toMatchObject({
+    runId: "r",
+    workflow: "w",
+    version: "1.0.0",
+    status: "failed",
+    input: { n: 1 },
+    correlationId: "c",
+    retries: 1,
+    compensated: true,
+    startedAt: 0,
+    endedAt: 10_000,
+    error,
+    failedStep: "b",
+    steps: [
+      { step: "a", status: "completed", attempts: 2 },
+      { step: "b", kind: "compute", status: "failed" },
+      { step: "a~undo/back", status: "completed" },
+    ],
   });
 });
 

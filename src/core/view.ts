@@ -78,6 +78,7 @@ export function view(runId: string, facts: readonly Fact[]): RunView {
       steps.set(fact.step, draft);
     }
     draft.status = to;
+    if (to === "running") delete draft.endedAt;
     return draft;
   };
   const close = (draft: Draft | undefined, at: number, to: StepStatus, value: { output?: Json; error?: Failure }) => {
@@ -85,6 +86,8 @@ export function view(runId: string, facts: readonly Fact[]): RunView {
     draft.status = to;
     draft.endedAt = at;
     delete draft.due;
+    // What an earlier attempt failed with is not the error of a step that succeeded.
+    if (to === "completed") delete draft.error;
     Object.assign(draft, value);
   };
 
@@ -147,8 +150,10 @@ export function view(runId: string, facts: readonly Fact[]): RunView {
         break;
       case "timer.set": {
         const draft = fact.purpose === "retry" ? steps.get(fact.step.slice(0, fact.step.lastIndexOf("@"))) : undefined;
-        if (draft) Object.assign(draft, { status: "retrying", due: fact.due });
-        else if (fact.purpose === "sleep") step(fact, "", "sleep", "waiting").due = fact.due;
+        if (draft) {
+          Object.assign(draft, { status: "retrying", due: fact.due });
+          delete draft.endedAt;
+        } else if (fact.purpose === "sleep") step(fact, "", "sleep", "waiting").due = fact.due;
         break;
       }
       case "timer.fired":

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import type { OnexError } from "../core/failure.ts";
-import type { OrchestratorConfig } from "./config.ts";
+import { elsewhere, type OrchestratorConfig } from "./config.ts";
 import { fullRetry, longestRetriesMs } from "./config-check.ts";
 import { preset } from "./config-presets.ts";
 import { settingsOf } from "./config-settings.ts";
@@ -147,6 +147,13 @@ test.each<[unknown, string]>([
   [{ constructor: 1 }, "constructor is 1: there is no such field"],
 ])("%j", (config, complaint) => {
   expect(complaints(config)).toEqual([complaint]);
+});
+
+test("a field that has another home is refused with that home", () => {
+  for (const [path, home] of Object.entries(elsewhere)) {
+    const config = path.split(".").reduceRight<unknown>((value, key) => ({ [key]: value }), 1);
+    expect(complaints(config)).toEqual([`${path} is 1: there is no such field; ${home}`]);
+  }
 });
 
 test("across fields", () => {

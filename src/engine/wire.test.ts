@@ -68,6 +68,17 @@ describe("messages", () => {
     });
   });
 
+  test.each([
+    ["compute", "EXECUTE_COMPUTATION", "COMPUTE"],
+    ["effect", "EXECUTE_SIDE_EFFECT", "EFFECT"],
+    ["reducer", "EXECUTE_AGGREGATION", "REDUCER"],
+    ["workflow", "EXECUTE_WORKFLOW", "ORCHESTRATOR"],
+  ] as const)("call a %s %s of %s", (kind, action_type, target_node_type) => {
+    const message = parsed(encodeAction({ ...action, kind }));
+    expect(message).toMatchObject({ action: { action_type, target_node_type } });
+    expect(decodeMessage(message)).toMatchObject({ action: { kind } });
+  });
+
   test.each<[string, Json, RegExp]>([
     ["no object", [], /the message: is not a JSON object/],
     ["another version", { onex: 2, abort: {} }, /another version of the protocol/],

@@ -55,6 +55,33 @@ test("an effect knows its run, attempt, deadline, key and services", async () =>
   expect(new Set(seen.map(({ leaseId }) => leaseId)).size).toBe(1);
 });
 
+test("D45, D59: the input is the caller's in every attempt: nothing is put into it, and no name is reserved", async () => {
+  const given = {
+    workflow_context: 1,
+    correlation_id: "mine",
+    action: "mine",
+    retry_attempt: 9,
+    original_error: "mine",
+    workflow_id: "mine",
+  };
+  const seen: unknown[] = [];
+  const act = effect(
+    { name: "act", input: anything, idempotent: true, retry: { maxAttempts: 2, delay: "1s" } },
+    async (input, { attempt }) => {
+      seen.push(input);
+      if (attempt === 1) throw new Error("again");
+      return input;
+    },
+  );
+  const { t, run, view } = await play(function* () {
+    return [yield* act(given), yield* act({})];
+  });
+  await t.advance("1m");
+  expect(seen).toEqual([given, given, {}, {}]);
+  expect((await view()).output).toEqual([given, {}]);
+  expect((await run.facts()).flatMap((fact) => (fact.type === "action.dispatched" ? [fact.input] : []))).toEqual([given, given, {}, {}]);
+});
+
 test("its signal is aborted with a reason: a timeout, a cancel, the end of the process", async () => {
   const reasons: string[] = [];
   const act = effect(

@@ -62,6 +62,8 @@ test("on success", async () => {
     ["act", "completed"],
     ["sleep", "completed"],
   ]);
+  // The first attempt of `act` failed: what it failed with is not the step's.
+  expect(out.workflowResult.steps.map(({ errorMessage }) => errorMessage)).toEqual([null, null, null, null]);
 });
 
 test("a failed run does not throw, and has every field", async () => {
@@ -238,4 +240,27 @@ test("bad arguments are refused by name", async () => {
     message: expect.stringMatching(/Did you mean "order"/),
   });
   expect(await t.list()).toEqual([]);
+});
+
+test("D31, D56: what is answered is what the store says, an output that does not fit included", async () => {
+  const flow = workflow({ name: "flow", input: anything, output: z.object({ n: z.number() }) }, function* (input) {
+    yield* back(1);
+    if (input === "fail") throw new Fatal("BROKEN");
+    return { n: input } as never;
+  });
+  const t = testOrchestrator({ nodes: [flow], log: quiet });
+  const outcomes: unknown[] = [];
+  for (const workflowContext of [1, "one", "fail"]) {
+    const going = t.process({ workflowType: "flow", workflowContext: workflowContext as never, idempotencyKey: `${workflowContext}` });
+    await t.advance("1s");
+    const { success, finalState, errorCode } = await going;
+    const stored = await t.getWorkflowStatus(`${workflowContext}`);
+    expect([stored?.status, stored?.error?.code ?? null]).toEqual([finalState, errorCode]);
+    outcomes.push([success, finalState, errorCode]);
+  }
+  expect(outcomes).toEqual([
+    [true, "completed", null],
+    [false, "failed", "OUTPUT_INVALID"],
+    [false, "failed", "BROKEN"],
+  ]);
 });

@@ -143,3 +143,17 @@ test("a retry waits through a crash, and is not made twice", async () => {
   expect(attempts).toEqual([1, 2]);
   expect((await view()).output).toBe("ok");
 });
+
+test("D41: every attempt is a fact with the error of its own", async () => {
+  const { node } = failing(2, (attempt) => Object.assign(new Error(`failure ${attempt}`), { code: `E${attempt}` }));
+  const { facts, view } = await playOut(function* () {
+    return yield* node(1, { retry: { maxAttempts: 3, delay: "1s" } });
+  });
+  expect(
+    (await facts()).flatMap((fact) => (fact.type === "action.failed" ? [[fact.attempt, fact.error.code, fact.error.message]] : [])),
+  ).toEqual([
+    [1, "E1", "failure 1"],
+    [2, "E2", "failure 2"],
+  ]);
+  expect((await view()).output).toBe("ok");
+});

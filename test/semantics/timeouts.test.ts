@@ -75,6 +75,23 @@ test("the run's timeout ends it as failed, and it compensates", async () => {
   await expect(run.result()).rejects.toMatchObject({ name: "RunFailed", code: "RUN_TIMEOUT" });
 });
 
+test("D25: the run's timeout aborts the call that is under way, whose own time is longer, and takes it back as unknown", async () => {
+  const ledger = new Ledger();
+  ledger.manners.a = "obey";
+  const { t, view } = await play(
+    function* () {
+      yield* ledger.act("a", { timeout: "1h" });
+      yield* ledger.act("b");
+    },
+    { timeout: "10s" },
+  );
+  await t.advance("9s");
+  expect(ledger.lines).toEqual(["a"]);
+  await t.advance("2s");
+  expect(ledger.lines).toEqual(["a", "undo a?"]);
+  expect(await view()).toMatchObject({ status: "failed", error: { code: "RUN_TIMEOUT" }, compensated: true, notUndone: [] });
+});
+
 test("the run's timeout holds through a crash", async () => {
   const { t, view } = await play(
     function* () {

@@ -21,6 +21,17 @@ describe("a scope that fails", () => {
     expect(await view()).toMatchObject({ status: "failed", error: { code: "BROKEN" }, notUndone: [], compensated: true });
   });
 
+  test("D54: one in which nothing has run owes nothing", async () => {
+    const { lines } = new Ledger();
+    const { view, facts } = await playOut(function* () {
+      yield* sleep("1s");
+      throw new Fatal("BROKEN");
+    });
+    expect(lines).toEqual([]);
+    expect(await view()).toMatchObject({ status: "failed", compensated: false, notUndone: [] });
+    expect((await facts()).map(({ type }) => type)).not.toContain("action.dispatched");
+  });
+
   test("an unknown outcome is undone too, with `output` undefined", async () => {
     const ledger = new Ledger();
     ledger.manners.b = "throw";

@@ -97,7 +97,7 @@ export class NodeClient {
     ];
   }
 
-  /** Asks every host whether it is there, at most `withinMs` each; what it finds stands in `views`. */
+  /** Asks every host whether it is there, at most `withinMs` each, but not for nodes that a test plays; what it finds stands in `views`. */
   async probe(withinMs: number): Promise<void> {
     const there = [...this.#remotes].filter(([name]) => !this.#world.stage?.isStubbed(name));
     await Promise.all(there.map(([, remote]) => remote.probe(withinMs)));

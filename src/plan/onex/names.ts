@@ -55,12 +55,11 @@ export function kindInName(name: string): CallKind | undefined {
  * "custom": known to ONEX, and nothing that onex could call. Undefined: not known, and never guessed.
  */
 export function kindOfType(type: string): CallKind | "custom" | undefined {
-  return kinds[
-    type
-      .trim()
-      .toLowerCase()
-      .replace(/_generic$/, "")
-  ];
+  const word = type
+    .trim()
+    .toLowerCase()
+    .replace(/_generic$/, "");
+  return Object.hasOwn(kinds, word) ? kinds[word] : undefined;
 }
 const kinds: Readonly<Record<string, CallKind | "custom" | undefined>> = {
   compute: "compute",

@@ -131,6 +131,9 @@ describe("the rules", () => {
     const sent = (JSON.parse(facts) as { type: string; at: number; notAfter?: number }[]).find(({ type }) => type === "action.dispatched");
     expect((sent?.notAfter ?? 0) - (sent?.at ?? 0)).toBe(50_000);
     expect(facts).not.toContain('"step":"b"');
+    // What was under way was cancelled, and nobody claims that it did not happen.
+    const failed = (JSON.parse(facts) as { type: string }[]).filter(({ type }) => type === "action.failed");
+    expect(failed).toMatchObject([{ step: "slow", outcome: "unknown" }]);
   });
   test("11 the mode that is asked for counts before the contract's, when it is loaded: a run is pinned to its plan", () => {
     const steps = (executionMode: "sequential" | "parallel") =>
