@@ -27,7 +27,11 @@ export async function listening(handler: RequestListener, path = "/nodes"): Prom
 
 /** As `listening`, with a node host; every request's text is handed to `seen`. */
 export function serving(host: NodeHost, seen: (text: string) => void = () => {}): Promise<string> {
-  return listening((incoming, outgoing) => void handle(host, seen, incoming, outgoing));
+  return listening(async (incoming, outgoing) => {
+    const text = await textOf(incoming);
+    seen(text);
+    await handled(host, text, incoming, outgoing);
+  });
 }
 
 export async function textOf(incoming: IncomingMessage): Promise<string> {
@@ -36,9 +40,8 @@ export async function textOf(incoming: IncomingMessage): Promise<string> {
   return Buffer.concat(parts).toString();
 }
 
-async function handle(host: NodeHost, seen: (text: string) => void, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-  const text = await textOf(incoming);
-  seen(text);
+/** Hands a request, whose text was read, to the host, and its answer back. */
+export async function handled(host: NodeHost, text: string, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
   const headers = Object.entries(incoming.headers).map(([name, value]): [string, string] => [name, String(value)]);
   const { method = "GET" } = incoming;
   const body = method === "GET" ? {} : { body: text };

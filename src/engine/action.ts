@@ -38,6 +38,8 @@ export interface Action {
   readonly payload: Json;
   /** The last note that `progress` left. */
   readonly resume?: Json;
+  /** Of a stream: the index of the item that is asked for, which is how many were taken before it. */
+  readonly taken?: number;
   /** Idempotency key of the step that this one takes back. */
   readonly undoes?: string;
   readonly metadata: ActionMetadata;

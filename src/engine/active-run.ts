@@ -207,9 +207,10 @@ export class ActiveRun implements Writing {
         this.#runtime.wake(this.#at.runNo as number, step, due);
       }
   }
-  /** A4: streams that nothing is asked of are left where they stand; nothing will be asked of them here. */
+  /** A4: streams that nothing is asked of are left where they stand, and computes that are not sent now; here they will not be. */
   rest(): void {
     for (const call of [...this.#calls.values()]) if (call.idle) call.drop();
+    for (const ask of [...this.#asks.values()]) if (ask.idle) ask.drop();
   }
   /** Forgets the run: its calls are left in doubt. */
   drop(): void {
@@ -537,6 +538,8 @@ export class ActiveRun implements Writing {
     for (const wish of wishes) {
       if (!replay.isOpen(wish.key)) continue;
       const ask = new Ask(this.#host, wish, {
+        gate: this.#runtime.gate,
+        priority: replay.priority,
         answer: (fact) => this.arrive(fact),
         over: () => {
           if (this.#asks.get(wish.step) === ask) this.#asks.delete(wish.step);

@@ -1,6 +1,6 @@
 /** Questions to a compute elsewhere: tried again on the way, never on what the compute said. */
 import type { ServerResponse } from "node:http";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { quiet } from "../../test/semantics/kit.ts";
 import { listening, textOf } from "../../test/serve.ts";
@@ -11,8 +11,10 @@ import { compute } from "../node/compute.ts";
 import { VirtualClock } from "../testing/clock.ts";
 import { actionIdOf } from "./action.ts";
 import { Ask } from "./ask.ts";
+import { breakerSettings, type Outcome } from "./breaker.ts";
 import type { CallHost } from "./call.ts";
 import { NodeClient } from "./client/client.ts";
+import { Gate } from "./gate.ts";
 import { Services } from "./services.ts";
 import { sha256, systemWorld } from "./system.ts";
 import { encodeAnswer } from "./wire.ts";
@@ -70,23 +72,31 @@ async function asked(...manners: ((response: ServerResponse) => void)[]) {
   };
   const facts: FactBody[] = [];
   let over = 0;
-  const ask = new Ask(host, wish, { answer: (fact) => facts.push(fact), over: () => over++ });
-  ask.start();
+  const gate = new Gate({
+    clock,
+    now: () => clock.now(),
+    breaker: breakerSettings({ successThreshold: 1 }),
+    endpoints: { double: url },
+    rested: () => {},
+  });
+  const ask = new Ask(host, wish, { gate, priority: 100, answer: (fact) => facts.push(fact), over: () => over++ });
   const until = async (done: () => boolean, ms = 0): Promise<void> => {
     while (!done()) {
       await new Promise((resolve) => setImmediate(resolve));
       if (ms > 0) clock.step(clock.now() + ms);
     }
   };
-  return { ask, facts, bodies, client, clock, until, over: () => over };
+  return { ask, facts, bodies, client, clock, gate, until, over: () => over };
 }
 const answers = (text: string) => (response: ServerResponse) =>
   void response.writeHead(200, { "content-type": "application/json" }).end(text);
+const refusal = encodeAnswer({ status: "failed", error: { code: "UNLUCKY", message: "x" }, outcome: "none", final: true });
 const resets = (response: ServerResponse) => void response.destroy();
 const busy = (response: ServerResponse) => void response.writeHead(503, { "retry-after": "0" }).end();
 
 test("what goes wrong on the way is tried again, as the same action", async () => {
-  const { facts, bodies, until, client, over } = await asked(resets, busy, answers(encodeAnswer({ status: "completed", output: 4 })));
+  const { ask, facts, bodies, until, client, over } = await asked(resets, busy, answers(encodeAnswer({ status: "completed", output: 4 })));
+  ask.start();
   await until(() => facts.length > 0, 2_000);
   expect(facts).toEqual([{ type: "compute.completed", ...base, output: 4 }]);
   expect(bodies.map(({ action }) => [action.delivery, action.attempt])).toEqual([
@@ -100,26 +110,29 @@ test("what goes wrong on the way is tried again, as the same action", async () =
 });
 
 test("after three it fails with what was wrong last", async () => {
-  const { facts, bodies, until } = await asked(resets);
+  const { ask, facts, bodies, until } = await asked(resets);
+  ask.start();
   await until(() => facts.length > 0, 2_000);
   expect(facts).toEqual([{ type: "compute.failed", ...base, error: expect.objectContaining({ code: "NODE_UNREACHABLE" }) }]);
   expect(bodies.length).toBe(3);
 });
 
 test("what the compute says is final, and its output is checked here too", async () => {
-  const no = encodeAnswer({ status: "failed", error: { code: "UNLUCKY", message: "x" }, outcome: "none", final: true });
-  const refused = await asked(answers(no));
+  const refused = await asked(answers(refusal));
+  refused.ask.start();
   await refused.until(() => refused.facts.length > 0);
   expect(refused.facts).toEqual([{ type: "compute.failed", ...base, error: { code: "UNLUCKY", message: "x" } }]);
   expect(refused.client.views()).toMatchObject([{ calls: 1, failures: 0, status: "healthy" }]);
   const wrong = await asked(answers(encodeAnswer({ status: "completed", output: "4" })));
+  wrong.ask.start();
   await wrong.until(() => wrong.facts.length > 0);
   expect(wrong.facts).toMatchObject([{ type: "compute.failed", error: { code: "OUTPUT_INVALID" } }]);
   expect(wrong.bodies.length).toBe(1);
 });
 
 test("one that does not answer in time is asked again", async () => {
-  const { facts, bodies, clock, until } = await asked(() => {}, answers(encodeAnswer({ status: "completed", output: 4 })));
+  const { ask, facts, bodies, clock, until } = await asked(() => {}, answers(encodeAnswer({ status: "completed", output: 4 })));
+  ask.start();
   await until(() => bodies.length === 1);
   expect(clock.step(29_999)).toBe(false);
   expect(clock.step(30_000)).toBe(true);
@@ -128,9 +141,68 @@ test("one that does not answer in time is asked again", async () => {
   expect(bodies.length).toBe(2);
 });
 
+describe("at the gate", () => {
+  /** Fails so often that the breaker opens. */
+  const opened = (gate: Gate, outcome: Outcome = "failure"): void => {
+    for (let i = 0; i < 5; i++) {
+      const pass = gate.enter({ ...asks, go: () => {} });
+      if (!pass || "code" in pass) throw new Error("it is let through");
+      pass.begin();
+      pass.leave(outcome);
+    }
+  };
+  const asks = { node: double.contract, input: undefined, priority: 1, giveUpAt: undefined, wanted: () => true, giveUp: () => {} };
+  const state = (gate: Gate) => gate.breakers()[0]?.state;
+
+  test("it waits while the breaker is open, and its answer closes it", async () => {
+    const { ask, facts, bodies, clock, gate, until } = await asked(answers(encodeAnswer({ status: "completed", output: 4 })));
+    opened(gate);
+    ask.start();
+    expect([ask.idle, gate.breakers()[0]?.refused]).toEqual([true, 1]);
+    clock.step(59_999);
+    expect(bodies.length).toBe(0);
+    expect(clock.step(60_000)).toBe(true);
+    expect(ask.idle).toBe(false);
+    await until(() => facts.length > 0);
+    expect(facts).toMatchObject([{ type: "compute.completed", output: 4 }]);
+    expect([bodies.length, state(gate)]).toEqual([1, "closed"]);
+  });
+
+  test.each([
+    ["a reset connection", resets, "open"],
+    ["a failure of the compute", answers(refusal), "closed"],
+    ["a host that is busy", busy, "half_open"],
+  ] as const)("as a probe: %s", async (_what, manner, then) => {
+    const { ask, bodies, clock, gate, client, until } = await asked(manner);
+    opened(gate);
+    ask.start();
+    clock.step(60_000);
+    await until(() => bodies.length === 1 && client.views()[0]?.calls === 1);
+    expect(state(gate)).toBe(then);
+    ask.drop();
+  });
+
+  test("every attempt counts, and one that is given up gives its place back", async () => {
+    const { ask, facts, bodies, gate, until } = await asked(resets, resets, () => {});
+    ask.start();
+    await until(() => bodies.length === 3, 2_000);
+    expect(gate.breakers()).toMatchObject([{ calls: 2, failures: 2 }]);
+    ask.cancel();
+    expect(gate.breakers()).toMatchObject([{ calls: 2, failures: 2, state: "closed" }]);
+    const waits = await asked(() => {});
+    opened(waits.gate);
+    waits.ask.start();
+    waits.ask.drop();
+    expect(waits.ask.idle).toBe(false);
+    waits.clock.step(60_000);
+    expect([waits.bodies.length, waits.over(), facts.length, state(waits.gate)]).toEqual([0, 1, 0, "half_open"]);
+  });
+});
+
 test("given up, it says nothing more, and counts once", async () => {
   for (const how of ["cancel", "drop"] as const) {
     const { ask, facts, bodies, until, over } = await asked(() => {});
+    ask.start();
     await until(() => bodies.length === 1);
     ask[how]();
     ask.drop();

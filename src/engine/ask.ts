@@ -4,6 +4,8 @@
  * K1 It may be asked any number of times, by this process and by its successor: it is pure, so it is never in doubt.
  * K2 What the compute answers is final, a failure too. What goes wrong on the way is tried again by the usual policy.
  * K3 It answers once, and not after `cancel` or `drop`.
+ * K4 Each time it is sent it passes the gate, and waits there while the breaker of its endpoint is open. What the compute
+ *    answers shows that the endpoint works, a failure too.
  */
 import type { CommandOf } from "../core/command.ts";
 import type { FactBody } from "../core/fact.ts";
@@ -11,11 +13,15 @@ import { type Failure, Fatal, failureOf, OnexError } from "../core/failure.ts";
 import { jitter, nextDelayMs, usual } from "../core/retry.ts";
 import { type Contract, recordedOutput } from "../node/contract.ts";
 import { actionOf } from "./action.ts";
+import type { Outcome } from "./breaker.ts";
 import type { CallHost } from "./call.ts";
 import { CallFailed } from "./client/failed.ts";
+import type { Gate, Pass } from "./gate.ts";
 import { checkSize } from "./values.ts";
 
 export interface Asker {
+  readonly gate: Gate;
+  readonly priority: number;
   answer(fact: FactBody): void;
   /** It no longer counts as in flight. */
   over(): void;
@@ -32,6 +38,7 @@ export class Ask {
   #firstAt = 0;
   #cut: AbortController | undefined;
   #stop: (() => void) | undefined;
+  #pass: Pass | undefined;
   #done = false;
 
   constructor(host: CallHost, wish: CommandOf<"compute">, asker: Asker) {
@@ -45,11 +52,33 @@ export class Ask {
 
   start(): void {
     this.#firstAt = this.#host.clock.elapsed();
-    this.#send();
+    this.#enter();
+  }
+
+  /** Not sent now: it waits at the gate, or to be tried again. */
+  get idle(): boolean {
+    return !this.#done && this.#cut === undefined;
+  }
+
+  #enter(): void {
+    if (this.#done) return;
+    const { gate, priority } = this.#asker;
+    if (!gate.guards(this.#contract)) return this.#send();
+    const go = (pass: Pass): void => {
+      this.#pass = pass;
+      this.#send();
+    };
+    const wanted = () => !this.#done;
+    const answer = gate.enter({ node: this.#contract, input: undefined, priority, giveUpAt: undefined, wanted, go, giveUp: () => {} });
+    // A node without keys, asked without a time to give up, is let through or waits.
+    if (answer && !("code" in answer)) go(answer);
+  }
+  #leave(outcome: Outcome): void {
+    this.#pass?.leave(outcome);
+    this.#pass = undefined;
   }
 
   #send(): void {
-    if (this.#done) return;
     const { clock, client } = this.#host;
     const cut = new AbortController();
     const late = new CallFailed(
@@ -57,6 +86,7 @@ export class Ask {
       { outcome: "unknown" },
     );
     this.#cut = cut;
+    this.#pass?.begin();
     this.#delivery++;
     this.#stop = clock.setTimer(this.#timeoutMs, () => cut.abort(late));
     const from = clock.elapsed();
@@ -69,7 +99,7 @@ export class Ask {
       attempt: 1,
       delivery: this.#delivery,
       timeoutMs: this.#timeoutMs,
-      priority: this.#host.started?.priority ?? 100,
+      priority: this.#asker.priority,
       resume: undefined,
     };
     client.ask(actionOf(this.#host, work, now, now + this.#timeoutMs), cut.signal).then(
@@ -81,6 +111,7 @@ export class Ask {
   #answered(value: unknown, tookMs: number): void {
     if (this.#done) return;
     this.#host.client.ended(this.#contract, tookMs, undefined);
+    this.#leave("success");
     try {
       const output = recordedOutput(this.#contract, value);
       checkSize(output, this.#host.maxValueBytes, `compute ${this.#contract.name}: output`);
@@ -93,8 +124,10 @@ export class Ask {
   #threw(error: unknown, tookMs: number): void {
     if (this.#done) return;
     this.#stop?.();
+    this.#cut = undefined;
     const failure = failureOf(error, "NODE_UNREACHABLE");
     this.#host.client.ended(this.#contract, tookMs, error instanceof Fatal ? undefined : failure);
+    this.#leave(outcomeOf(error));
     if (!(error instanceof CallFailed) || error.final) return this.#failed(failure);
     const { clock } = this.#host;
     const delayMs = nextDelayMs(
@@ -108,7 +141,7 @@ export class Ask {
       jitter(this.#host.started?.seed ?? 0, this.#wish.step, this.#delivery),
     );
     if (delayMs === undefined) return this.#failed(failure);
-    this.#stop = clock.setTimer(delayMs, () => this.#send());
+    this.#stop = clock.setTimer(delayMs, () => this.#enter());
   }
 
   #failed(error: Failure): void {
@@ -135,7 +168,14 @@ export class Ask {
   #end(fact: FactBody | undefined): void {
     this.#done = true;
     this.#stop?.();
+    this.#leave("ignored");
     this.#asker.over();
     if (fact) this.#asker.answer(fact);
   }
+}
+
+/** How it looks to the breaker of its endpoint. */
+function outcomeOf(error: unknown): Outcome {
+  if (error instanceof Fatal) return "success";
+  return error instanceof CallFailed && (error.final || error.retryAfterMs !== undefined) ? "ignored" : "failure";
 }

@@ -70,10 +70,10 @@ export class Call {
     return this.#feed?.idle ?? false;
   }
 
-  /** Asks a stream for item number `index`; the first that is asked for says how many are recorded. */
-  pull(index: number): void {
+  /** Asks a stream for item number `index` within its time; the first that is asked for says how many are recorded. */
+  pull(index: number, deadline = this.#host.now() + this.#command.timeoutMs): void {
     if (this.#done || this.#aborted || !this.#feed) return;
-    this.#deadline = this.#host.now() + this.#command.timeoutMs;
+    this.#deadline = deadline;
     this.#feed.pull(index);
     this.#expire();
     this.#listen();
@@ -118,7 +118,7 @@ export class Call {
     try {
       const context = this.#context(services);
       const call = (given: EffectContext): unknown =>
-        this.#host.client.call({ contract: this.#contract, input: checked.value, context: given, action: () => this.#action() });
+        this.#host.client.call({ contract: this.#contract, input: checked.value, context: given, action: (taken) => this.#action(taken) });
       answer = this.#feed ? this.#feed.run((taken) => call(Object.assign(context, { taken })), this.#signal()) : call(context);
     } catch (error) {
       return this.#threw(error);
@@ -135,8 +135,9 @@ export class Call {
       );
   }
 
-  #action(): Action {
-    return actionOf(this.#host, this.#command, this.#host.now(), this.#deadline);
+  #action(taken: number | undefined): Action {
+    const action = actionOf(this.#host, this.#command, this.#host.now(), this.#deadline);
+    return taken === undefined ? action : { ...action, taken };
   }
 
   #context(services: Record<string, unknown>): EffectContext {

@@ -118,6 +118,33 @@ describe("who has to pass", () => {
   });
 });
 
+describe("a call that goes on after its endpoint has answered", () => {
+  const far = node("far", { concurrency: { limit: 2 } });
+  const endpoints = { far: "http://far/", other: "http://far/" };
+
+  test("gives a probe's place back and keeps its slot; how it ends is no news of the endpoint", () => {
+    const { ask, gate, clock } = make({ failureThreshold: 1, openMs: 10, halfOpenMaxCalls: 1, successThreshold: 2 }, endpoints);
+    ask(far).end("failure");
+    clock.moveBy(10);
+    const [long, next] = [ask(far), ask(node("other"))];
+    expect(states(long, next)).toBe("in waits");
+    long.pass?.answered();
+    expect(states(long, next), "not sent yet").toBe("in waits");
+    long.pass?.begin();
+    long.pass?.answered();
+    long.pass?.answered();
+    expect(states(long, next)).toBe("in in");
+    expect(gate.breakers()).toMatchObject([{ state: "half_open" }]);
+    next.end();
+    expect(gate.breakers()).toMatchObject([{ state: "closed" }]);
+    const [second, third] = [ask(far), ask(far)];
+    expect(states(second, third)).toBe("in waits");
+    long.pass?.leave("failure");
+    expect(states(second, third)).toBe("in in");
+    expect(gate.breakers()).toMatchObject([{ state: "closed", failures: 0 }]);
+  });
+});
+
 describe("together or not at all", () => {
   const all = node("all", { concurrency: { limit: 1 }, rate: { limit: 2, perMs: 1_000 } });
 

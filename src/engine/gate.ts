@@ -54,6 +54,8 @@ export interface GateOptions {
 export interface Pass {
   /** The call is made now. */
   begin(): void;
+  /** The endpoint works, though the call goes on: for its breaker the call has ended well. */
+  answered(): void;
   /** The call has ended, or is not made. A second time does nothing. */
   leave(outcome: Outcome): void;
 }
@@ -257,6 +259,11 @@ export class Gate {
     const period = circuit?.station.limit.enter(now) ?? 0;
     use(needs, 1);
     let state: "taken" | "begun" | "left" = "taken";
+    let judged = circuit === undefined;
+    const judge = (outcome: Outcome, at: number): void => {
+      if (!judged) circuit?.station.limit.leave(period, outcome, at);
+      judged = true;
+    };
     return {
       begin: () => {
         if (state !== "taken") return;
@@ -265,6 +272,12 @@ export class Gate {
         // From now on it is known when there is room again.
         if (rate && rate.waiting.size > 0) this.#arm(rate, this.#now());
       },
+      answered: () => {
+        if (state !== "begun" || judged) return;
+        const at = this.#now();
+        judge("success", at);
+        if (circuit) this.#wake(circuit.station, at);
+      },
       leave: (outcome) => {
         if (state === "left") return;
         const begun = state === "begun";
@@ -272,7 +285,7 @@ export class Gate {
         const at = this.#now();
         slots?.limit.giveBack();
         if (!begun) rate?.limit.giveBack();
-        circuit?.station.limit.leave(period, begun ? outcome : "ignored", at);
+        judge(begun ? outcome : "ignored", at);
         use(needs, -1);
         for (const one of [slots, rate, circuit?.station]) if (one) this.#wake(one, at);
       },

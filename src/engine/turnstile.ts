@@ -113,6 +113,8 @@ export class Turnstile {
   /** News of the call of the step; its end gives the pass back. */
   heard(step: string, news: FactBody): void {
     if (this.#passes.size === 0) return;
+    // A stream may last for hours, and its first item says that its endpoint works.
+    if (news.type === "action.item") this.#passes.get(step)?.pass.answered();
     const outcome = outcomeOf(news);
     if (outcome !== undefined) this.leave(step, outcome);
   }

@@ -46,6 +46,7 @@ describe("messages", () => {
   test("come out as they went in", () => {
     expect(decodeMessage(parsed(encodeAction(action)))).toEqual({ action });
     const { resume: _r, undoes: _u, ...plain } = action;
+    for (const taken of [0, 7]) expect(decodeMessage(parsed(encodeAction({ ...plain, taken })))).toEqual({ action: { ...plain, taken } });
     const compute: Action = { ...plain, kind: "compute", metadata: { workflowType: "", workflowVersion: "" } };
     expect(decodeMessage(parsed(encodeAction(compute)))).toEqual({ action: compute });
     expect(decodeMessage(parsed(encodeAbort(abort)))).toEqual({ abort });
@@ -75,6 +76,7 @@ describe("messages", () => {
     ["a missing member", changed((a) => delete a.lease_id), /action: has no "lease_id"/],
     ["an empty id", changed((a) => (a.action_id = "")), /"action_id" is not a text/],
     ["an epoch that is no number", changed((a) => (a.epoch = "4")), /"epoch" is not a whole number/],
+    ["an item that has no number", changed((a) => (a.taken = 1.5)), /"taken" is not a whole number/],
     ["a negative time", changed((a) => (a.not_after = -1)), /"not_after" is not a number/],
     ["an unknown type", changed((a) => (a.action_type = "EXECUTE_X")), /none of ONEX's/],
     ["types that differ", changed((a) => (a.target_node_type = "COMPUTE")), /does not fit EXECUTE_SIDE_EFFECT/],
@@ -95,6 +97,7 @@ describe("messages", () => {
 describe("answers", () => {
   test.each<Answer>([
     { status: "completed", output: null },
+    { status: "yielded", index: 3, item: null },
     { status: "progressed", note: { at: 1 } },
     { status: "aborted" },
     { status: "failed", error: { code: "NO", message: "" }, outcome: "none", final: true },
@@ -109,6 +112,8 @@ describe("answers", () => {
     [{ onex: 1, status: "done" }, /status is "done"/],
     [{ onex: 1, status: "completed" }, /has no "output"/],
     [{ onex: 1, status: "completed", output: 1, more: 1 }, /unknown members: more/],
+    [{ onex: 1, status: "yielded", index: -1, item: 1 }, /"index" is not a whole number/],
+    [{ onex: 1, status: "yielded", index: 0 }, /has no "item"/],
     [{ onex: 1, status: "failed", error: { code: "X", message: "" }, outcome: "maybe" }, /outcome is "maybe"/],
     [{ onex: 1, status: "failed", error: "X", outcome: "none" }, /the answer's error: is not a JSON object/],
   ])("refuse %j", (value, message) => {

@@ -10,6 +10,7 @@
  *
  *   { "onex": 1, "status": "progressed", "note": … }
  *   { "onex": 1, "status": "completed", "output": … }
+ *   { "onex": 1, "status": "yielded", "index": n, "item": … }    of a stream
  *   { "onex": 1, "status": "failed", "error": { "code", "message", "details"? },
  *     "outcome": "none" | "unknown", "final"?: true, "retry_after_ms"?: n }
  *   { "onex": 1, "status": "aborted" }                   to an abort
@@ -21,6 +22,16 @@
  * W3 A connection that ends without a last line leaves the outcome unknown and aborts nothing: the same action sent again
  *    joins the work under way, or gets its recorded answer.
  * W4 Who reads is strict: unknown members, missing ones and wrong types are refused by name.
+ *
+ * A stream is asked for one item a request, with `taken` in the action: the index of the item, and how many came before it.
+ * The answer is that item, or the end as `completed` with `{ "items": taken }`, or a failure.
+ *
+ * W5 The host keeps the iterator by `action_id` from one request to the next. The same index asked for again gets the same
+ *    answer; the one after it advances the iterator; for any other one, and where the iterator is not held (any more), the
+ *    stream is opened anew to go on behind `taken` items.
+ * W6 `not_after` is the time of the item that is asked for. A host returns the iterator at an abort, and when nobody has
+ *    asked it for anything by then and a minute more. Who stops asking before the end says so with an abort.
+ * W7 Ownership is checked at every request of a stream, also where the answer is known already.
  */
 import { type Failure, OnexError } from "../core/failure.ts";
 import type { Json } from "../core/json.ts";
@@ -49,8 +60,11 @@ export type Answer =
       readonly final?: boolean;
       readonly retryAfterMs?: number;
     }
+  | { readonly status: "yielded"; readonly index: number; readonly item: Json }
   | { readonly status: "progressed"; readonly note: Json }
   | { readonly status: "aborted" };
+/** What ends an exchange about an action. */
+export type Ended = Answer & { readonly status: "completed" | "failed" | "yielded" };
 
 export const jsonType = "application/json";
 export const linesType = "application/x-ndjson";
@@ -88,6 +102,7 @@ export function encodeAction(action: Action): string {
       dependencies: action.dependencies,
       payload: action.payload,
       ...(action.resume === undefined ? {} : { resume: action.resume }),
+      ...(action.taken === undefined ? {} : { taken: action.taken }),
       ...(action.undoes === undefined ? {} : { undoes: action.undoes }),
       metadata: {
         workflow_type: metadata.workflowType,
@@ -133,6 +148,7 @@ function readAction(value: Json): Action {
   const attempt = reader.whole("attempt", 1);
   if (reader.whole("retry_count", 0) !== attempt - 1) throw reader.refuse("retry_count is not attempt - 1");
   const resume = reader.maybe("resume");
+  const taken = reader.maybe("taken") === undefined ? undefined : reader.whole("taken", 0);
   const undoes = reader.maybeText("undoes");
   const metadata = new Reader(reader.any("metadata"), "action.metadata", "ACTION_INVALID");
   const parentRunId = metadata.maybeText("parent_run_id");
@@ -156,6 +172,7 @@ function readAction(value: Json): Action {
     dependencies: reader.texts("dependencies"),
     payload: reader.any("payload"),
     ...(resume === undefined ? {} : { resume }),
+    ...(taken === undefined ? {} : { taken }),
     ...(undoes === undefined ? {} : { undoes }),
     metadata: {
       workflowType: metadata.prose("workflow_type"),
@@ -186,6 +203,7 @@ function readAbort(value: Json): Abort {
 export function encodeAnswer(answer: Answer): string {
   const { status } = answer;
   if (status === "completed") return JSON.stringify({ onex: 1, status, output: answer.output });
+  if (status === "yielded") return JSON.stringify({ onex: 1, status, index: answer.index, item: answer.item });
   if (status === "progressed") return JSON.stringify({ onex: 1, status, note: answer.note });
   if (status === "aborted") return JSON.stringify({ onex: 1, status });
   const { error, outcome, final, retryAfterMs } = answer;
@@ -212,6 +230,8 @@ function readAnswer(reader: Reader, status: string): Answer {
   switch (status) {
     case "completed":
       return { status, output: reader.any("output") };
+    case "yielded":
+      return { status, index: reader.whole("index", 0), item: reader.any("item") };
     case "progressed":
       return { status, note: reader.any("note") };
     case "aborted":
@@ -231,7 +251,7 @@ function readAnswer(reader: Reader, status: string): Answer {
       };
     }
     default:
-      throw reader.refuse(`status is ${JSON.stringify(status)}: completed, failed, progressed or aborted`);
+      throw reader.refuse(`status is ${JSON.stringify(status)}: completed, yielded, failed, progressed or aborted`);
   }
 }
 

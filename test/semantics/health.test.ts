@@ -4,12 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { orchestratorIn } from "../../src/engine/orchestrator.ts";
-import { sha256 } from "../../src/engine/system.ts";
+import { sha256, systemWorld } from "../../src/engine/system.ts";
 import type { World } from "../../src/engine/world.ts";
 import { createOrchestrator, effect, Fatal, memory, type Store, sleep, sqlite, workflow } from "../../src/index.ts";
 import type { OpenStore } from "../../src/store/store.ts";
 import { VirtualClock } from "../../src/testing/clock.ts";
 import { testOrchestrator } from "../../src/testing/index.ts";
+import { listening } from "../serve.ts";
 import { anything, quiet } from "./kit.ts";
 
 const hang = effect({ name: "hang", input: anything, readonly: true }, () => new Promise<null>(() => {}));
@@ -234,4 +235,32 @@ test("runs under way are counted", async () => {
   await t.start(flow, "hang");
   await t.advance("0ms");
   expect((await t.healthCheck()).capacity.activeWorkflows).toBe(1);
+});
+
+test("a host that is down or hangs is found by asking it, and hides nothing of the others", async () => {
+  const [well, hangs] = await Promise.all([
+    listening((_, response) => void response.writeHead(200, { "content-type": "application/json" }).end("{}")),
+    listening(() => {}),
+  ]);
+  const clock = new VirtualClock(0, setImmediate);
+  const o = orchestratorIn(
+    { ...systemWorld(quiet), clock },
+    { store: memory(), nodes: [flow], endpoints: { well, hangs, down: "http://127.0.0.1:1/" } },
+  );
+  const asking = o.healthCheck({ timeoutMs: 500 });
+  const statuses = () => o.engine.parts.nodes().map(({ status }) => status);
+  while (statuses().filter((status) => status !== "unknown").length < 2) await turn();
+  expect(statuses()).toEqual(["healthy", "unknown", "unhealthy"]);
+  while (clock.step(500));
+  expect(await asking).toMatchObject({
+    status: "degraded",
+    components: { workflowRegistry: "healthy", nodeClient: "degraded", stateManager: "healthy", scheduler: "healthy" },
+    reasons: ["nodeClient: hangs is unhealthy, down is unhealthy"],
+  });
+  expect(o.engine.parts.nodes()).toMatchObject([
+    { node: "well", status: "healthy" },
+    { node: "hangs", lastError: expect.stringContaining("within 500 ms") },
+    { node: "down", lastError: expect.stringContaining("ECONNREFUSED") },
+  ]);
+  await o.close();
 });

@@ -3,6 +3,7 @@ import type { Failure } from "../../core/failure.ts";
 import type { Json } from "../../core/json.ts";
 import type { NodeKind } from "../../core/operation.ts";
 import type { Contract, EffectContext, EffectContract } from "../../node/contract.ts";
+import type { StreamContext } from "../../node/stream.ts";
 import type { Action } from "../action.ts";
 import type { NodeView } from "../views.ts";
 import type { World } from "../world.ts";
@@ -17,8 +18,8 @@ export interface Errand {
   /** The decoded input. */
   readonly input: unknown;
   readonly context: EffectContext;
-  /** Made only for those who send it. */
-  action(): Action;
+  /** Made only for those who send it; `taken` says which item of a stream is asked for. */
+  action(taken?: number): Action;
 }
 
 export class NodeClient {
@@ -52,18 +53,28 @@ export class NodeClient {
     return this.isRemote(contract) ? (this.#remotes.get(contract.name)?.url.href ?? "") : `local:${contract.name}`;
   }
 
-  /** Answers what the effect answers, or a promise of it. Throws what the effect throws, and what `RemoteNode.call` throws. */
+  /**
+   * Answers what the effect answers, or a promise of it; of a stream its items, each asked for by one `next()`. Throws what
+   * the effect throws, and what `RemoteNode.call` throws.
+   */
   call(errand: Errand): unknown {
     const { contract, input, context } = errand;
-    if (this.isRemote(contract)) return this.ask(errand.action(), context.signal, context.progress);
+    if (this.isRemote(contract)) {
+      if (!contract.item) return this.ask(errand.action(), context.signal, context.progress);
+      const { taken, signal, progress } = context as StreamContext;
+      return this.#remoteOf(contract).items((index) => errand.action(index), taken, signal, progress);
+    }
     const run = (this.#world.stage?.run(contract) ?? contract.run) as (input: unknown, context: EffectContext) => unknown;
     return run(input, context);
   }
 
   /** Sends an action to the node that it names. Throws what `RemoteNode.call` throws. */
   async ask(action: Action, signal: AbortSignal, progress: (note: Json) => void = () => {}): Promise<Json> {
-    this.#kinds.set(action.node, action.kind);
-    return (this.#remotes.get(action.node) as RemoteNode).call(action, signal, progress);
+    return this.#remoteOf({ kind: action.kind, name: action.node }).call(action, signal, progress);
+  }
+  #remoteOf({ kind, name }: Pick<Contract, "kind" | "name">): RemoteNode {
+    this.#kinds.set(name, kind);
+    return this.#remotes.get(name) as RemoteNode;
   }
 
   /** A call ended; `failure` unless the node answered it, be it with a refusal. */
@@ -88,7 +99,8 @@ export class NodeClient {
 
   /** Asks every host whether it is there, at most `withinMs` each; what it finds stands in `views`. */
   async probe(withinMs: number): Promise<void> {
-    await Promise.all([...this.#remotes.values()].map((remote) => remote.probe(withinMs)));
+    const there = [...this.#remotes].filter(([name]) => !this.#world.stage?.isStubbed(name));
+    await Promise.all(there.map(([, remote]) => remote.probe(withinMs)));
   }
 
   close(): Promise<void> {

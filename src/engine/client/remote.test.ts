@@ -6,7 +6,7 @@ import { Fatal, OnexError } from "../../core/failure.ts";
 import type { Json } from "../../core/json.ts";
 import { VirtualClock } from "../../testing/clock.ts";
 import type { Action } from "../action.ts";
-import { encodeAnswer, jsonType, linesType } from "../wire.ts";
+import { type Answer, encodeAnswer, jsonType, linesType } from "../wire.ts";
 import { Http } from "./http.ts";
 import { RemoteNode } from "./remote.ts";
 
@@ -298,6 +298,88 @@ describe("the way there", () => {
     cut.abort(new OnexError("ORCHESTRATOR_CLOSED", "closed"));
     await expect(called).rejects.toMatchObject({ code: "ORCHESTRATOR_CLOSED" });
     expect(heard.length).toBe(1);
+  });
+});
+
+describe("a stream", () => {
+  /** The far side gives what `answers` says for each index; `log` is what it heard. */
+  async function streaming(answers: (index: number) => Answer) {
+    const it = await far((response, { text }) => {
+      if (text === "") return json(response, 200, "{}");
+      const { action } = JSON.parse(text) as { readonly action: { readonly taken: number } };
+      json(response, 200, encodeAnswer(answers(action.taken)));
+    });
+    const cut = new AbortController();
+    const items = it.node.items(
+      (taken) => ({ ...action, taken, notAfter: 1_000_000 + taken }),
+      2,
+      cut.signal,
+      () => {},
+    );
+    const said = () => it.heard.flatMap(({ text }) => (text === "" ? [] : [JSON.parse(text)]));
+    const log = () => said().map(({ action, abort }) => action?.taken ?? abort);
+    return { ...it, items, cut, log };
+  }
+  const ten = (index: number): Answer =>
+    index === 5 ? { status: "completed", output: { items: 5 } } : { status: "yielded", index, item: { n: index } };
+
+  test("is asked once for each item, behind those that were taken, and not after its end", async () => {
+    const { items, log } = await streaming(ten);
+    expect(log()).toEqual([]);
+    expect(await items.next()).toEqual({ done: false, value: { n: 2 } });
+    expect(log()).toEqual([2]);
+    const rest: Json[] = [];
+    for await (const item of items) rest.push(item);
+    expect(rest).toEqual([{ n: 3 }, { n: 4 }]);
+    await items.return();
+    expect(log()).toEqual([2, 3, 4, 5]);
+  });
+
+  test("left early, the far side is told, with the time of the last item and why", async () => {
+    const left = await streaming(ten);
+    await left.items.next();
+    await left.items.next();
+    await left.items.return();
+    await left.next(3);
+    expect(left.log()[2]).toMatchObject({ action_id: "id", not_after: 1_000_003, reason: { code: "CANCELLED" } });
+    const late = await streaming(ten);
+    await late.items.next();
+    late.cut.abort(new OnexError("STEP_TIMEOUT", "slow"));
+    await late.items.return();
+    await late.next(2);
+    expect(late.log()[1]).toMatchObject({ reason: { code: "STEP_TIMEOUT" } });
+  });
+
+  test("closed with its process, or before it was begun, it tells nobody", async () => {
+    const closed = await streaming(ten);
+    await closed.items.next();
+    closed.cut.abort(new OnexError("ORCHESTRATOR_CLOSED", "closed"));
+    await closed.items.return();
+    const unbegun = await streaming(ten);
+    await unbegun.items.return();
+    await closed.node.probe(1_000);
+    expect([closed.heard.length, unbegun.heard.length]).toEqual([2, 0]);
+  });
+
+  test("a failure is thrown as of any effect", async () => {
+    const { items } = await streaming(() => ({ status: "failed", error: { code: "NO", message: "x" }, outcome: "none", final: true }));
+    await expect(items.next()).rejects.toBeInstanceOf(Fatal);
+    const later = await streaming(() => ({ status: "failed", error: { code: "X", message: "x" }, outcome: "unknown", retryAfterMs: 5 }));
+    await expect(later.items.next()).rejects.toMatchObject({ code: "X", outcome: "unknown", retryAfterMs: 5 });
+  });
+
+  test.each<[string, Answer, RegExp]>([
+    ["another item", { status: "yielded", index: 3, item: 1 }, /gave item 3 of the stream and not 2/],
+    ["another end", { status: "completed", output: { items: 9 } }, /ended the stream with 9 items and not 2/],
+    ["an output", { status: "completed", output: null }, /ended the stream with undefined items/],
+  ])("what makes no sense is refused: %s", async (_, answer, message) => {
+    const { items } = await streaming(() => answer);
+    await expect(items.next()).rejects.toMatchObject({ code: "NODE_ANSWER_INVALID", message: expect.stringMatching(message) });
+  });
+
+  test("an item is no output", async () => {
+    const { call } = await far((response) => json(response, 200, encodeAnswer({ status: "yielded", index: 0, item: 1 })));
+    await expect(call()).rejects.toMatchObject({ code: "NODE_ANSWER_INVALID", message: expect.stringContaining("nobody asked") });
   });
 });
 

@@ -9,7 +9,7 @@
 import { type Failure, failureOf, OnexError } from "../../core/failure.ts";
 import type { Json } from "../../core/json.ts";
 import type { Action } from "../action.ts";
-import { type Abort, type Answer, decodeAnswer, encodeAbort, encodeAction, parseJson } from "../wire.ts";
+import { type Abort, decodeAnswer, type Ended, encodeAbort, encodeAction, parseJson } from "../wire.ts";
 import type { Clock } from "../world.ts";
 import { CallFailed, thrownOf } from "./failed.ts";
 import { NodeHealth } from "./health.ts";
@@ -27,6 +27,9 @@ export interface Remoteness {
   readonly maxValueBytes: number;
 }
 
+/** What a node gave: its output, or an item. */
+type Given = Exclude<Ended, { readonly status: "failed" }>;
+
 export class RemoteNode {
   readonly url: URL;
   readonly health = new NodeHealth();
@@ -43,6 +46,47 @@ export class RemoteNode {
    * `NODE_ANSWER_INVALID`, `NODE_BUSY`, `ANSWER_TOO_LARGE`; what `signal` was aborted with when no answer came in time.
    */
   async call(action: Action, signal: AbortSignal, progress: (note: Json) => void): Promise<Json> {
+    const answer = await this.#ask(action, signal, progress);
+    if (answer.status === "completed") return answer.output;
+    throw this.#senseless("gave an item of a stream, and nobody asked it for one");
+  }
+
+  /**
+   * A stream from `taken` on: it is asked for one item each time that one is wanted (W5, W6 of the protocol). Who leaves it
+   * before its end has that told to the far side, except one whose process closes: the next owner finds the stream open.
+   * @param action of the item that is asked for, with the time that it has.
+   */
+  async *items(
+    action: (taken: number) => Action,
+    taken: number,
+    signal: AbortSignal,
+    progress: (note: Json) => void,
+  ): AsyncGenerator<Json, void, undefined> {
+    for (let index = taken; ; index++) {
+      const asked = action(index);
+      const answer = await this.#ask(asked, signal, progress);
+      if (answer.status === "completed") {
+        const { items } = Object(answer.output) as { readonly items?: Json };
+        if (items !== index) throw this.#senseless(`ended the stream with ${JSON.stringify(items)} items and not ${index}`);
+        return;
+      }
+      if (answer.index !== index) throw this.#senseless(`gave item ${answer.index} of the stream and not ${index}`);
+      let left = true;
+      try {
+        yield answer.item;
+        left = false;
+      } finally {
+        const why = signal.aborted ? failureOf(signal.reason, "CANCELLED") : { code: "CANCELLED", message: "nobody takes the rest" };
+        if (left && why.code !== "ORCHESTRATOR_CLOSED") this.#tell(asked, why);
+      }
+    }
+  }
+
+  #senseless(what: string): CallFailed {
+    return new CallFailed({ code: "NODE_ANSWER_INVALID", message: `${this.url.href} ${what}` }, { outcome: "unknown" });
+  }
+
+  async #ask(action: Action, signal: AbortSignal, progress: (note: Json) => void): Promise<Given> {
     const { clock, graceMs } = this.#by;
     const cut = new AbortController();
     const stops: (() => void)[] = [];
@@ -57,8 +101,8 @@ export class RemoteNode {
     stops.push(() => signal.removeEventListener("abort", aborted));
     try {
       const answer = await this.#exchange(action, cut.signal, progress);
-      if (answer.status === "completed") return answer.output;
-      throw thrownOf(answer);
+      if (answer.status === "failed") throw thrownOf(answer);
+      return answer;
     } catch (error) {
       // Nobody reads its answer any more: it should not go on for nothing, nor begin late.
       if (
@@ -75,11 +119,7 @@ export class RemoteNode {
     }
   }
 
-  async #exchange(
-    action: Action,
-    signal: AbortSignal,
-    progress: (note: Json) => void,
-  ): Promise<Answer & { readonly status: "completed" | "failed" }> {
+  async #exchange(action: Action, signal: AbortSignal, progress: (note: Json) => void): Promise<Ended> {
     const { http, graceMs, maxValueBytes } = this.#by;
     const answered = await http.ask({
       method: "POST",
@@ -98,7 +138,7 @@ export class RemoteNode {
           if (line.trim() === "") continue;
           const answer = decodeAnswer(parseJson(line, `the answer of ${this.url.href}`, "NODE_ANSWER_INVALID"));
           if (answer.status === "progressed") progress(answer.note);
-          else if (answer.status === "failed" || (answer.status === "completed" && answered.status === 200)) {
+          else if (answer.status === "failed" || (answer.status !== "aborted" && answered.status === 200)) {
             // Its end is read too, so that the connection is kept; who goes on talking loses it.
             lines
               .next()

@@ -1,5 +1,5 @@
 /**
- * Serves computes and effects to orchestrators elsewhere; the protocol stands in `../wire.ts`.
+ * Serves computes, effects and streams to orchestrators elsewhere; the protocol stands in `../wire.ts`.
  *
  * N1 Who may act for a run is checked where work is accepted: a lower epoch than one that was seen is refused, and so is an
  *    equal one under another lease. A compute is pure, so anybody may ask it.
@@ -7,9 +7,7 @@
  *    Records live in memory until `notAfter` and five minutes; a host that died has forgotten them.
  * N3 What was given up or undone before it came is refused when it comes.
  * N4 A connection that ends aborts nothing; an abort from the owner does, and so does `notAfter`.
- *
- * Streams would be one request an item: `taken` in the action is the index of the next item, the iterator is kept as a Work
- * under its actionId between requests, and its last item ends it.
+ * N5 A stream is kept open between the requests for its items (`stream.ts`); whoever asks is checked each time (N1).
  */
 import { OnexError } from "../../core/failure.ts";
 import type { Json } from "../../core/json.ts";
@@ -24,19 +22,21 @@ import { runCompute } from "../inline.ts";
 import { Services } from "../services.ts";
 import { systemWorld } from "../system.ts";
 import { checkSize, roughLength } from "../values.ts";
-import { type Abort, type Answer, decodeMessage, parseJson } from "../wire.ts";
+import { type Abort, type Answer, decodeMessage, type Ended, parseJson } from "../wire.ts";
 import type { World } from "../world.ts";
-import { bodyOf, jsonResponse, workResponse } from "./http.ts";
+import { bodyOf, jsonResponse, replyResponse } from "./http.ts";
 import { Memory } from "./memory.ts";
 import { busy, gone, invalid, Refusal, unowned } from "./refusal.ts";
-import { type Ended, Work, type Workshop } from "./work.ts";
+import { Reply } from "./reply.ts";
+import { HeldStream } from "./stream.ts";
+import { Work, type Workshop } from "./work.ts";
 
 const mib = 1024 * 1024;
 /** The words around a payload. */
 const envelopeBytes = 65_536;
 
 export interface NodeHostOptions {
-  /** Computes and effects. */
+  /** Computes, effects and streams. */
   readonly nodes: readonly AnyNode[];
   readonly provide?: readonly Provided[];
   /** Default: warnings and errors to stderr. */
@@ -45,6 +45,8 @@ export interface NodeHostOptions {
   readonly maxValueBytes?: number;
   /** Bound of what is remembered of actions, bytes; default 64 MiB. Beyond it new work is refused, nothing is forgotten early. */
   readonly maxRecordBytes?: number;
+  /** Most streams that are open at once, 1 to 1000000; default 1000. Beyond it the next is refused with `NODE_BUSY`. */
+  readonly maxOpenStreams?: number;
   /** How long an aborted call may take to settle before it is given up, ms; default 5000. */
   readonly abortGraceMs?: number;
 }
@@ -75,22 +77,26 @@ export function hostIn(world: World, options: NodeHostOptions): NodeHost {
 class Host {
   readonly #world: World;
   readonly #registry: Registry;
-  readonly #memory: Memory<Work>;
+  readonly #memory: Memory<Work | HeldStream>;
   readonly #workshop: Workshop;
-  readonly #underWay = new Set<Work>();
+  readonly #underWay = new Set<Work | HeldStream>();
+  readonly #maxOpenStreams: number;
+  #openStreams = 0;
   #drained: (() => void) | undefined;
   #closing = false;
 
   constructor(world: World, options: NodeHostOptions) {
-    const { maxValueBytes = mib, maxRecordBytes = 64 * mib, abortGraceMs = 5_000 } = options;
+    const { maxValueBytes = mib, maxRecordBytes = 64 * mib, maxOpenStreams = 1_000, abortGraceMs = 5_000 } = options;
     checkRange("maxValueBytes", maxValueBytes, 1024, 16 * mib);
     checkRange("maxRecordBytes", maxRecordBytes, 1024, Number.MAX_SAFE_INTEGER);
+    checkRange("maxOpenStreams", maxOpenStreams, 1, 1_000_000);
     checkRange("abortGraceMs", abortGraceMs, 0, 3_600_000);
     this.#world = world;
     this.#registry = new Registry(options.nodes);
     const services = new Services(options.provide ?? []);
     for (const contract of this.#registry.contracts()) checkServed(contract, services);
     this.#memory = new Memory(maxRecordBytes);
+    this.#maxOpenStreams = maxOpenStreams;
     const { log, clock } = world;
     const client = new NodeClient(world, new Map(), { abortGraceMs, maxValueBytes });
     this.#workshop = { log, clock, client, services, abortGraceMs, maxValueBytes };
@@ -106,7 +112,7 @@ class Host {
       this.#memory.sweep(this.#world.clock.now());
       if ("abort" in message) return jsonResponse(200, this.#abort(message.abort));
       const begun = this.#begin(message.action);
-      return begun instanceof Work ? await workResponse(begun, request.headers.get("accept") ?? "") : jsonResponse(200, begun);
+      return begun instanceof Reply ? await replyResponse(begun, request.headers.get("accept") ?? "") : jsonResponse(200, begun);
     } catch (error) {
       return this.#refused(error);
     }
@@ -125,14 +131,25 @@ class Host {
   }
 
   /** The work of this action, begun or joined, or the answer of a compute. Throws Refusal. */
-  #begin(action: Action): Work | Answer {
+  #begin(action: Action): Reply | Answer {
     const contract = this.#contractOf(action);
+    const item = (contract as Partial<EffectContract>).item !== undefined;
+    if (item !== (action.taken !== undefined))
+      throw invalid(
+        `${contract.kind} ${contract.name} ${item ? "is a stream: say with `taken` which item" : "is no stream: leave out `taken`"}`,
+      );
     if (contract.kind === "compute") return this.#compute(action, contract as ComputeContract);
     const said = JSON.stringify([action.node, action.runId, action.step, action.attempt, action.payload]);
     const digest = this.#world.hash(said);
     const known = this.#memory.work(action.actionId);
-    if (known) {
-      if (known.digest !== digest) throw invalid(`the action ${action.actionId} came before with another payload`, 409);
+    if (known && known.digest !== digest) throw invalid(`the action ${action.actionId} came before with another payload`, 409);
+    if (action.taken !== undefined)
+      return this.#item(
+        action,
+        action.taken,
+        known instanceof HeldStream ? known : this.#stream(action, contract as EffectContract, digest),
+      );
+    if (known instanceof Work) {
       this.#memory.extend(action.actionId, action.notAfter);
       if (this.#ownership(action) === undefined) this.#memory.raise(action.runId, action, action.notAfter);
       return known;
@@ -148,12 +165,49 @@ class Host {
       progressed: () => {},
       ended: (answer) => {
         this.#memory.end(action.actionId, answerBytes(answer));
-        this.#underWay.delete(work);
-        if (this.#underWay.size === 0) this.#drained?.();
+        this.#ended(work);
       },
     });
     work.start(action, contract as EffectContract, this.#workshop);
     return work;
+  }
+  #ended(work: Work | HeldStream): void {
+    this.#underWay.delete(work);
+    if (this.#underWay.size === 0) this.#drained?.();
+  }
+
+  #stream({ actionId, payload }: Action, contract: EffectContract, digest: string): HeldStream {
+    const stream: HeldStream = new HeldStream(digest, contract, {
+      workshop: this.#workshop,
+      opened: () => {
+        this.#openStreams++;
+        this.#underWay.add(stream);
+      },
+      settled: () => {
+        this.#openStreams--;
+        if (!stream.underWay) this.#ended(stream);
+      },
+      answered: (answer) => this.#memory.end(actionId, payloadBytes(payload) + answerBytes(answer)),
+    });
+    return stream;
+  }
+
+  /** N5. The record outlives the open stream, which is left a minute after `notAfter`. */
+  #item(action: Action, taken: number, stream: HeldStream): Reply {
+    const { actionId, runId, notAfter } = action;
+    const refused = this.#ownership(action);
+    if (refused) throw refused;
+    const step = stream.stepFor(taken);
+    if (step === "next") this.#mayStill(action);
+    if (step === "open") {
+      this.#mayBegin(action);
+      if (this.#openStreams >= this.#maxOpenStreams)
+        throw busy(`the node host has ${this.#openStreams} streams open, as many as it may`, 1_000);
+    }
+    this.#memory.raise(runId, action, notAfter);
+    if (this.#memory.work(actionId) === stream) this.#memory.extend(actionId, notAfter);
+    else this.#memory.begin(actionId, stream, payloadBytes(action.payload), notAfter);
+    return stream.ask(action, taken);
   }
 
   /** Throws Refusal for what must not be begun. */
@@ -246,6 +300,7 @@ class Host {
       status: this.#closing ? "closing" : "healthy",
       nodes: this.#registry.contracts().map(({ name, kind, version }) => ({ name, kind, version })),
       under_way: this.#underWay.size,
+      open_streams: this.#openStreams,
       records: this.#memory.size,
       record_bytes: this.#memory.bytes,
     };
@@ -254,6 +309,7 @@ class Host {
   async close({ graceMs = 10_000 }: { readonly graceMs?: number } = {}): Promise<void> {
     const first = !this.#closing;
     this.#closing = true;
+    for (const work of [...this.#underWay]) work.rest();
     if (this.#underWay.size > 0)
       await new Promise<void>((drained) => {
         const before = this.#drained;
@@ -294,8 +350,18 @@ function checkRange(name: string, value: number, least: number, most: number): v
     throw new OnexError("OPTION_INVALID", `${name} is ${value}: give a number from ${least} to ${most}`);
 }
 
+/** About what the input of an open stream takes in memory. */
+function payloadBytes(payload: Json): number {
+  return 2 * roughLength(payload, Number.POSITIVE_INFINITY);
+}
+
 /** About what an answer takes in memory. */
 function answerBytes(answer: Ended): number {
-  const value = answer.status === "completed" ? answer.output : [answer.error.message, answer.error.details ?? null];
+  const value =
+    answer.status === "completed"
+      ? answer.output
+      : answer.status === "yielded"
+        ? answer.item
+        : [answer.error.message, answer.error.details ?? null];
   return 2 * roughLength(value, Number.POSITIVE_INFINITY);
 }

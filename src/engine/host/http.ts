@@ -2,7 +2,7 @@
 import type { Json } from "../../core/json.ts";
 import { type Answer, encodeAnswer, jsonType, linesType } from "../wire.ts";
 import { invalid, Refusal } from "./refusal.ts";
-import type { Work } from "./work.ts";
+import type { Reply } from "./reply.ts";
 
 /** The text of a request in JSON. Throws Refusal for another type, and for more than `maxBytes`. */
 export async function bodyOf(request: Request, maxBytes: number): Promise<string> {
@@ -47,11 +47,11 @@ function isAnswer(body: Answer | Json): body is Answer {
   return typeof body === "object" && body !== null && !("onex" in body);
 }
 
-/** Waits for the work: with notes on the way for who takes lines, else with the answer alone. */
-export function workResponse(work: Work, accept: string): Promise<Response> | Response {
+/** Waits for the answer: with notes on the way for who takes lines, else with the answer alone. */
+export function replyResponse(reply: Reply, accept: string): Promise<Response> | Response {
   if (!accept.includes(linesType))
     return new Promise((resolve) => {
-      work.listen({ progressed: () => {}, ended: (answer) => resolve(jsonResponse(200, answer)) });
+      reply.listen({ progressed: () => {}, ended: (answer) => resolve(jsonResponse(200, answer)) });
     });
   const encoder = new TextEncoder();
   let stop: (() => void) | undefined;
@@ -66,7 +66,7 @@ export function workResponse(work: Work, accept: string): Promise<Response> | Re
     {
       start(controller) {
         say = (answer) => controller.enqueue(encoder.encode(`${encodeAnswer(answer)}\n`));
-        stop = work.listen({
+        stop = reply.listen({
           progressed(latest) {
             note = latest;
             if ((controller.desiredSize ?? 0) > 0) flush();

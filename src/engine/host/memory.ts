@@ -27,7 +27,7 @@ interface Kept {
 export class Memory<Work> {
   readonly #maxBytes: number;
   readonly #fences = new Map<string, Fence & { readonly until: number }>();
-  readonly #works = new Map<string, { readonly work: Work; bytes: number; until: number; ended: boolean }>();
+  readonly #works = new Map<string, { readonly work: Work; bytes: number; until: number; queued: boolean }>();
   /** Keys that were undone and actions that were given up: late ones are refused. */
   readonly #tombs = new Map<string, { readonly why: Failure; readonly until: number }>();
   readonly #kept = new Heap<Kept>((a, b) => a.until < b.until);
@@ -65,20 +65,22 @@ export class Memory<Work> {
     const before = this.#fences.get(runId);
     const until = Math.max(before?.until ?? 0, notAfter + keptMs);
     this.#fences.set(runId, { epoch, leaseId, until });
-    if (before && before.until >= until) return;
-    if (!before) this.#bytes += recordBytes;
-    this.#keep(until, () => {
-      if (this.#fences.get(runId)?.until !== until) return;
-      this.#fences.delete(runId);
-      this.#bytes -= recordBytes;
-    });
+    if (before) return;
+    this.#bytes += recordBytes;
+    this.#keepWhile(
+      () => this.#fences.get(runId)?.until ?? 0,
+      () => {
+        this.#fences.delete(runId);
+        this.#bytes -= recordBytes;
+      },
+    );
   }
 
   work(actionId: string): Work | undefined {
     return this.#works.get(actionId)?.work;
   }
   begin(actionId: string, work: Work, bytes: number, notAfter: number): void {
-    this.#works.set(actionId, { work, bytes: bytes + recordBytes, until: notAfter + keptMs, ended: false });
+    this.#works.set(actionId, { work, bytes: bytes + recordBytes, until: notAfter + keptMs, queued: false });
     this.#bytes += bytes + recordBytes;
   }
   /** It was delivered again, with more time. */
@@ -86,25 +88,22 @@ export class Memory<Work> {
     const kept = this.#works.get(actionId);
     if (!kept || kept.until >= notAfter + keptMs) return;
     kept.until = notAfter + keptMs;
-    if (kept.ended) this.#keepWork(actionId, kept.until);
   }
-  /** It is answered: from now on it costs what its answer costs. */
+  /** It is answered: from now on it costs what its answer costs, until it is answered otherwise. */
   end(actionId: string, bytes: number): void {
     const kept = this.#works.get(actionId);
     if (!kept) return;
     this.#bytes += bytes + recordBytes - kept.bytes;
     kept.bytes = bytes + recordBytes;
-    kept.ended = true;
-    this.#keepWork(actionId, kept.until);
-  }
-  #keepWork(actionId: string, until: number): void {
-    this.#keep(until, () => this.#forgetWork(actionId, until));
-  }
-  #forgetWork(actionId: string, until: number): void {
-    const kept = this.#works.get(actionId);
-    if (!kept || kept.until > until) return;
-    this.#works.delete(actionId);
-    this.#bytes -= kept.bytes;
+    if (kept.queued) return;
+    kept.queued = true;
+    this.#keepWhile(
+      () => kept.until,
+      () => {
+        this.#works.delete(actionId);
+        this.#bytes -= kept.bytes;
+      },
+    );
   }
 
   /** Why work under this key or action must not begin. */
@@ -115,16 +114,21 @@ export class Memory<Work> {
     const until = notAfter + keptMs;
     const before = this.#tombs.get(key);
     if (before && before.until >= until) return;
-    if (!before) this.#bytes += recordBytes;
     this.#tombs.set(key, { why, until });
-    this.#keep(until, () => {
-      if (this.#tombs.get(key)?.until !== until) return;
-      this.#tombs.delete(key);
-      this.#bytes -= recordBytes;
-    });
+    if (before) return;
+    this.#bytes += recordBytes;
+    this.#keepWhile(
+      () => this.#tombs.get(key)?.until ?? 0,
+      () => {
+        this.#tombs.delete(key);
+        this.#bytes -= recordBytes;
+      },
+    );
   }
 
-  #keep(until: number, forget: () => void): void {
-    this.#kept.push({ until, forget });
+  /** One entry for each thing that is remembered, however often its time is put off. */
+  #keepWhile(until: () => number, forget: () => void): void {
+    const due = until();
+    this.#kept.push({ until: due, forget: () => (until() > due ? this.#keepWhile(until, forget) : forget()) });
   }
 }

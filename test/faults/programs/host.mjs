@@ -1,15 +1,15 @@
 /**
- * A node host behind a server: the effect `work`, whose outputs nobody can guess, and the compute `half`. With `held` every
- * call waits until somebody asks for /open.
+ * A node host behind a server: the effect `work`, whose outputs nobody can guess, the compute `half`, and the stream `rows`.
+ * Until somebody asks for /open, every call of `work` waits with `held`, and `rows` gives nothing from item `leash` on.
  */
 import { randomInt } from "node:crypto";
 import { createServer } from "node:http";
 import { Readable } from "node:stream";
 import { createNodeHost } from "../../../dist/index.js";
 import { given, ledger, log, pause, say } from "./kit.mjs";
-import { half, workOf } from "./remote-nodes.mjs";
+import { half, rowsOf, workOf } from "./remote-nodes.mjs";
 
-const { effects, port, held } = given;
+const { effects, port, held, leash = Number.POSITIVE_INFINITY } = given;
 const write = ledger(effects);
 let open = () => {};
 const opened = new Promise((resolve) => {
@@ -25,7 +25,15 @@ const work = workOf(async (input, { runId, idempotencyKey, actionId, leaseId, ep
   else await pause(randomInt(2, 7));
   return { nonce };
 });
-const host = createNodeHost({ nodes: [work, half], log });
+const rows = rowsOf(async function* (count, { taken, actionId, attempt, epoch }) {
+  write({ opened: taken, actionId, attempt, epoch });
+  for (let n = taken; n < count; n++) {
+    say({ at: n });
+    if (n >= leash) await opened;
+    yield { n };
+  }
+});
+const host = createNodeHost({ nodes: [work, half, rows], log });
 
 const server = createServer(async (incoming, outgoing) => {
   if (incoming.url === "/open") {

@@ -23,7 +23,14 @@ const chain = workflow({ name: "chain", input: any }, function* () {
   return after;
 });
 
-const orchestrator = createOrchestrator({ store: sqlite(file), nodes: [chain, work], endpoints: { work: url, half: url }, log });
+const orchestrator = createOrchestrator({
+  store: sqlite(file),
+  nodes: [chain, work],
+  endpoints: { work: url, half: url },
+  // A host that was killed is back soon, and is to be found soon.
+  circuitBreaker: { openMs: 50 },
+  log,
+});
 orchestrator.stopped.catch(() => process.exit(70));
 let next = 0;
 async function desk() {
