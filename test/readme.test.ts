@@ -207,6 +207,21 @@ describe("the documents", () => {
     expect([...broken, ...named]).toEqual([]);
   });
 
+  /** As a page's headings are linked to. */
+  const anchors = (text: string): string[] =>
+    [...text.replaceAll(/^```[\s\S]*?^```/gm, "").matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
+      heading
+        .toLowerCase()
+        .replaceAll(/[^\w\- ]/g, "")
+        .replaceAll(" ", "-"),
+    );
+  test.each(documents)("%s: links to headings lead to some", (document) => {
+    const broken = [...read(document).matchAll(/\]\((?!https?:)([^)#]*)#([^)]*)\)/g)].filter(
+      ([, file = "", anchor = ""]) => !anchors(read(file === "" ? document : join(dirname(document), file))).includes(anchor),
+    );
+    expect(broken.map(([link]) => link)).toEqual([]);
+  });
+
   test("the index of decisions names every one of them", () => {
     const index = read("docs/decisions/README.md");
     const records = readdirSync(join(root, "docs/decisions")).filter((file) => /^\d{4}-/.test(file));
