@@ -107,32 +107,77 @@ describe("the code in the README", () => {
 describe("the code in the guide", () => {
   const guide = read("docs/guide.md");
 
+  const pages = readdirSync(join(root, "docs/guide")).map((file) => ({ file, text: read(`docs/guide/${file}`) }));
+  /** Of each page a module beside that of the guide, from which it may import. */
+  function modules(project: string): string[] {
+    writeFileSync(join(project, "package.json"), '{ "type": "module" }');
+    const texts = [{ file: "guide.md", text: guide }, ...pages];
+    return texts.map(({ file, text }) => {
+      const name = file.replace(/\.md$/, ".ts");
+      writeFileSync(join(project, name), blocks(text, "ts").join("\n"));
+      return name;
+    });
+  }
+
   test("compiles as one program, and its test passes", async () => {
     const project = folder();
-    writeFileSync(join(project, "package.json"), '{ "type": "module" }');
-    writeFileSync(join(project, "guide.ts"), blocks(guide, "ts").join("\n"));
+    const files = JSON.stringify(modules(project));
     symlinkSync(join(root, "node_modules/@types"), join(project, "node_modules/@types"));
     const base = JSON.stringify(join(root, "tsconfig.base.json"));
     const options =
       '{ "composite": false, "declaration": false, "declarationMap": false, "sourceMap": false, "types": ["node"], "outDir": "." }';
-    writeFileSync(join(project, "tsconfig.json"), `{ "extends": ${base}, "compilerOptions": ${options}, "files": ["guide.ts"] }`);
+    writeFileSync(join(project, "tsconfig.json"), `{ "extends": ${base}, "compilerOptions": ${options}, "files": ${files} }`);
     const compiled = await node([join(root, "node_modules/typescript/bin/tsc"), "-p", "."], project);
     expect(compiled.stdout).toBe("");
     expect(compiled.code).toBe(0);
-    const script =
-      'const { testCheckout } = await import("./guide.js"); console.log(JSON.stringify(await testCheckout())); process.exit(0);';
-    const ended = await node(["--input-type=module", "-e", script], project);
-    expect(ended.stderr).toBe("");
-    expect(JSON.parse(ended.stdout)).toEqual({ result: { receipt: "r-2000", total: 2000 }, calls: 1 });
+    const run = async (script: string): Promise<unknown> => {
+      const ended = await node(["--input-type=module", "-e", `${script}; process.exit(0);`], project);
+      expect(ended.stderr).toBe("");
+      return JSON.parse(ended.stdout);
+    };
+    expect(await run('const { testCheckout } = await import("./guide.js"); console.log(JSON.stringify(await testCheckout()))')).toEqual({
+      result: { receipt: "r-2000", total: 2000 },
+      calls: 1,
+    });
+    const [contract = "", door = ""] = blocks(read("docs/guide/contracts.md"), "yaml");
+    writeFileSync(join(project, "import.yaml"), contract);
+    writeFileSync(join(project, "door.yaml"), door);
+    const imported =
+      'const { importCustomers } = await import("./contracts.js"); console.log(JSON.stringify(await importCustomers("import.yaml")))';
+    expect(await run(imported)).toMatchObject({ steps: { check: { good: true }, store: { written: 2 } }, skipped: [], errors: [] });
+    const opened = `
+      import { doors } from "./contracts.js";
+      import { testOrchestrator } from "onex/testing";
+      const flow = await doors();
+      const run = await testOrchestrator({ nodes: [flow] }).start(flow, { hour: 9 });
+      console.log(JSON.stringify(await run.result()))`;
+    expect(await run(opened)).toBe("open");
   });
 
-  test("in YAML is a contract that fits its nodes, with nothing to say about it", async () => {
+  test.each(["guide.md", ...pages.map(({ file }) => `guide/${file}`)])("in YAML of %s is a contract that fits its nodes", async (page) => {
     const project = folder();
-    writeFileSync(join(project, "guide.ts"), blocks(guide, "ts").join("\n"));
-    writeFileSync(join(project, "guide.yaml"), blocks(guide, "yaml").join("\n"));
+    modules(project);
     const main = join(root, manifest.bin.onex ?? "");
-    const checked = await node([main, "check", "guide.yaml", "--nodes", "guide.ts", "--json"], project);
-    expect(JSON.parse(checked.stdout)).toEqual([]);
+    const nodes = page.replace(/^.*\//, "").replace(/\.md$/, ".ts");
+    for (const block of blocks(read(`docs/${page}`), "yaml")) {
+      writeFileSync(join(project, "page.yaml"), block);
+      const checked = await node([main, "check", "page.yaml", "--nodes", nodes, "--json"], project);
+      expect(JSON.parse(checked.stdout), block).toEqual([]);
+    }
+  });
+
+  test("names every command, and no option that there is not", async () => {
+    const main = join(root, manifest.bin.onex ?? "");
+    const { stdout } = await node([main, "--help"], root);
+    const names = [...stdout.matchAll(/^ {2}([a-z]+)(?:\|\w+)? .*$/gm)].map(([, name = ""]) => name).filter((name) => name !== "help");
+    expect(names.length).toBeGreaterThan(10);
+    const table = [...guide.matchAll(/^\| `onex (\w+)[^|]*\|(.*)\|$/gm)].map(([, name = "", text = ""]) => ({ name, text }));
+    expect(table.map(({ name }) => name).sort()).toEqual([...names].sort());
+    for (const { name, text } of table) {
+      const help = (await node([main, name, "--help"], root)).stdout;
+      const wrong = [...text.matchAll(/`(--[a-z-]+)/g)].map(([, option = ""]) => option).filter((option) => !help.includes(option));
+      expect(wrong, name).toEqual([]);
+    }
   });
 
   test("names every exit code of the command line", async () => {
@@ -160,6 +205,21 @@ describe("the documents", () => {
       // `NAME.ts` and `NNNN-name.md` stand for files to come.
       .filter((path) => !/NAME|NNNN/.test(path) && !existsSync(join(root, path)));
     expect([...broken, ...named]).toEqual([]);
+  });
+
+  /** As a page's headings are linked to. */
+  const anchors = (text: string): string[] =>
+    [...text.replaceAll(/^```[\s\S]*?^```/gm, "").matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
+      heading
+        .toLowerCase()
+        .replaceAll(/[^\w\- ]/g, "")
+        .replaceAll(" ", "-"),
+    );
+  test.each(documents)("%s: links to headings lead to some", (document) => {
+    const broken = [...read(document).matchAll(/\]\((?!https?:)([^)#]*)#([^)]*)\)/g)].filter(
+      ([, file = "", anchor = ""]) => !anchors(read(file === "" ? document : join(dirname(document), file))).includes(anchor),
+    );
+    expect(broken.map(([link]) => link)).toEqual([]);
   });
 
   test("the index of decisions names every one of them", () => {

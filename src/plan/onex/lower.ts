@@ -201,7 +201,7 @@ class Lowering {
       },
       place,
     );
-    const errors = `${all}.filter(o, o.error != null && o.error.code != "STEP_SKIPPED").map(o, {"step": o.step, "code": o.error.code, "message": o.error.message})`;
+    const errors = `${all}.map(o, o.error != null && o.error.code != "STEP_SKIPPED", {"step": o.step, "code": o.error.code, "message": o.error.message})`;
     if (rules.minPercent > 0) this.#enough(made, errors);
     return {
       steps: values,
