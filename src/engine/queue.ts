@@ -18,13 +18,17 @@ export async function enqueue(engine: Engine, run: NewRun, started: Started): Pr
   return stored;
 }
 
-/** Ends a run that was cancelled in the queue: it needs no slot, and nothing of it is run (see `Replay`). */
-export async function callOff(engine: Engine, row: RunRow): Promise<void> {
+/**
+ * Ends a run that was cancelled in the queue: it needs no slot, and nothing of it is run (see `Replay`).
+ * Answers false for a fork: what it owes of its past is for itself to take back.
+ */
+export async function callOff(engine: Engine, row: RunRow): Promise<boolean> {
   const { store } = engine;
   const tail = await store.tail(row.runNo);
   const mail = await store.inbox(row.runNo, row.mailGot);
   const cancel = mail.findIndex(({ kind }) => kind === "cancel");
-  if (!tail || tail.final || cancel < 0) return;
+  if (!tail || tail.final || cancel < 0) return true;
+  if (tail.next > 1) return false;
   const read = mail.slice(0, cancel + 1);
   const request = mailFact(mail[cancel] as (typeof mail)[number]) as { readonly reason?: string };
   const end = finalFact({ how: "cancelled", reason: request.reason }, []);
@@ -41,4 +45,5 @@ export async function callOff(engine: Engine, row: RunRow): Promise<void> {
   ]);
   engine.watchers.publish(row.id, facts);
   engine.over(row.id, facts.at(-1) as Fact & FinalBody);
+  return true;
 }
