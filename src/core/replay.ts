@@ -26,7 +26,7 @@ import { ComputeStep } from "./steps/inline.ts";
 import { StreamStep } from "./steps/stream.ts";
 import { TimerStep } from "./steps/waits.ts";
 import { UndoJob, undoFailure, undoOf } from "./undo.ts";
-import { finalFact, judge, statusOf, type Verdict } from "./verdict.ts";
+import { deadline, finalFact, judge, statusOf, timedOut, type Verdict } from "./verdict.ts";
 
 /** What is run: a generator over a recorded input. */
 export interface Program {
@@ -53,7 +53,6 @@ export interface ReplayOptions {
 export const maxFacts = 50_000;
 /** Longest time that all cleanup in `finally` may take together. */
 const cleanupMs = 60_000;
-const deadline = "~deadline";
 const cleanup = "~cleanup";
 
 export class Replay implements Performing {
@@ -131,9 +130,9 @@ export class Replay implements Performing {
       case "signal.received":
         return this.#received(fact);
       case "cancel.requested":
-        if (!this.#taken) return this.#callOff(fact.reason);
+        if (!this.#taken) return this.#callOff({ how: "cancelled", reason: fact.reason });
         // A cancel lifts a pause of the whole run: what was done must be taken back.
-        this.#heldBack.delete("");
+        if (this.#heldBack.delete("")) this.#wishAgain();
         return this.stop({ how: "cancelled", reason: fact.reason });
       case "run.forked":
         return this.#forked(fact);
@@ -202,15 +201,15 @@ export class Replay implements Performing {
     });
   }
 
-  /** Cancelled before anybody took it: its program has wished and nothing was done, so nothing of it goes on, no `finally` either. */
-  #callOff(reason: string | undefined): void {
+  /** Over before anybody took it: its program has wished and nothing was done, so nothing of it goes on, no `finally` either. */
+  #callOff(verdict: Verdict): void {
     if (this.#rootSettled) return;
     this.#open.clear();
     this.#armed.clear();
     this.#news.clear();
     this.#waiters.clear();
     this.#rootSettled = true;
-    this.#verdict = { how: "cancelled", reason };
+    this.#verdict = verdict;
     this.#settleRun();
   }
 
@@ -245,8 +244,7 @@ export class Replay implements Performing {
     const { step } = fact;
     if (!this.#armed.has(step)) throw mismatch(fact, `has no timer "${step}" set; ${this.#wants()}`);
     this.withdraw(`t:${step}`);
-    if (step === deadline)
-      return this.stop({ how: "failed", error: { code: "RUN_TIMEOUT", message: "the run did not end within its time" } });
+    if (step === deadline) return this.#taken ? this.stop(timedOut) : this.#callOff(timedOut);
     this.#news.get(step)?.on(fact);
   }
 
@@ -255,7 +253,11 @@ export class Replay implements Performing {
     else for (const step of [...this.#paused]) this.#news.get(step)?.on({ ...fact, step });
     if (fact.step === undefined) this.#heldBack.clear();
     else this.#heldBack.delete(fact.step);
-    // What was held back is wished again.
+    this.#wishAgain();
+  }
+
+  /** What was held back is wished again. */
+  #wishAgain(): void {
     for (const command of this.#open.values()) if (command.type === "dispatch" && !this.#fresh.includes(command)) this.#fresh.push(command);
   }
 

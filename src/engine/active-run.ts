@@ -207,7 +207,7 @@ export class ActiveRun implements Writing {
         this.#runtime.wake(this.#at.runNo as number, step, due);
       }
   }
-  /** A4: streams that nothing is asked of are left where they stand; nothing will be asked of them here. */
+  /** A4: streams that nothing is asked of are left where they stand; nothing more will be asked of them here. */
   rest(): void {
     for (const call of [...this.#calls.values()]) if (call.idle) call.drop();
   }
@@ -415,6 +415,7 @@ export class ActiveRun implements Writing {
     const final = isFinal(last);
     const status = final && last.type === "run.restarted" ? "completed" : this.replay.status;
     const park = final || !this.#mayPark(out) ? undefined : { wakeAt: this.#nextDue() ?? null };
+    if (park) this.rest();
     const parks = park !== undefined && (park.wakeAt === null || park.wakeAt - now > this.#runtime.settings.parkAfterMs);
     const encoded = encodeFacts(facts);
     const next = at.pos + facts.length;
@@ -466,7 +467,8 @@ export class ActiveRun implements Writing {
   #mayPark(out: Outbox): boolean {
     return (
       out.deliver.length + out.ask.length === 0 &&
-      this.#calls.size + this.#asks.size === 0 &&
+      this.#asks.size === 0 &&
+      (this.#calls.size === 0 || (this.replay.held && [...this.#calls.values()].every((call) => call.mayRest))) &&
       this.#arrived.length === 0 &&
       !this.#hasWishes &&
       (this.children.size === 0 || this.replay.held) &&

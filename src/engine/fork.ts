@@ -30,6 +30,7 @@ import { fresh } from "./begin.ts";
 import type { Engine } from "./engine.ts";
 import { RunHandle } from "./handle.ts";
 import { startInput } from "./inline.ts";
+import { endOf } from "./queue.ts";
 import { canonical, checkId, checkSize } from "./values.ts";
 
 interface Old {
@@ -131,6 +132,7 @@ async function make(engine: Engine, old: Old, point: ForkPoint, options: ForkOpt
     priority: started.priority,
     at: now,
     queuedAt: now,
+    ...endOf(started),
     ...limitsOf(engine, old, contract, started),
   };
   const encoded = encodeFacts(facts);
@@ -276,7 +278,13 @@ function startedFrom({ facts, started }: Old, contract: WorkflowContract | undef
 
 /** Equal for equal questions: a fork under an id may be asked for again. */
 function questionOf(engine: Engine, old: Old, { step, position }: ForkPoint, started: Started, input: Json | undefined): string {
-  const asked = [old.row.id, step ?? "", position, `${started.workflow}@${started.version}`, input === undefined ? "" : engine.secrets.question(canonical(input))];
+  const asked = [
+    old.row.id,
+    step ?? "",
+    position,
+    `${started.workflow}@${started.version}`,
+    input === undefined ? "" : engine.secrets.question(canonical(input)),
+  ];
   return engine.world.hash(`fork\0${asked.join("\0")}`).slice(0, 32);
 }
 

@@ -130,7 +130,7 @@ describe("streams", () => {
   test.each([
     [1, "0/note", [0, 1, 2, 3]],
     [1, "2/note", [2, 3]],
-    [2, "0/note", [0, 1, 2, 3]],
+    [2, "0/note", [0]],
     [2, "3/note", [3]],
     [10, "rows", [0, 1, 2, 3]],
   ])("%d at once, a fork from %s does anew what may hang on it, once each", async (concurrency, from, anew) => {
@@ -150,31 +150,34 @@ describe("streams", () => {
     expect(seen.slice(0, 4)).toEqual([0, 1, 2, 3]);
     expect(seen.slice(4)).toEqual(anew);
   });
-  test.each([1, 3])("a retry of a failed branch keeps what its neighbours did, and asks the stream behind it, %d at once", async (concurrency) => {
-    const seen: unknown[] = [];
-    let broken = true;
-    const { rows, taken } = numbers(5);
-    const act = effect({ name: "note", input: anything, irreversible: "a test" }, async (n: unknown) => {
-      if (n === 2 && broken) throw new Fatal("BROKEN");
-      seen.push(n);
-      return n;
-    });
-    const flow = workflow({ name: "flow", input: anything }, function* () {
-      return yield* each(rows(null), (n) => act(n), { concurrency });
-    });
-    const t = tested({ nodes: [flow] });
-    const old = await t.start(flow, null, { runId: "old" });
-    await t.advance("1m");
-    expect((await old.status()).status).toBe("failed");
-    broken = false;
-    const again = await t.retry("old");
-    await t.crash();
-    await t.advance("1m");
-    expect(await again.result()).toEqual([0, 1, 2, 3, 4]);
-    expect(seen.filter((n) => n === 0 || n === 1)).toEqual([0, 1]);
-    expect(taken[0]).toBe(0);
-    expect(Math.min(...taken.slice(1))).toBeGreaterThanOrEqual(3);
-  });
+  test.each([1, 3])(
+    "a retry of a failed branch keeps what its neighbours did, and asks the stream behind it, %d at once",
+    async (concurrency) => {
+      const seen: unknown[] = [];
+      let broken = true;
+      const { rows, taken } = numbers(5);
+      const act = effect({ name: "note", input: anything, irreversible: "a test" }, async (n: unknown) => {
+        if (n === 2 && broken) throw new Fatal("BROKEN");
+        seen.push(n);
+        return n;
+      });
+      const flow = workflow({ name: "flow", input: anything }, function* () {
+        return yield* each(rows(null), (n) => act(n), { concurrency });
+      });
+      const t = tested({ nodes: [flow] });
+      const old = await t.start(flow, null, { runId: "old" });
+      await t.advance("1m");
+      expect((await old.status()).status).toBe("failed");
+      broken = false;
+      const again = await t.retry("old");
+      await t.crash();
+      await t.advance("1m");
+      expect(await again.result()).toEqual([0, 1, 2, 3, 4]);
+      expect(seen.filter((n) => n === 0 || n === 1)).toEqual([0, 1]);
+      expect(taken[0]).toBe(0);
+      expect(Math.min(...taken.slice(1))).toBeGreaterThanOrEqual(3);
+    },
+  );
   test("behind a stream its items are shared", async () => {
     const seen: unknown[] = [];
     let broken = true;
