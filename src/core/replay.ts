@@ -6,11 +6,12 @@
  *    after which the Replay is spent.
  * R3 The open wishes are complete: whoever folds the same facts finds the same ones, in the same order.
  * R4 After each fact the fibers run until all wait (drain); no fiber runs at any other time.
- * R5 The last wish is `finish`, and it comes when every fiber has settled and every undo has ended.
+ * R5 The last wish is `finish`, and it comes when every fiber has settled and every undo has ended (ending.ts).
  */
 import { Cleanup } from "./cleanup.ts";
 import type { Command } from "./command.ts";
 import { builtIn, type RunDefaults } from "./defaults.ts";
+import { Ending } from "./ending.ts";
 import type { Fact, FactBody, FactOf, FinalBody, Mail, Origin, RunStatus, Started } from "./fact.ts";
 import { failureOf, OnexError, StepError } from "./failure.ts";
 import { Fiber, Names, type Settled } from "./fiber.ts";
@@ -20,14 +21,13 @@ import { mismatch } from "./mismatch.ts";
 import { type Callee, isPerformable, type Op, type OpSpec } from "./operation.ts";
 import { type Performing, perform } from "./perform.ts";
 import { placeOf } from "./place.ts";
-import { type Closing, type Owed, Scope } from "./scope.ts";
+import type { Closing, Owed, Scope } from "./scope.ts";
 import { ChildStep } from "./steps/child.ts";
 import type { News } from "./steps/desk.ts";
 import { EffectStep } from "./steps/effect.ts";
 import { ComputeStep } from "./steps/inline.ts";
 import { StreamStep } from "./steps/stream.ts";
-import { UndoJob, undoFailure, undoOf } from "./undo.ts";
-import { deadline, finalFact, judge, statusOf, timedOut, type Verdict } from "./verdict.ts";
+import { deadline, judge, statusOf, timedOut, type Verdict } from "./verdict.ts";
 import { Wishes } from "./wishes.ts";
 
 /** What is run: a generator over a recorded input. */
@@ -82,16 +82,11 @@ export class Replay implements Performing {
   #root: Fiber | undefined;
   /** Somebody has taken it. */
   #taken = false;
-  #rootScope = new Scope(undefined);
-  #verdict: Verdict | undefined;
-  #rootSettled = false;
-  #undoing = 0;
-  #compensating = false;
+  readonly #ending: Ending;
   #order = 0;
   #busy = 0;
   #forgotten = 0;
   readonly #forgottenPlaces: string[] = [];
-  #notUndone: string[] = [];
   #final: FinalBody | undefined;
   #tooLong = false;
 
@@ -100,6 +95,7 @@ export class Replay implements Performing {
     this.#options = options;
     this.runId = options.runId;
     this.tracing = options.tracing ?? false;
+    this.#ending = new Ending(this, () => program.onFailure ?? this.defaults.onFailure);
   }
 
   // ── folding ──
@@ -167,7 +163,7 @@ export class Replay implements Performing {
   }
 
   #forked(fact: FactOf<"run.forked">): void {
-    if (!fact.owes) this.#rootScope.disown(this.#order);
+    if (!fact.owes) this.#ending.scope.disown(this.#order);
     for (const news of [...this.#news.values()]) news.forked?.(fact.at - fact.since);
     if (fact.input !== undefined) {
       const news = fact.step === undefined ? undefined : this.#news.get(fact.step);
@@ -187,7 +183,7 @@ export class Replay implements Performing {
     if (fact.deadline !== undefined) this.wish({ type: "arm", key: `t:${deadline}`, step: deadline, due: fact.deadline });
     this.#root = new Fiber(this, this.#begin(fact), {
       names: new Names(""),
-      scope: this.#rootScope,
+      scope: this.#ending.scope,
       ownsScope: false,
       undoing: false,
       onSettled: (settled) => this.#rootEnded(settled),
@@ -196,13 +192,12 @@ export class Replay implements Performing {
 
   /** Over before anybody took it: its program has wished and nothing was done, so nothing of it goes on, no `finally` either. */
   #callOff(verdict: Verdict): void {
-    if (this.#rootSettled) return;
+    if (this.#ending.rootSettled) return;
     this.#wishes.clear();
     this.#news.clear();
     this.#mail.close();
-    this.#rootSettled = true;
-    this.#verdict = verdict;
-    this.#settleRun();
+    this.#ending.decide(verdict);
+    this.#ending.rootEnded(() => verdict);
   }
 
   #begin(fact: Started): unknown {
@@ -261,7 +256,7 @@ export class Replay implements Performing {
     const wishes = this.open()
       .filter((command) => command.type !== "arm" && command.type !== "deliver")
       .slice(0, 3);
-    if (wishes.length === 0) return this.#rootSettled ? "it has ended there" : "it waits there";
+    if (wishes.length === 0) return this.#ending.rootSettled ? "it has ended there" : "it waits there";
     return `it wants ${wishes.map((command) => ("step" in command ? `${command.type} of step "${command.step}"` : command.type)).join(", ")}`;
   }
 
@@ -343,7 +338,7 @@ export class Replay implements Performing {
   get status(): RunStatus {
     if (this.#final) return statusOf(this.#final);
     if (this.paused) return "paused";
-    if (this.#compensating) return "compensating";
+    if (this.#ending.compensating) return "compensating";
     return this.#busy > 0 ? "running" : "waiting";
   }
   /** Steps under way whose answer comes from a call. */
@@ -364,7 +359,7 @@ export class Replay implements Performing {
   }
   /** Everything that the ended run would owe if its parent took it back, newest first. */
   owed(): Owed[] {
-    return [...this.#rootScope.owed].sort((a, b) => b.order - a.order);
+    return [...this.#ending.scope.owed].sort((a, b) => b.order - a.order);
   }
 
   // ── Desk: what steps use ──
@@ -452,26 +447,10 @@ export class Replay implements Performing {
   }
 
   closeScope(scope: Scope, how: Closing): void {
-    this.#undo(scope.close(how), () => {});
-  }
-
-  #undo(owed: readonly Owed[], done: () => void): void {
-    if (owed.length === 0) return done();
-    this.#undoing++;
-    new UndoJob(
-      this,
-      owed.map((entry) => undoOf(entry, (step) => this.keyOf(step))),
-      (step, error) => this.undoFailed(step, error),
-      () => {
-        this.#undoing--;
-        done();
-        this.#settleRun();
-      },
-    );
+    this.#ending.undo(scope.close(how));
   }
   undoFailed(step: string, error: unknown): void {
-    this.#notUndone.push(step);
-    this.record({ type: "undo.failed", step, error: undoFailure(error) });
+    this.#ending.undoFailed(step, error);
   }
 
   acting(): void {
@@ -506,8 +485,7 @@ export class Replay implements Performing {
   // ── the end ──
 
   stop(verdict: Verdict): void {
-    if (this.#verdict || this.#rootSettled) return;
-    this.#verdict = verdict;
+    if (!this.#ending.decide(verdict)) return;
     this.#root?.cancel(verdict.how === "restarted" ? "success" : "failure");
   }
 
@@ -520,47 +498,19 @@ export class Replay implements Performing {
   }
 
   #rootEnded(settled: Settled): void {
-    this.#rootSettled = true;
     this.withdraw(`t:${deadline}`);
     this.#cleanup.stop();
-    this.#verdict ??=
+    this.#ending.rootEnded(() =>
       settled.how === "ok" && this.#forgotten > 0
         ? { how: "failed", error: { code: "OPERATION_NOT_PERFORMED", message: this.#forgottenMessage() } }
-        : judge(settled, (returned) => this.#program.finish(returned));
-    this.#settleRun();
+        : judge(settled, (returned) => this.#program.finish(returned)),
+    );
   }
 
   #forgottenMessage(): string {
     const places = this.#forgottenPlaces.length > 0 ? `: ${this.#forgottenPlaces.join(", ")}` : "";
     return `${this.#forgotten} operation${this.#forgotten === 1 ? " was" : "s were"} made and never performed: write \`yield*\` before the call${places}`;
   }
-
-  /** R5. Called whenever the root or an undo has ended. */
-  #settleRun(): void {
-    if (!this.#rootSettled || this.#undoing > 0 || this.#final || this.#wishes.isOpen("finish")) return;
-    const verdict = this.#verdict as Verdict;
-    const well = verdict.how === "completed" || verdict.how === "restarted";
-    if (this.#rootScope.owed.length > 0 && !this.#closed) {
-      this.#closed = true;
-      if (!well && (this.#program.onFailure ?? this.defaults.onFailure) === "stop") {
-        for (const entry of this.#rootScope.takeAll()) this.#notUndone.push(entry.step);
-      } else {
-        const kept = well ? this.#rootScope.owed.filter((entry) => entry.output !== undefined || entry.keep) : [];
-        const owed = this.#rootScope.close(well ? "success" : "failure");
-        // What completed stays known, for a parent that takes the whole run back later.
-        this.#rootScope.owed = kept;
-        if (owed.length > 0) {
-          if (!well) {
-            this.#compensating = true;
-            this.record({ type: "run.compensating" });
-          }
-          return this.#undo(owed, () => {});
-        }
-      }
-    }
-    this.wish({ type: "finish", key: "finish", fact: finalFact(verdict, this.#notUndone) });
-  }
-  #closed = false;
 }
 
 /** The key under which the wish to record a fact stands open. */
