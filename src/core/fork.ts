@@ -4,6 +4,7 @@
  *
  * K1 Facts are folded one at a time, so any beginning of a log is a history, and so is one whose open calls are answered next.
  * K2 What cannot be shared is refused with the step to fork from instead: a call without an answer, an effect that was taken back.
+ *    A stream is shared without its end: it only reads, so it is asked again behind the items that are shared.
  * K3 What was begun later beside the point, and whether the point survives the answers (a parallel failure may give it up),
  *    is for the program to say: `alongside`, `survives`.
  */
@@ -92,6 +93,7 @@ export function shareUntil(
   if (undone !== undefined)
     return refused("FORK_UNDONE", `step "${undone}" before it was taken back later, so it cannot be shared`, undone);
   const opening = new Openings();
+  const streams = new Set(facts.flatMap((fact) => (fact.type === "action.item" ? [fact.step] : [])));
   const kept: { readonly fact: Fact; readonly from: number }[] = [];
   const keep = (fact: Fact, from: number): void => {
     // A new owner matters only to what is under way: it is then in doubt.
@@ -104,7 +106,7 @@ export function shareUntil(
   });
   const shared = kept.length;
   for (const { fact, from } of answersTo(facts, position, new Set(opening.steps.keys()), without, beside)) keep(fact, from);
-  const open = opening.first();
+  const open = opening.first(streams);
   if (open !== undefined) {
     const message = `step "${open}" was under way there, and the run holds no answer of it`;
     return refused("FORK_STEP_OPEN", message, open.split(undo)[0]);
@@ -154,7 +156,7 @@ export function alongside(
       const owner = ended.has(fact.step) ? fact.step : stepOf(fact.step);
       if (!ended.has(owner) || without.has(owner) || isHere(owner) || !fits(replay, fact)) continue;
       beside.add(fact);
-    }
+    } else if (isUnasked(replay, fact)) return { without: fact.step };
     replay.apply(fact);
     if (!replay.wants(isHere)) return { without: "step" in fact ? stepOf(fact.step ?? "") : "" };
   }
@@ -199,11 +201,17 @@ export function survives(
   for (const fact of [started, ...before]) replay.apply(fact);
   const isHere = within(forked.step ?? "");
   for (const fact of answers) {
+    if (isUnasked(replay, fact)) return { without: fact.step };
     replay.apply(fact);
     if (forked.step !== undefined && !replay.wants(isHere)) return { without: "step" in fact ? stepOf(fact.step ?? "") : "" };
   }
   replay.apply(forked);
   return undefined;
+}
+
+/** An item that the stream was asked for only when what is done anew had made room for it. */
+function isUnasked(replay: Replay, fact: Fact): fact is FactOf<"action.item"> {
+  return fact.type === "action.item" && !replay.expects(fact);
 }
 
 /** Whether the step that begins at that position has an input that could be another one. */
@@ -242,8 +250,8 @@ class Openings {
     return false;
   }
   /** The first that waits for an answer of the outside. */
-  first(): string | undefined {
-    for (const [step, state] of this.steps) if (state === "call" || state === "child") return step;
+  first(except: ReadonlySet<string>): string | undefined {
+    for (const [step, state] of this.steps) if ((state === "call" || state === "child") && !except.has(step)) return step;
     return undefined;
   }
 

@@ -6,27 +6,29 @@
  *    after which the Replay is spent.
  * R3 The open wishes are complete: whoever folds the same facts finds the same ones, in the same order.
  * R4 After each fact the fibers run until all wait (drain); no fiber runs at any other time.
- * R5 The last wish is `finish`, and it comes when every fiber has settled and every undo has ended.
+ * R5 The last wish is `finish`, and it comes when every fiber has settled and every undo has ended (ending.ts).
  */
+import { Cleanup } from "./cleanup.ts";
 import type { Command } from "./command.ts";
 import { builtIn, type RunDefaults } from "./defaults.ts";
+import { Ending } from "./ending.ts";
 import type { Fact, FactBody, FactOf, FinalBody, Mail, Origin, RunStatus, Started } from "./fact.ts";
 import { failureOf, OnexError, StepError } from "./failure.ts";
 import { Fiber, Names, type Settled } from "./fiber.ts";
 import type { Json } from "./json.ts";
+import { Mailbox } from "./mailbox.ts";
 import { mismatch } from "./mismatch.ts";
 import { type Callee, isPerformable, type Op, type OpSpec } from "./operation.ts";
 import { type Performing, perform } from "./perform.ts";
 import { placeOf } from "./place.ts";
-import { type Closing, type Owed, Scope } from "./scope.ts";
+import type { Closing, Owed, Scope } from "./scope.ts";
 import { ChildStep } from "./steps/child.ts";
 import type { News } from "./steps/desk.ts";
 import { EffectStep } from "./steps/effect.ts";
 import { ComputeStep } from "./steps/inline.ts";
 import { StreamStep } from "./steps/stream.ts";
-import { TimerStep } from "./steps/waits.ts";
-import { UndoJob, undoFailure, undoOf } from "./undo.ts";
-import { finalFact, judge, statusOf, type Verdict } from "./verdict.ts";
+import { deadline, judge, statusOf, timedOut, type Verdict } from "./verdict.ts";
+import { Wishes } from "./wishes.ts";
 
 /** What is run: a generator over a recorded input. */
 export interface Program {
@@ -51,10 +53,6 @@ export interface ReplayOptions {
 
 /** More facts than this without `restart` end the run (API rule 20). */
 export const maxFacts = 50_000;
-/** Longest time that all cleanup in `finally` may take together. */
-const cleanupMs = 60_000;
-const deadline = "~deadline";
-const cleanup = "~cleanup";
 
 export class Replay implements Performing {
   readonly runId: string;
@@ -70,35 +68,25 @@ export class Replay implements Performing {
   length = 0;
   #started: Started | undefined;
 
-  readonly #open = new Map<string, Command>();
-  #fresh: Command[] = [];
+  readonly #wishes = new Wishes();
   readonly #news = new Map<string, News>();
-  readonly #armed = new Map<string, number>();
   readonly #ready: Fiber[] = [];
-  readonly #mail = new Map<string, Mail[]>();
-  readonly #waiters = new Map<string, (() => void)[]>();
-  readonly #cleaning = new Set<Fiber>();
+  readonly #mail = new Mailbox();
+  readonly #cleanup: Cleanup = new Cleanup(this);
   readonly #usedInputs = new Set<string>();
   /** Steps that a fork shares: the runs that began them. */
   readonly #origins = new Map<string, Origin>();
   /** Steps that wait for a person. */
   readonly #paused = new Set<string>();
-  /** Steps that the engine holds back, and "" when it holds the whole run. */
-  readonly #heldBack = new Set<string>();
 
   #root: Fiber | undefined;
   /** Somebody has taken it. */
   #taken = false;
-  #rootScope = new Scope(undefined);
-  #verdict: Verdict | undefined;
-  #rootSettled = false;
-  #undoing = 0;
-  #compensating = false;
+  readonly #ending: Ending;
   #order = 0;
   #busy = 0;
   #forgotten = 0;
   readonly #forgottenPlaces: string[] = [];
-  #notUndone: string[] = [];
   #final: FinalBody | undefined;
   #tooLong = false;
 
@@ -107,6 +95,7 @@ export class Replay implements Performing {
     this.#options = options;
     this.runId = options.runId;
     this.tracing = options.tracing ?? false;
+    this.#ending = new Ending(this, () => program.onFailure ?? this.defaults.onFailure);
   }
 
   // ── folding ──
@@ -131,9 +120,9 @@ export class Replay implements Performing {
       case "signal.received":
         return this.#received(fact);
       case "cancel.requested":
-        if (!this.#taken) return this.#callOff(fact.reason);
+        if (!this.#taken) return this.#callOff({ how: "cancelled", reason: fact.reason });
         // A cancel lifts a pause of the whole run: what was done must be taken back.
-        this.#heldBack.delete("");
+        if (this.#wishes.letGo("")) this.#wishes.again();
         return this.stop({ how: "cancelled", reason: fact.reason });
       case "run.forked":
         return this.#forked(fact);
@@ -148,11 +137,11 @@ export class Replay implements Performing {
       case "run.compensating":
         return this.#recorded(fact);
       case "step.failed":
-        if (this.#open.has(recordKey(fact))) return this.#recorded(fact);
+        if (this.#wishes.isOpen(recordKey(fact))) return this.#recorded(fact);
         break;
       case "run.paused":
-        if (this.#open.has(recordKey(fact))) return this.#recorded(fact);
-        this.#heldBack.add(fact.step ?? "");
+        if (this.#wishes.isOpen(recordKey(fact))) return this.#recorded(fact);
+        this.#wishes.hold(fact.step ?? "");
         return;
       case "run.completed":
       case "run.failed":
@@ -174,7 +163,7 @@ export class Replay implements Performing {
   }
 
   #forked(fact: FactOf<"run.forked">): void {
-    if (!fact.owes) this.#rootScope.disown(this.#order);
+    if (!fact.owes) this.#ending.scope.disown(this.#order);
     for (const news of [...this.#news.values()]) news.forked?.(fact.at - fact.since);
     if (fact.input !== undefined) {
       const news = fact.step === undefined ? undefined : this.#news.get(fact.step);
@@ -182,8 +171,7 @@ export class Replay implements Performing {
       news.on(fact);
     }
     // What was wished anew keeps its place: which of two wishes comes first may decide a race.
-    const fresh = new Set(this.#fresh);
-    this.#fresh = this.open().filter((command) => fresh.has(command));
+    this.#wishes.sortFresh();
   }
 
   #start(fact: Started): void {
@@ -191,27 +179,25 @@ export class Replay implements Performing {
     this.seed = fact.seed;
     this.priority = fact.priority;
     this.defaults = fact.defaults ?? builtIn;
-    for (const mail of fact.mail ?? []) this.#deliverMail(mail);
+    for (const mail of fact.mail ?? []) this.#mail.put(mail);
     if (fact.deadline !== undefined) this.wish({ type: "arm", key: `t:${deadline}`, step: deadline, due: fact.deadline });
     this.#root = new Fiber(this, this.#begin(fact), {
       names: new Names(""),
-      scope: this.#rootScope,
+      scope: this.#ending.scope,
       ownsScope: false,
       undoing: false,
       onSettled: (settled) => this.#rootEnded(settled),
     });
   }
 
-  /** Cancelled before anybody took it: its program has wished and nothing was done, so nothing of it goes on, no `finally` either. */
-  #callOff(reason: string | undefined): void {
-    if (this.#rootSettled) return;
-    this.#open.clear();
-    this.#armed.clear();
+  /** Over before anybody took it: its program has wished and nothing was done, so nothing of it goes on, no `finally` either. */
+  #callOff(verdict: Verdict): void {
+    if (this.#ending.rootSettled) return;
+    this.#wishes.clear();
     this.#news.clear();
-    this.#waiters.clear();
-    this.#rootSettled = true;
-    this.#verdict = { how: "cancelled", reason };
-    this.#settleRun();
+    this.#mail.close();
+    this.#ending.decide(verdict);
+    this.#ending.rootEnded(() => verdict);
   }
 
   #begin(fact: Started): unknown {
@@ -231,54 +217,46 @@ export class Replay implements Performing {
   }
 
   #received(fact: Fact & { readonly type: "signal.received" }): void {
-    this.#deliverMail({ seq: fact.seq, name: fact.name, payload: fact.payload });
-  }
-  #deliverMail(mail: Mail): void {
-    const queue = this.#mail.get(mail.name);
-    if (queue) queue.push(mail);
-    else this.#mail.set(mail.name, [mail]);
-    // One that refuses it stays first in line; one that takes it leaves.
-    this.#waiters.get(mail.name)?.[0]?.();
+    this.#mail.put({ seq: fact.seq, name: fact.name, payload: fact.payload });
   }
 
   #fired(fact: Fact & { readonly type: "timer.fired" }): void {
     const { step } = fact;
-    if (!this.#armed.has(step)) throw mismatch(fact, `has no timer "${step}" set; ${this.#wants()}`);
+    if (!this.armed.has(step)) throw mismatch(fact, `has no timer "${step}" set; ${this.#wants()}`);
     this.withdraw(`t:${step}`);
-    if (step === deadline)
-      return this.stop({ how: "failed", error: { code: "RUN_TIMEOUT", message: "the run did not end within its time" } });
+    if (step === deadline) return this.#taken ? this.stop(timedOut) : this.#callOff(timedOut);
     this.#news.get(step)?.on(fact);
   }
 
   #resumed(fact: Fact & { readonly type: "run.resumed" }): void {
     if (fact.step !== undefined) this.#news.get(fact.step)?.on(fact);
     else for (const step of [...this.#paused]) this.#news.get(step)?.on({ ...fact, step });
-    if (fact.step === undefined) this.#heldBack.clear();
-    else this.#heldBack.delete(fact.step);
-    // What was held back is wished again.
-    for (const command of this.#open.values()) if (command.type === "dispatch" && !this.#fresh.includes(command)) this.#fresh.push(command);
+    if (fact.step === undefined) this.#wishes.letAllGo();
+    else this.#wishes.letGo(fact.step);
+    this.#wishes.again();
   }
 
   #recorded(fact: Fact): void {
     const key = recordKey(fact);
-    const command = this.#open.get(key);
+    const command = this.#wishes.command(key);
     if (command?.type !== "record") throw mismatch(fact, `does not decide that there; ${this.#wants()}`);
     this.withdraw(key);
     if (fact.type === "timer.set" || fact.type === "signal.awaited") this.#news.get(fact.step)?.on(fact);
   }
 
   #finished(fact: Fact & FinalBody): void {
-    const command = this.#open.get("finish");
+    const command = this.#wishes.command("finish");
     if (command?.type !== "finish" || command.fact.type !== fact.type)
       throw mismatch(fact, `does not end like that there; ${this.#wants()}`);
     this.#final = fact;
-    this.#open.clear();
-    this.#armed.clear();
+    this.#wishes.clear();
   }
 
   #wants(): string {
-    const wishes = [...this.#open.values()].filter((command) => command.type !== "arm" && command.type !== "deliver").slice(0, 3);
-    if (wishes.length === 0) return this.#rootSettled ? "it has ended there" : "it waits there";
+    const wishes = this.open()
+      .filter((command) => command.type !== "arm" && command.type !== "deliver")
+      .slice(0, 3);
+    if (wishes.length === 0) return this.#ending.rootSettled ? "it has ended there" : "it waits there";
     return `it wants ${wishes.map((command) => ("step" in command ? `${command.type} of step "${command.step}"` : command.type)).join(", ")}`;
   }
 
@@ -292,28 +270,22 @@ export class Replay implements Performing {
 
   /** The wishes that are new since the last call and still stand. */
   take(): Command[] {
-    if (this.#fresh.length === 0) return none;
-    const fresh = this.#fresh;
-    this.#fresh = [];
-    // A step that the engine holds back is wished again when it is resumed, and not by folding the history anew.
-    return fresh.filter(
-      (command) => this.#open.get(command.key) === command && !(command.type === "dispatch" && this.#heldBack.has(command.step)),
-    );
+    return this.#wishes.take();
   }
   /** Whether `take` would answer anything. */
   get wishes(): boolean {
-    return this.#fresh.length > 0;
+    return this.#wishes.anyFresh;
   }
   /** Every open wish, oldest first. */
   open(): Command[] {
-    return [...this.#open.values()];
+    return this.#wishes.open();
   }
   /** Whether this news is still waited for; a late answer or a timer that was withdrawn is not. */
   expects(fact: FactBody): boolean {
     if (this.#final) return false;
     switch (fact.type) {
       case "timer.fired":
-        return this.#armed.has(fact.step);
+        return this.armed.has(fact.step);
       case "action.completed":
       case "action.failed":
       case "action.progressed": {
@@ -344,29 +316,29 @@ export class Replay implements Performing {
   }
   /** Timers that are set, by step. */
   get armed(): ReadonlyMap<string, number> {
-    return this.#armed;
+    return this.#wishes.armed;
   }
   get started(): Started | undefined {
     return this.#started;
   }
   /** The end of its time, while that still counts: not once it is stopped or only takes back. */
   get deadline(): number | undefined {
-    return this.#armed.get(deadline);
+    return this.armed.get(deadline);
   }
   get final(): FinalBody | undefined {
     return this.#final;
   }
   get paused(): boolean {
-    return this.#paused.size + this.#heldBack.size > 0;
+    return this.#paused.size > 0 || this.#wishes.held;
   }
   /** The whole run is paused: nothing new is begun until it is resumed. */
   get held(): boolean {
-    return this.#heldBack.has("");
+    return this.#wishes.holds("");
   }
   get status(): RunStatus {
     if (this.#final) return statusOf(this.#final);
     if (this.paused) return "paused";
-    if (this.#compensating) return "compensating";
+    if (this.#ending.compensating) return "compensating";
     return this.#busy > 0 ? "running" : "waiting";
   }
   /** Steps under way whose answer comes from a call. */
@@ -379,7 +351,7 @@ export class Replay implements Performing {
   }
   /** Unread signals. */
   get mailbox(): Mail[] {
-    return [...this.#mail.values()].flat().sort((a, b) => a.seq - b.seq);
+    return this.#mail.unread();
   }
   /** Places of forgotten operations, when tracing. */
   get forgottenPlaces(): readonly string[] {
@@ -387,7 +359,7 @@ export class Replay implements Performing {
   }
   /** Everything that the ended run would owe if its parent took it back, newest first. */
   owed(): Owed[] {
-    return [...this.#rootScope.owed].sort((a, b) => b.order - a.order);
+    return [...this.#ending.scope.owed].sort((a, b) => b.order - a.order);
   }
 
   // ── Desk: what steps use ──
@@ -409,33 +381,24 @@ export class Replay implements Performing {
   }
   forget(step: string): void {
     this.#news.delete(step);
-    if (this.#heldBack.size > 0) this.#heldBack.delete(step);
+    this.#wishes.letGo(step);
   }
   wish(command: Command): void {
-    this.#open.set(command.key, command);
-    this.#fresh.push(command);
-    if (command.type === "arm") this.#armed.set(command.step, command.due);
+    this.#wishes.add(command);
   }
   withdraw(key: string): void {
-    const command = this.#open.get(key);
-    if (!command) return;
-    this.#open.delete(key);
-    if (command.type === "arm") this.#armed.delete(command.step);
+    this.#wishes.withdraw(key);
   }
   isOpen(key: string): boolean {
-    return this.#open.has(key);
+    return this.#wishes.isOpen(key);
   }
   /** The open wish of that key. */
   command(key: string): Command | undefined {
-    return this.#open.get(key);
+    return this.#wishes.command(key);
   }
   /** Whether a wish stands to begin such a step. */
   wants(isStep: (step: string) => boolean): boolean {
-    for (const command of this.#open.values()) {
-      const asks = command.type === "record" ? command.fact : command;
-      if (command.type !== "arm" && "step" in asks && asks.step !== undefined && isStep(asks.step)) return true;
-    }
-    return false;
+    return this.#wishes.wants(isStep);
   }
   record(fact: FactBody): void {
     this.wish({ type: "record", key: recordKey(fact), fact });
@@ -448,18 +411,10 @@ export class Replay implements Performing {
     else this.#paused.delete(step);
   }
   mail(name: string, waiter: () => void): Mail | undefined {
-    const mail = this.#mail.get(name)?.shift();
-    if (mail) return mail;
-    const waiters = this.#waiters.get(name);
-    if (waiters?.includes(waiter)) return undefined;
-    if (waiters) waiters.push(waiter);
-    else this.#waiters.set(name, [waiter]);
-    return undefined;
+    return this.#mail.take(name, waiter);
   }
   unwait(name: string, waiter: () => void): void {
-    const waiters = this.#waiters.get(name);
-    const at = waiters?.indexOf(waiter) ?? -1;
-    if (at >= 0) waiters?.splice(at, 1);
+    this.#mail.unwait(name, waiter);
   }
   stepInput(step: string, input: Json): Json {
     const given = this.#started?.stepInputs;
@@ -485,48 +440,17 @@ export class Replay implements Performing {
     if (places) for (const place of places.values()) this.#forgottenPlaces.push(placeOf(place));
   }
   cleaning(fiber: Fiber): void {
-    if (this.#cleaning.size === 0) {
-      this.#overdue = false;
-      this.#cut = new TimerStep(this, cleanup, this.now + cleanupMs, "timeout", () => {
-        this.#cut = undefined;
-        this.#overdue = true;
-        for (const cleaner of [...this.#cleaning]) cleaner.cut();
-      });
-    }
-    this.#cleaning.add(fiber);
-    // What is cut may have branches that would clean up in their turn.
-    if (this.#overdue) fiber.cut();
+    this.#cleanup.begin(fiber);
   }
   cleaned(fiber: Fiber): void {
-    if (!this.#cleaning.delete(fiber) || this.#cleaning.size > 0) return;
-    this.#cut?.stop();
-    this.#cut = undefined;
+    this.#cleanup.end(fiber);
   }
-  #cut: TimerStep | undefined;
-  /** The time of the cleanup under way is over. */
-  #overdue = false;
 
   closeScope(scope: Scope, how: Closing): void {
-    this.#undo(scope.close(how), () => {});
-  }
-
-  #undo(owed: readonly Owed[], done: () => void): void {
-    if (owed.length === 0) return done();
-    this.#undoing++;
-    new UndoJob(
-      this,
-      owed.map((entry) => undoOf(entry, (step) => this.keyOf(step))),
-      (step, error) => this.undoFailed(step, error),
-      () => {
-        this.#undoing--;
-        done();
-        this.#settleRun();
-      },
-    );
+    this.#ending.undo(scope.close(how));
   }
   undoFailed(step: string, error: unknown): void {
-    this.#notUndone.push(step);
-    this.record({ type: "undo.failed", step, error: undoFailure(error) });
+    this.#ending.undoFailed(step, error);
   }
 
   acting(): void {
@@ -561,8 +485,7 @@ export class Replay implements Performing {
   // ── the end ──
 
   stop(verdict: Verdict): void {
-    if (this.#verdict || this.#rootSettled) return;
-    this.#verdict = verdict;
+    if (!this.#ending.decide(verdict)) return;
     this.#root?.cancel(verdict.how === "restarted" ? "success" : "failure");
   }
 
@@ -575,50 +498,20 @@ export class Replay implements Performing {
   }
 
   #rootEnded(settled: Settled): void {
-    this.#rootSettled = true;
     this.withdraw(`t:${deadline}`);
-    this.#cut?.stop();
-    this.#verdict ??=
+    this.#cleanup.stop();
+    this.#ending.rootEnded(() =>
       settled.how === "ok" && this.#forgotten > 0
         ? { how: "failed", error: { code: "OPERATION_NOT_PERFORMED", message: this.#forgottenMessage() } }
-        : judge(settled, (returned) => this.#program.finish(returned));
-    this.#settleRun();
+        : judge(settled, (returned) => this.#program.finish(returned)),
+    );
   }
 
   #forgottenMessage(): string {
     const places = this.#forgottenPlaces.length > 0 ? `: ${this.#forgottenPlaces.join(", ")}` : "";
     return `${this.#forgotten} operation${this.#forgotten === 1 ? " was" : "s were"} made and never performed: write \`yield*\` before the call${places}`;
   }
-
-  /** R5. Called whenever the root or an undo has ended. */
-  #settleRun(): void {
-    if (!this.#rootSettled || this.#undoing > 0 || this.#final || this.#open.has("finish")) return;
-    const verdict = this.#verdict as Verdict;
-    const well = verdict.how === "completed" || verdict.how === "restarted";
-    if (this.#rootScope.owed.length > 0 && !this.#closed) {
-      this.#closed = true;
-      if (!well && (this.#program.onFailure ?? this.defaults.onFailure) === "stop") {
-        for (const entry of this.#rootScope.takeAll()) this.#notUndone.push(entry.step);
-      } else {
-        const kept = well ? this.#rootScope.owed.filter((entry) => entry.output !== undefined || entry.keep) : [];
-        const owed = this.#rootScope.close(well ? "success" : "failure");
-        // What completed stays known, for a parent that takes the whole run back later.
-        this.#rootScope.owed = kept;
-        if (owed.length > 0) {
-          if (!well) {
-            this.#compensating = true;
-            this.record({ type: "run.compensating" });
-          }
-          return this.#undo(owed, () => {});
-        }
-      }
-    }
-    this.wish({ type: "finish", key: "finish", fact: finalFact(verdict, this.#notUndone) });
-  }
-  #closed = false;
 }
-
-const none: Command[] = [];
 
 /** The key under which the wish to record a fact stands open. */
 function recordKey(fact: FactBody): string {

@@ -11,6 +11,10 @@ export type Verdict =
   | { readonly how: "restarted"; readonly input: Json }
   | { readonly how: "completed"; readonly output: Json };
 
+/** The timer of the run's own time. */
+export const deadline = "~deadline";
+export const timedOut: Verdict = { how: "failed", error: { code: "RUN_TIMEOUT", message: "the run did not end within its time" } };
+
 /** How a run ends whose root has settled by itself; `finish` makes the returned value fit to be recorded. */
 export function judge(settled: Settled, finish: (returned: unknown) => Json): Verdict {
   if (settled.how === "ok") {

@@ -13,18 +13,14 @@ import type { Command, CommandOf } from "../core/command.ts";
 import { type Fact, type FactBody, type FinalBody, isFinal, type RunStatus } from "../core/fact.ts";
 import type { Json } from "../core/json.ts";
 import type { Replay } from "../core/replay.ts";
-import type { Checked } from "../node/schema.ts";
 import { encodeFacts } from "../store/codec.ts";
 import type { Appended, Message, NewRun, TurnWrite } from "../store/store.ts";
-import { actionIdOf } from "./action.ts";
-import { Ask } from "./ask.ts";
 import type { Begun, Folded } from "./begin.ts";
-import { Call, type CallHost } from "./call.ts";
-import { runCompute, runReducer, tryInput } from "./inline.ts";
+import { runCompute, runReducer } from "./inline.ts";
 import { childEnded } from "./mail.ts";
+import { type CallsOutbox, callsOutbox, RunCalls } from "./run-calls.ts";
 import type { Runtime } from "./runtime.ts";
 import { TurnTexts } from "./secrets.ts";
-import { Turnstile } from "./turnstile.ts";
 import { roughLength } from "./values.ts";
 import type { Prepared, Writing } from "./writer.ts";
 
@@ -52,12 +48,7 @@ interface Arrival {
   readonly seq: number | undefined;
 }
 
-interface Outbox {
-  readonly deliver: { readonly command: CommandOf<"deliver">; readonly decoded: Checked | undefined }[];
-  readonly pull: Set<CommandOf<"pull">>;
-  readonly abort: CommandOf<"abort">[];
-  /** Computes that are asked elsewhere. */
-  readonly ask: CommandOf<"compute">[];
+interface Outbox extends CallsOutbox {
   readonly children: (Begun & { readonly step: string })[];
   readonly messages: Message[];
   readonly states: { readonly reducer: string; readonly key: string; readonly state: string }[];
@@ -79,17 +70,13 @@ export class ActiveRun implements Writing {
   #mailSaved: number;
   readonly #arrived: Arrival[] = [];
   #backlog: Command[] = [];
-  readonly #calls = new Map<string, Call>();
-  readonly #asks = new Map<string, Ask>();
-  readonly #decoded = new Map<string, Checked>();
+  readonly #calls: RunCalls;
   readonly #near = new Set<string>();
-  readonly #turnstile: Turnstile;
   /** Child runs under way, by step. */
   readonly children: Map<string, string>;
   #texts: TurnTexts | undefined;
   #onItsWay = false;
   #gone = false;
-  readonly #host: CallHost;
 
   constructor(
     runtime: Runtime,
@@ -111,42 +98,13 @@ export class ActiveRun implements Writing {
     this.#mailSaved = at.mailGot;
     this.children = more.children ?? new Map();
     if (at.runNo !== undefined) runtime.secrets.join(run.id, at.runNo);
-    const active = this;
-    this.#turnstile = new Turnstile(runtime.gate, { wants: (wish) => !this.#gone && replay.isOpen(wish.key), stir: () => this.stir() });
-    this.#host = {
-      runId: run.id,
-      get correlationId() {
-        return replay.started?.correlationId ?? run.id;
-      },
-      leaseId: runtime.leaseId,
-      get epoch() {
-        return active.#at.epoch;
-      },
-      get started() {
-        return replay.started;
-      },
-      log: runtime.secrets.logOf(runtime.world.log, run.id),
-      clock: runtime.world.clock,
-      client: runtime.client,
-      services: runtime.services,
-      abortGraceMs: runtime.settings.abortGraceMs,
-      maxValueBytes: runtime.settings.maxValueBytes,
-      now: () => runtime.store.now(),
-      keyOf: (step) => replay.keyOf(step),
-      actionIdOf: (step, attempt) => actionIdOf(runtime.world.hash, replay.keyOf(step), attempt),
-      report: (call, body) => {
-        active.#turnstile.heard(call.step, body);
-        const last = body.type !== "action.progressed" && body.type !== "action.item";
-        if (last || active.#calls.get(call.step) === call) active.arrive(body);
-        if (runtime.closing) active.rest();
-      },
-      over: (call) => {
-        if (active.#calls.get(call.step) === call) active.#calls.delete(call.step);
-        runtime.callOver();
-      },
-    };
+    this.#calls = new RunCalls(runtime, this);
   }
 
+  /** No longer driven here. */
+  get gone(): boolean {
+    return this.#gone;
+  }
   get runNo(): number | undefined {
     return this.#at.runNo;
   }
@@ -165,7 +123,7 @@ export class ActiveRun implements Writing {
     return this.#mailRead;
   }
   get callsInFlight(): number {
-    return this.#calls.size;
+    return this.#calls.inFlight;
   }
   /** Nothing to fold and nothing on its way. */
   get quiet(): boolean {
@@ -174,7 +132,7 @@ export class ActiveRun implements Writing {
 
   /** Waits for nothing that comes soon: no call, no timer due before it would be put down. */
   get restful(): boolean {
-    if (this.#calls.size + this.#asks.size > 0) return false;
+    if (!this.#calls.none) return false;
     const next = this.#nextDue();
     return next === undefined || next - this.#runtime.store.now() > this.#runtime.settings.parkAfterMs;
   }
@@ -207,18 +165,14 @@ export class ActiveRun implements Writing {
         this.#runtime.wake(this.#at.runNo as number, step, due);
       }
   }
-  /** A4: streams that nothing is asked of are left where they stand, and computes that are not sent now; here they will not be. */
+  /** A4: streams that nothing is asked of are left where they stand; nothing more will be asked of them here. */
   rest(): void {
-    for (const call of [...this.#calls.values()]) if (call.idle) call.drop();
-    for (const ask of [...this.#asks.values()]) if (ask.idle) ask.drop();
+    this.#calls.rest();
   }
   /** Forgets the run: its calls are left in doubt. */
   drop(): void {
     this.#gone = true;
-    for (const call of [...this.#calls.values()]) call.drop();
-    this.#calls.clear();
-    this.#turnstile.drop();
-    for (const ask of [...this.#asks.values()]) ask.drop();
+    this.#calls.drop();
   }
 
   // ── one turn ──
@@ -239,10 +193,7 @@ export class ActiveRun implements Writing {
     const until = world.clock.elapsed() + maxTurnMs;
     const facts: Fact[] = [];
     const out: Outbox = {
-      deliver: [],
-      pull: new Set(),
-      abort: [],
-      ask: [],
+      ...callsOutbox(),
       children: [],
       messages: [],
       states: [],
@@ -268,9 +219,9 @@ export class ActiveRun implements Writing {
         if (body.type === "child.ended") this.children.delete(body.step);
         if (this.replay.expects(body)) apply(body);
       }
-      if (this.replay.held) this.#turnstile.hold();
+      if (this.replay.held) this.#calls.turnstile.hold();
       if (this.#runtime.closing || this.replay.held) break;
-      const wishes = [...this.#backlog, ...this.#turnstile.take(), ...this.replay.take()];
+      const wishes = [...this.#backlog, ...this.#calls.turnstile.take(), ...this.replay.take()];
       this.#backlog = [];
       if (wishes.length === 0 && this.#arrived.length === 0) break;
       for (let i = 0; i < wishes.length; i++) {
@@ -280,7 +231,7 @@ export class ActiveRun implements Writing {
         }
         const wish = wishes[i] as Command;
         if (this.replay.isOpen(wish.key)) this.#perform(wish, apply, out, now, facts);
-        else this.#turnstile.giveBack(wish);
+        else this.#calls.turnstile.giveBack(wish);
       }
       if (this.#backlog.length > 0 || full()) break;
     }
@@ -315,9 +266,9 @@ export class ActiveRun implements Writing {
           state: runtime.states.read(wish.callee, wish.stateKey),
         });
       case "dispatch":
-        return this.#dispatch(wish, apply, now);
+        return this.#calls.dispatch(wish, apply, now);
       case "deliver":
-        return this.#deliver(wish, out);
+        return this.#calls.deliver(wish, out);
       case "pull":
         out.pull.add(wish);
         return;
@@ -340,49 +291,6 @@ export class ActiveRun implements Writing {
       case "finish":
         return this.#finish(wish.fact, apply, out, now, facts);
     }
-  }
-
-  #dispatch(wish: CommandOf<"dispatch">, apply: (body: FactBody, input?: Json) => void, now: number): void {
-    const refused = tryInput(this.#runtime, wish);
-    const admitted = refused?.missing !== undefined || refused?.error || this.#turnstile.admits(wish, refused?.decoded);
-    if (admitted === false) return;
-    if (refused && !refused.decoded) this.#turnstile.giveBack(wish);
-    if (refused?.missing !== undefined)
-      return apply({
-        type: "run.paused",
-        code: "SERVICE_MISSING",
-        step: wish.step,
-        message: `${wish.callee.name} uses the service "${refused.missing}", which this process does not provide: add it to \`provide\`, start again and resume the run`,
-      });
-    if (admitted !== true)
-      return apply(
-        { type: "step.failed", step: wish.step, node: wish.callee.name, attempts: wish.attempt - 1, error: admitted },
-        wish.input,
-      );
-    this.#turnstile.sent(wish.step);
-    if (refused?.decoded) this.#decoded.set(wish.step, refused.decoded);
-    apply({
-      type: "action.dispatched",
-      step: wish.step,
-      attempt: wish.attempt,
-      node: wish.callee.name,
-      input: wish.input,
-      notAfter: now + wish.timeoutMs,
-    });
-  }
-
-  #deliver(wish: CommandOf<"deliver">, out: Outbox): void {
-    const { step, attempt } = wish;
-    // The first delivery has the pass of its intent; one after a crash asks for its own.
-    const admitted = wish.delivery === 1 || this.#turnstile.admits(wish);
-    if (admitted === false) return;
-    if (admitted !== true) return this.arrive({ type: "action.failed", step, attempt, error: admitted, outcome: "unknown", final: true });
-    this.#turnstile.sent(step);
-    out.deliver.push({ command: wish, decoded: this.#decoded.get(step) });
-    this.#decoded.delete(step);
-    // What was asked of the call before is asked of the one that takes its place, however long it has waited at the gate.
-    const asked = wish.delivery > 1 ? this.replay.command(`p:${step}`) : undefined;
-    if (asked?.type === "pull") out.pull.add(asked);
   }
 
   #startChild(wish: CommandOf<"start-child">, apply: (body: FactBody, input?: Json) => void, out: Outbox, now: number): void {
@@ -416,6 +324,7 @@ export class ActiveRun implements Writing {
     const final = isFinal(last);
     const status = final && last.type === "run.restarted" ? "completed" : this.replay.status;
     const park = final || !this.#mayPark(out) ? undefined : { wakeAt: this.#nextDue() ?? null };
+    if (park) this.rest();
     const parks = park !== undefined && (park.wakeAt === null || park.wakeAt - now > this.#runtime.settings.parkAfterMs);
     const encoded = encodeFacts(facts);
     const next = at.pos + facts.length;
@@ -467,17 +376,17 @@ export class ActiveRun implements Writing {
   #mayPark(out: Outbox): boolean {
     return (
       out.deliver.length + out.ask.length === 0 &&
-      this.#calls.size + this.#asks.size === 0 &&
+      (this.#calls.none || (this.replay.held && this.#calls.mayRest)) &&
       this.#arrived.length === 0 &&
       !this.#hasWishes &&
       (this.children.size === 0 || this.replay.held) &&
-      (this.replay.calls === 0 || (this.replay.paused && !this.#turnstile.waits)) &&
+      (this.replay.calls === 0 || (this.replay.paused && !this.#calls.turnstile.waits)) &&
       !this.#runtime.closing
     );
   }
   /** A turn has closed before all its wishes were carried out (A3), or the process closes (A4). Those of a paused run wait in its log. */
   get #hasWishes(): boolean {
-    return !this.replay.held && (this.#backlog.length > 0 || this.replay.wishes || this.#turnstile.hasNews);
+    return !this.replay.held && (this.#backlog.length > 0 || this.replay.wishes || this.#calls.turnstile.hasNews);
   }
   /** When a timer is due; those of a paused run are looked at when it is resumed. */
   #nextDue(): number | undefined {
@@ -495,60 +404,8 @@ export class ActiveRun implements Writing {
       if (runNo === undefined) this.#childExists(child.step, child.run.id);
       else runtime.adopt(child, runNo);
     });
-    for (const { command, decoded } of out.deliver) {
-      if (!this.replay.isOpen(command.key)) continue;
-      if (command.delivery === 1 && out.abort.some(({ step, attempt }) => step === command.step && attempt === command.attempt)) {
-        // Its branch was given up in the turn of its intent: it is not sent, so it did not happen.
-        this.arrive({
-          type: "action.failed",
-          step: command.step,
-          attempt: command.attempt,
-          error: { code: "CANCELLED", message: "cancelled before it was sent" },
-          outcome: "none",
-        });
-        continue;
-      }
-      const call = new Call(this.#host, command, runtime.store.now() + command.timeoutMs);
-      this.#calls.set(command.step, call);
-      this.#turnstile.begins(command.step);
-      runtime.deliver(call, decoded, command);
-    }
-    for (const { key, step, index } of out.pull) if (this.replay.isOpen(key)) this.#calls.get(step)?.pull(index);
-    for (const { command } of out.deliver) if (!this.#calls.has(command.step)) this.#turnstile.leave(command.step);
-    for (const { step, attempt } of out.abort) {
-      const call = this.#calls.get(step);
-      if (call) call.abort({ code: "CANCELLED", message: "the step was cancelled" });
-      else
-        this.arrive({
-          type: "action.failed",
-          step,
-          attempt,
-          error: { code: "CANCELLED", message: "cancelled before it was sent" },
-          outcome: "unknown",
-        });
-    }
-    this.#ask(out.ask);
+    this.#calls.afterAccept(out);
     for (const message of out.messages) runtime.posted(message.runId);
-  }
-
-  /** Asks for computes, and gives up those whose branch was given up. */
-  #ask(wishes: readonly CommandOf<"compute">[]): void {
-    const { replay } = this;
-    for (const ask of this.#asks.values()) if (!replay.isOpen(ask.key)) ask.cancel();
-    for (const wish of wishes) {
-      if (!replay.isOpen(wish.key)) continue;
-      const ask = new Ask(this.#host, wish, {
-        gate: this.#runtime.gate,
-        priority: replay.priority,
-        answer: (fact) => this.arrive(fact),
-        over: () => {
-          if (this.#asks.get(wish.step) === ask) this.#asks.delete(wish.step);
-          this.#runtime.callOver();
-        },
-      });
-      this.#asks.set(wish.step, ask);
-      this.#runtime.deliver(ask, undefined, { priority: replay.priority, delivery: 1 });
-    }
   }
 
   #childExists(step: string, runId: string): void {

@@ -122,6 +122,10 @@ export class Admission {
     if (rate !== undefined) this.#admit(rate, now, contract?.rate?.limit);
     return true;
   }
+  /** The run goes on whatever its limit says, and counts to it. */
+  exceed({ concurrency }: Entrant): void {
+    if (concurrency !== undefined) this.#underWay.set(concurrency, (this.#underWay.get(concurrency) ?? 0) + 1);
+  }
   /** The run did not begin after all (M4). */
   giveBack(run: Entrant): boolean {
     if (run.rate !== undefined) this.#admitted.get(run.rate)?.pop();

@@ -70,6 +70,11 @@ export class Call {
     return this.#feed?.idle ?? false;
   }
 
+  /** It may be let go: the stream is asked again, behind what is recorded. */
+  get mayRest(): boolean {
+    return this.idle && (this.#contract.inDoubt ?? "retry") === "retry";
+  }
+
   /** Asks a stream for item number `index` within its time; the first that is asked for says how many are recorded. */
   pull(index: number, deadline = this.#host.now() + this.#command.timeoutMs): void {
     if (this.#done || this.#aborted || !this.#feed) return;

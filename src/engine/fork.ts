@@ -1,8 +1,8 @@
 /**
  * New runs that share the past of another one: `fork` and `retry` (durability: both make a new run; the old log stays as it is).
  *
- * A fork is stored as a run that nobody owns, due at once, like the start of a client: whoever drives runs takes it, folds
- * what it shares and goes on. A process that holds the workflow folds it before, so that what does not fit is refused here.
+ * A fork is put into the queue like the start of a client, under the limits of its workflow: whoever drives runs takes it,
+ * folds what it shares and goes on. A process that holds the workflow folds it before, so that what does not fit is refused here.
  */
 import { durationMs } from "../core/duration.ts";
 import { type Fact, type FactOf, isFinal, type Started } from "../core/fact.ts";
@@ -24,11 +24,13 @@ import { view } from "../core/view.ts";
 import type { WorkflowContract } from "../node/contract.ts";
 import { encodeFacts } from "../store/codec.ts";
 import type { FirstTurn, NewRun, RunRow } from "../store/store.ts";
+import { limitKeys } from "./admission.ts";
 import type { ForkOptions, RetryOptions } from "./api.ts";
 import { fresh } from "./begin.ts";
 import type { Engine } from "./engine.ts";
 import { RunHandle } from "./handle.ts";
 import { startInput } from "./inline.ts";
+import { endOf } from "./queue.ts";
 import { canonical, checkId, checkSize } from "./values.ts";
 
 interface Old {
@@ -71,7 +73,8 @@ export async function retry(engine: Engine, runId: string, options: RetryOptions
 async function read(engine: Engine, runId: string): Promise<Old> {
   const handle = new RunHandle<unknown>(engine, runId, undefined);
   const row = await handle.row();
-  const facts = await handle.facts();
+  // As they were, and not as they are shown: what is shared goes on with its true values. (Throws `SECRET_KEY_MISSING`.)
+  const facts = (await engine.store.turns(row.runNo)).flatMap((turn) => engine.decode(row.runNo, turn.facts));
   const started = facts[0] as Started;
   if (started.workflow === undoWorkflow.name)
     throw new OnexError("FORK_IMPOSSIBLE", `run ${runId} takes back a child run: it is onex's own and cannot be forked`);
@@ -128,6 +131,9 @@ async function make(engine: Engine, old: Old, point: ForkPoint, options: ForkOpt
     digest: questionOf(engine, old, point, started, input),
     priority: started.priority,
     at: now,
+    queuedAt: now,
+    ...endOf(started),
+    ...limitsOf(engine, old, contract, started),
   };
   const encoded = encodeFacts(facts);
   const { row } = await stored(engine, run, {
@@ -137,9 +143,17 @@ async function make(engine: Engine, old: Old, point: ForkPoint, options: ForkOpt
     ...(encoded.blobs ? { blobs: encoded.blobs } : {}),
   });
   if (row.digest !== run.digest) throw new OnexError("RUN_ID_CONFLICT", `the run id "${id}" is taken by another run: use another runId`);
-  engine.look();
+  engine.queued(now);
   return new RunHandle<unknown>(engine, id, contract);
 }
+
+/** What it counts to; without the code, what the run that it is made from counts to. */
+function limitsOf(engine: Engine, { row }: Old, contract: WorkflowContract | undefined, { input }: Started): Limits {
+  if (contract) return limitKeys(engine.guard, contract, input);
+  const { concurrency, rate } = row;
+  return { ...(concurrency === undefined ? {} : { concurrency }), ...(rate === undefined ? {} : { rate }) };
+}
+type Limits = ReturnType<typeof limitKeys>;
 
 async function stored(engine: Engine, run: NewRun, first: FirstTurn): Promise<{ readonly row: RunRow }> {
   try {
@@ -249,8 +263,8 @@ function inputOf(
 
 /** The run begins anew: with its whole time, as nobody's child. */
 function startedFrom({ facts, started }: Old, contract: WorkflowContract | undefined, now: number): Started {
-  const { parent, ancestors: _ancestors, round: _round, origins: _origins, deadline, version, definition, ...kept } = started;
-  const begun = (facts.findLast(({ type }) => type === "run.forked") ?? started).at;
+  const { parent, ancestors: _ancestors, round: _round, origins: _origins, startAt, deadline, version, definition, ...kept } = started;
+  const begun = facts.findLast(({ type }) => type === "run.forked")?.at ?? Math.max(started.at, startAt ?? 0);
   // The deadline of a child may be its parent's.
   const own = parent ? contract?.timeout && durationMs(contract.timeout) : deadline && deadline - begun;
   const hash = contract ? contract.plan?.hash : definition;
@@ -264,7 +278,13 @@ function startedFrom({ facts, started }: Old, contract: WorkflowContract | undef
 
 /** Equal for equal questions: a fork under an id may be asked for again. */
 function questionOf(engine: Engine, old: Old, { step, position }: ForkPoint, started: Started, input: Json | undefined): string {
-  const asked = [old.row.id, step ?? "", position, `${started.workflow}@${started.version}`, input === undefined ? "" : canonical(input)];
+  const asked = [
+    old.row.id,
+    step ?? "",
+    position,
+    `${started.workflow}@${started.version}`,
+    input === undefined ? "" : engine.secrets.question(canonical(input)),
+  ];
   return engine.world.hash(`fork\0${asked.join("\0")}`).slice(0, 32);
 }
 

@@ -114,7 +114,7 @@ export class Intake {
       const rows = await store.due(store.now(), chunk, admission.free <= 0);
       for (const row of rows) {
         if (this.#engine.activeNo(row.runNo)) continue;
-        if (row.queuedAt !== undefined) await callOff(this.#engine, row).catch((error) => this.#unreadable(row, error));
+        if (row.queuedAt !== undefined) await this.#callOff(row);
         else if (row.parent !== undefined) await this.#take(row);
         else if (!(await this.#takeRoot(row))) everyone = false;
       }
@@ -127,6 +127,18 @@ export class Intake {
     const now = store.now();
     const next = [await store.nextWake(now), await store.nextQueued(now)].map((at) => at ?? Number.POSITIVE_INFINITY);
     this.#armWake(Math.min(...next, admission.nextShare));
+  }
+
+  /** Cancelled in the queue: a fork that takes back what it shares waits for no slot and no limit. */
+  async #callOff(row: RunRow): Promise<void> {
+    const { admission } = this.#engine;
+    try {
+      if (await callOff(this.#engine, row)) return;
+    } catch (error) {
+      return this.#unreadable(row, error);
+    }
+    admission.exceed(row);
+    if (!(await this.#take(row)) && admission.ended(row)) this.#again = true;
   }
 
   /** Takes from the queue whatever has a slot and its shares of limits; answers whether nobody was left for want of a slot. */

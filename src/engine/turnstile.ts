@@ -131,11 +131,12 @@ export class Turnstile {
     this.#refusals.delete(wish.step);
     if (this.#passes.get(wish.step)?.wish === wish) this.leave(wish.step);
   }
-  /** The whole run is paused: who may go lets others go first, and asks anew when it is resumed. */
+  /** The whole run is paused: who may go or waits lets others go first, and asks anew when it is resumed. */
   hold(): void {
     for (const [step, { wish }] of [...this.#passes]) if (wish) this.leave(step);
     // The run wishes for intents again by itself.
-    this.#again = this.#again.filter(({ type }) => type === "deliver");
+    this.#again = [...this.#again, ...this.#waiting.values()].filter(({ type }) => type === "deliver");
+    this.#waiting.clear();
   }
   /** The run is no longer driven here. */
   drop(): void {

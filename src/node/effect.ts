@@ -79,7 +79,7 @@ export function effect<I extends Schema, R, O extends Declared = undefined, U ex
 const maxLimit = 1_000_000;
 
 /** `concurrency` and `rate`, checked. Throws OnexError `NODE_INVALID`, `INVALID_DURATION`. */
-function limitsOf(spec: {
+export function limitsOf(spec: {
   readonly name: string;
   readonly concurrency?: { readonly limit: number; readonly key?: (input: never) => string };
   readonly rate?: { readonly limit: number; readonly per: Duration; readonly key?: (input: never) => string };

@@ -130,7 +130,7 @@ export class MemoryData {
     this.runs.push(run);
     this.byId.set(run.id, run);
     keep(run, first.blobs);
-    this.place(run, leaseNo, leaseNo === undefined && made.queuedAt === undefined ? 0 : undefined, made.queuedAt);
+    this.place(run, leaseNo, leaseNo === undefined ? (made.queuedAt === undefined ? 0 : made.wakeAt) : undefined, made.queuedAt);
     return run;
   }
 

@@ -133,16 +133,17 @@ export class Sealing {
   }
 
   #sealText(text: string, run: RunKey | undefined, walk: (tree: Json, seal: (value: Json) => Json) => Json, always = false): string {
-    const knowing = (run === undefined ? undefined : this.#knowing.get(run)?.sanitizer) ?? this.#sanitizer;
+    // Looked up for each value: what an earlier one of this text told is secret in the later ones.
+    const knowing = () => (run === undefined ? undefined : this.#knowing.get(run)?.sanitizer) ?? this.#sanitizer;
     const marked = text.includes(mark);
-    if (!always && !marked && !knowing.suspects(text)) return text;
+    if (!always && !marked && !knowing().suspects(text)) return text;
     let found = always;
     const seal = (secret: Json): Json => {
       found = true;
       if (run !== undefined) this.#learn(run, secret);
       return this.#sealed(JSON.stringify(secret), "");
     };
-    const tree = walk(JSON.parse(text), (value) => knowing.replace(marked ? escaped(value) : value, seal));
+    const tree = walk(JSON.parse(text), (value) => knowing().replace(marked ? escaped(value) : value, seal));
     return found || marked ? JSON.stringify(tree) : text;
   }
 

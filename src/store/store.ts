@@ -146,8 +146,10 @@ export interface NewRun {
   readonly at: number;
   /** Id of the run that started it as a child. */
   readonly parent?: string;
-  /** Only with `start`: it waits in the queue, and not before this time, for somebody to take it; no wake-up makes it due. */
+  /** Only with `start`: it waits in the queue, and not before this time, for somebody to take it; only a cancel makes it due. */
   readonly queuedAt?: number;
+  /** Only with `queuedAt`: it is due at this time, whether it was taken or not. */
+  readonly wakeAt?: number;
   /** What it counts to while it is under way: the text that the starter chose for its workflow and key. */
   readonly concurrency?: string;
   /** What its start counts to. */

@@ -1,5 +1,6 @@
 /** Runs whose one effect says that it runs, and holds its run until the test lets it go. */
 import { z } from "zod";
+import type { Engine } from "../../src/engine/engine.ts";
 import { type AnyNode, effect, workflow } from "../../src/index.ts";
 import { type TestOptions, type TestOrchestrator, testOrchestrator } from "../../src/testing/index.ts";
 import { Gate, quiet } from "./kit.ts";
@@ -8,6 +9,11 @@ export type Tested = TestOrchestrator<readonly AnyNode[]>;
 
 export function tested(options: Omit<TestOptions<readonly AnyNode[]>, "log">): Tested {
   return testOrchestrator<readonly AnyNode[]>({ log: quiet, ...options });
+}
+
+/** What the process that lives holds. */
+export function engineOf(t: Tested): Engine {
+  return (t as unknown as { readonly engine: Engine }).engine;
 }
 
 export function stage() {

@@ -135,11 +135,14 @@ export class Metrics {
     return meter;
   }
 
-  /** M2. A log that is closed by `restart` has not ended, and an undo of a child is no workflow of the user's. */
-  ended(started: Started | undefined, final: Fact & FinalBody): void {
+  /**
+   * M2. A log that is closed by `restart` has not ended, and an undo of a child is no workflow of the user's.
+   * What was started for later has its time from then on.
+   */
+  ended(started: Pick<Started, "workflow" | "at" | "startAt"> | undefined, final: Fact & FinalBody): void {
     if (!started || final.type === "run.restarted" || started.workflow === undoWorkflow.name) return;
     const outcome: RunOutcome = final.type === "run.completed" ? "completed" : final.type === "run.failed" ? "failed" : "cancelled";
-    const ms = Math.max(0, final.at - started.at);
+    const ms = Math.max(0, final.at - Math.max(started.at, started.startAt ?? 0));
     const type = this.#types.of(started.workflow);
     type.outcomes.add(outcome, ms);
     if (outcome === "completed") type.last.add(ms);

@@ -36,7 +36,7 @@ export class Writes {
   addRun(run: NewRun, status: string, leaseNo: number | undefined): number | undefined {
     const { id, workflow, version, digest, priority, at, parent = null, concurrency = null, rate = null } = run;
     const queuedAt = leaseNo === undefined ? (run.queuedAt ?? null) : null;
-    const wakeAt = leaseNo === undefined && queuedAt === null ? 0 : null;
+    const wakeAt = leaseNo === undefined ? (queuedAt === null ? 0 : (run.wakeAt ?? null)) : null;
     const admittedAt = leaseNo === undefined ? null : at;
     const row = [id, workflow, version, digest, status, priority, at, leaseNo ?? null, wakeAt, parent];
     const done = this.#statements.addRun.run(...row, queuedAt, concurrency, rate, admittedAt);

@@ -46,6 +46,17 @@ export const queue: readonly Scenario[] = [
     },
   },
   {
+    name: "a queued run whose time ends there is due then, and not when it was taken before",
+    async play(t) {
+      const store = await t.owner();
+      await store.start(newRun("a", { queuedAt: 50, wakeAt: 70 }), first);
+      const { row } = await store.start(newRun("b", { queuedAt: 50, wakeAt: 80 }), first);
+      t.equal([await store.nextWake(60), (await store.run("a"))?.wakeAt], [70, 70]);
+      await new Log(row.runNo, 0).write(store, { take: true });
+      t.equal([(await store.due(75, 10, true)).map(({ id }) => id), await store.nextWake(75)], [["a"], undefined]);
+    },
+  },
+  {
     name: "mail leaves a run in the queue, and is there when it is taken; a cancel makes it due",
     async play(t) {
       const store = await t.owner();
