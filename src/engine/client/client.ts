@@ -1,12 +1,12 @@
 /** Calls nodes where they live: in this process, or behind the URL that the configuration names. */
-import type { Failure } from "../../core/failure.ts";
+import { type Failure, Fatal } from "../../core/failure.ts";
 import type { Json } from "../../core/json.ts";
 import type { NodeKind } from "../../core/operation.ts";
 import type { Contract, EffectContext, EffectContract } from "../../node/contract.ts";
 import type { Action } from "../action.ts";
 import type { NodeView } from "../views.ts";
 import type { World } from "../world.ts";
-import { type Endpoints, mayBeRemote } from "./endpoints.ts";
+import { type Endpoints, isStream, mayBeRemote, streamIsHere } from "./endpoints.ts";
 import { NodeHealth } from "./health.ts";
 import { Http } from "./http.ts";
 import { RemoteNode } from "./remote.ts";
@@ -55,6 +55,7 @@ export class NodeClient {
   /** Answers what the effect answers, or a promise of it. Throws what the effect throws, and what `RemoteNode.call` throws. */
   call(errand: Errand): unknown {
     const { contract, input, context } = errand;
+    if (this.isRemote(contract) && isStream(contract)) throw new Fatal("REMOTE_REFUSED", { message: streamIsHere(contract.name) });
     if (this.isRemote(contract)) return this.ask(errand.action(), context.signal, context.progress);
     const run = (this.#world.stage?.run(contract) ?? contract.run) as (input: unknown, context: EffectContext) => unknown;
     return run(input, context);

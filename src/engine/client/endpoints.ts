@@ -26,8 +26,11 @@ export function readEndpoints(given: Readonly<Record<string, string>>): Endpoint
 
 /** Throws OnexError `REMOTE_REFUSED` for a node that cannot live elsewhere. */
 export function refuseRemote(endpoints: Endpoints, contracts: readonly Contract[]): void {
-  for (const { kind, name } of contracts) {
-    if (!endpoints.has(name) || mayBeRemote(kind)) continue;
+  for (const contract of contracts) {
+    const { kind, name } = contract;
+    if (!endpoints.has(name)) continue;
+    if (isStream(contract)) throw new OnexError("REMOTE_REFUSED", `endpoints: ${streamIsHere(name)}`);
+    if (mayBeRemote(kind)) continue;
     throw new OnexError(
       "REMOTE_REFUSED",
       kind === "reducer"
@@ -49,6 +52,14 @@ function problemOf(text: unknown): string | undefined {
   if (url.username !== "" || url.password !== "") return "a URL with credentials would be shown and logged";
   if (url.hash !== "") return `a URL with a fragment (${url.hash}) names no endpoint`;
   return undefined;
+}
+
+export function isStream(contract: Contract): boolean {
+  return (contract as Partial<EffectContract>).item !== undefined;
+}
+/** Why a stream has no endpoint. */
+export function streamIsHere(name: string): string {
+  return `${name} is a stream, whose items are recorded one by one by the process that drives the run; give it to that process, or let an effect answer with a page of items`;
 }
 
 export function mayBeRemote(kind: NodeKind): boolean {

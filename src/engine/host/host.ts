@@ -12,13 +12,14 @@
  * under its actionId between requests, and its last item ends it.
  */
 import { OnexError } from "../../core/failure.ts";
+import { onlyFields, shown } from "../../core/fields.ts";
 import type { Json } from "../../core/json.ts";
 import type { AnyNode, ComputeContract, Contract, EffectContract, Log } from "../../node/contract.ts";
-import { Registry } from "../../node/registry.ts";
+import { checkNodes, Registry } from "../../node/registry.ts";
 import type { Provided } from "../../node/service.ts";
 import type { Action } from "../action.ts";
 import { NodeClient } from "../client/client.ts";
-import { mayBeRemote } from "../client/endpoints.ts";
+import { isStream, mayBeRemote, streamIsHere } from "../client/endpoints.ts";
 import { guarded, unguarded } from "../guard.ts";
 import { runCompute } from "../inline.ts";
 import { Services } from "../services.ts";
@@ -36,7 +37,7 @@ const mib = 1024 * 1024;
 const envelopeBytes = 65_536;
 
 export interface NodeHostOptions {
-  /** Computes and effects. */
+  /** Computes and effects. A stream may be among them, and is refused when it is called: it runs where the run is driven. */
   readonly nodes: readonly AnyNode[];
   readonly provide?: readonly Provided[];
   /** Default: warnings and errors to stderr. */
@@ -62,7 +63,7 @@ export interface NodeHost {
  * `OPTION_INVALID`.
  */
 export function createNodeHost(options: NodeHostOptions): NodeHost {
-  return hostIn(systemWorld(options.log), options);
+  return hostIn(systemWorld(options?.log), options);
 }
 
 /** As `createNodeHost`, in a given world; for tests. */
@@ -82,6 +83,8 @@ class Host {
   #closing = false;
 
   constructor(world: World, options: NodeHostOptions) {
+    onlyFields("OPTION_INVALID", "the options of createNodeHost", options, hostFields);
+    checkNodes(options.nodes);
     const { maxValueBytes = mib, maxRecordBytes = 64 * mib, abortGraceMs = 5_000 } = options;
     checkRange("maxValueBytes", maxValueBytes, 1024, 16 * mib);
     checkRange("maxRecordBytes", maxRecordBytes, 1024, Number.MAX_SAFE_INTEGER);
@@ -214,6 +217,7 @@ class Host {
     // A later minor version answers for an earlier one: a fleet is not renewed all at once.
     const major = version.split(".")[0] ?? "*";
     const found = this.#registry.find(kind, major === "*" ? node : `${node}@${major}`)?.contract;
+    if (found && isStream(found)) throw new Refusal(404, { code: "REMOTE_REFUSED", message: streamIsHere(node) }, { final: true });
     if (found) return found;
     const held = this.#registry.contracts().map(({ name, version, kind }) => `${kind} ${name}@${version}`);
     throw new Refusal(404, {
@@ -274,6 +278,8 @@ class Host {
   }
 }
 
+const hostFields: readonly (keyof NodeHostOptions)[] = ["nodes", "provide", "log", "maxValueBytes", "maxRecordBytes", "abortGraceMs"];
+
 function checkServed(contract: Contract, services: Services): void {
   const { kind, name } = contract;
   if (!mayBeRemote(kind))
@@ -291,7 +297,7 @@ function checkServed(contract: Contract, services: Services): void {
 
 function checkRange(name: string, value: number, least: number, most: number): void {
   if (!(value >= least && value <= most))
-    throw new OnexError("OPTION_INVALID", `${name} is ${value}: give a number from ${least} to ${most}`);
+    throw new OnexError("OPTION_INVALID", `${name} is ${shown(value)}: give a number from ${least} to ${most}`);
 }
 
 /** About what an answer takes in memory. */
