@@ -7,7 +7,7 @@ import { resumeCommands, signalCommand } from "../advice.ts";
 import { type ExitCode, exit } from "../exit.ts";
 import { readJson } from "../input.ts";
 import { loadTarget } from "../load.ts";
-import { clean, cleanLines, printJson, Terminal, took } from "../output.ts";
+import { clean, cleanLines, moment, printJson, Terminal, took } from "../output.ts";
 import { Progress } from "../progress.ts";
 import { interrupted, openSession, workCommand } from "../session.ts";
 import { quote, type StoreUrl, storeUrl } from "../store.ts";
@@ -44,6 +44,8 @@ export async function run(target: string, options: RunOptions): Promise<ExitCode
     });
     const { name, version } = workflow.contract;
     terminal.say(`${terminal.style.bold("run")} ${clean(started.runId)}  ${name}@${version}  ${at.url}`);
+    if (startAt !== undefined && startAt.getTime() > Date.now())
+      terminal.say(`it begins at ${moment(startAt.getTime())}, in a process that drives runs then`);
     if (session.orchestrator.role === "client")
       terminal.say(`another process drives the runs of ${at.url}: it gets this one, and this process waits for it`);
     const code = await Promise.race([followed(started, at, terminal, session.orchestrator), stop, session.broken]);
