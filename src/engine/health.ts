@@ -65,7 +65,11 @@ export async function checkHealth(engine: Engine, thresholdMs: number, options: 
   const [registry, breakers, nodes, store, drives, admission] = await Promise.all([
     asks("workflowRegistry", () => engine.registry.names("workflow").length),
     asks("circuit breakers", () => engine.parts.breakers()),
-    asks("nodeClient", () => engine.parts.nodes()),
+    asks("nodeClient", async () => {
+      // Endpoints are asked in less than the time of this probe: what they do not say then is known of each.
+      if (!engine.closing) await engine.client.probe(timeoutMs * 0.75);
+      return engine.parts.nodes();
+    }),
     asks("stateManager", () => storeHealth(engine)),
     asks("scheduler", () => schedulerHealth(engine)),
     asks("admission", () => engine.parts.admission()),

@@ -89,7 +89,8 @@ export class NodeClient {
 
   /** Asks every host whether it is there, at most `withinMs` each; what it finds stands in `views`. */
   async probe(withinMs: number): Promise<void> {
-    await Promise.all([...this.#remotes.values()].map((remote) => remote.probe(withinMs)));
+    const asked = [...this.#remotes].filter(([name]) => !this.#world.stage?.isStubbed(name));
+    await Promise.all(asked.map(([, remote]) => remote.probe(withinMs)));
   }
 
   close(): Promise<void> {
