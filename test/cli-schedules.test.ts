@@ -44,7 +44,11 @@ test("schedules are listed, as a table and as JSON", async () => {
 
 test("a store without schedules says so", async () => {
   await createOrchestrator({ store: sqlite(join(folder, "onex.db")), nodes: [] }).close();
-  expect(await onex("schedules")).toMatchObject({ code: 0, stdout: "", stderr: expect.stringContaining("no schedules in") });
+  expect(await onex("schedules")).toMatchObject({
+    code: 0,
+    stdout: "",
+    stderr: expect.stringContaining("no schedules in sqlite:onex.db: a program makes them"),
+  });
 });
 
 test("run takes a time and a priority", async () => {
@@ -54,8 +58,15 @@ test("run takes a time and a priority", async () => {
   const later = new Date(Date.now() + 300).toISOString();
   expect(await onex("run", "hello.yaml", "--at", later)).toMatchObject({ code: 0, stdout: "1\n" });
   for (const [option, value, words] of [
-    ["--at", "tomorrow", "startAt"],
-    ["--priority", "high", "priority"],
+    ["--at", "tomorrow", "--at tomorrow: write an ISO time, such as 2030-01-31T06:00Z"],
+    ["--at", "10:00", "--at 10:00: write an ISO time"],
+    ["--at", "1795275020", "--at 1795275020: write an ISO time"],
+    ["--at", "2030-13-01", "--at 2030-13-01: write an ISO time"],
+    ["--at", "", "--at '': write an ISO time"],
+    ["--priority", "high", "--priority high: write a whole number from 1 (first) to 1000"],
+    ["--priority", "0", "--priority 0: write"],
+    ["--priority", "", "--priority '': write"],
+    ["--priority", "1.5", "--priority 1.5: write"],
   ] as const)
     expect(await onex("run", "hello.yaml", option, value)).toMatchObject({ code: 2, stderr: expect.stringContaining(words) });
 });

@@ -165,7 +165,7 @@ export interface PerformanceMetrics extends RunMetrics {
   readonly commits: number;
   /** Calls sent again after a process died with them unanswered. */
   readonly redelivered: number;
-  /** Runs taken over from a process that died. */
+  /** Runs taken up from the store: queued ones, those that were put down and woke, and those of a process that died. */
   readonly takenOver: number;
   readonly callsInFlight: number;
 }

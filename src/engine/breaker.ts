@@ -12,6 +12,7 @@
  * B4 Memory is bounded: the window is a ring of ten buckets, so it slides by a tenth of its length.
  */
 import { OnexError } from "../core/failure.ts";
+import { shown } from "../core/fields.ts";
 
 /** Settings of the circuit breakers, the same for every endpoint. */
 export interface CircuitBreakerOptions {
@@ -53,6 +54,11 @@ const ranges = {
 
 /** The settings with their defaults. Throws OnexError `OPTION_INVALID`, one error for all that is wrong. */
 export function breakerSettings(options: CircuitBreakerOptions = {}): BreakerSettings {
+  if (typeof options !== "object" || options === null || Array.isArray(options))
+    throw new OnexError(
+      "OPTION_INVALID",
+      `circuitBreaker is ${shown(options)}: give an object of ${Object.keys(ranges).join(", ")} or local`,
+    );
   const problems: string[] = [];
   const settings: Record<string, number> = {};
   for (const [name, { usual, min, max, whole }] of Object.entries(ranges)) {

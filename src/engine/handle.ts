@@ -2,6 +2,7 @@
 import { durationMs } from "../core/duration.ts";
 import { type Fact, type FinalBody, isFinal, type Started } from "../core/fact.ts";
 import { OnexError, RunCancelled, RunFailed } from "../core/failure.ts";
+import { onlyFields } from "../core/fields.ts";
 import { copyJson, type Json, toJson } from "../core/json.ts";
 import { type RunView, view } from "../core/view.ts";
 import type { WorkflowContract } from "../node/contract.ts";
@@ -171,7 +172,9 @@ export class RunHandle<Output> implements Run<Output> {
     return this.#post("cancel", reason === undefined ? {} : { reason });
   }
 
-  pause({ reason }: { readonly reason?: string } = {}): Promise<void> {
+  async pause(options: { readonly reason?: string } = {}): Promise<void> {
+    onlyFields("OPTION_INVALID", "the options of pause", options, ["reason"]);
+    const { reason } = options;
     return this.#post("pause", reason === undefined ? {} : { reason });
   }
 

@@ -67,7 +67,7 @@ export async function checkHealth(engine: Engine, thresholdMs: number, options: 
     asks("circuit breakers", () => engine.parts.breakers()),
     // A host that hangs has half of the time, so that what is said of it comes within the whole.
     asks("nodeClient", async () => {
-      await engine.client.probe(timeoutMs / 2);
+      if (!engine.closing) await engine.client.probe(timeoutMs / 2);
       return engine.parts.nodes();
     }),
     asks("stateManager", () => storeHealth(engine)),

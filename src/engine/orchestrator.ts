@@ -1,6 +1,6 @@
 /** `createOrchestrator`: checks what it is given, opens the store, and is the face of the engine. */
-import { durationMs } from "../core/duration.ts";
 import { OnexError } from "../core/failure.ts";
+import { onlyFields, shown } from "../core/fields.ts";
 import { type Json, toJson } from "../core/json.ts";
 import { minSecretLength } from "../core/sanitizer.ts";
 import type { RunView } from "../core/view.ts";
@@ -31,18 +31,17 @@ import { RunHandle } from "./handle.ts";
 import { checkHealth, circuitState, type HealthOptions, type HealthReport, probe, probeMs } from "./health.ts";
 import { startInput } from "./inline.ts";
 import { performanceTier } from "./metrics/tier.ts";
+import { checkFork, checkRetry, checkShape, checkStart } from "./options.ts";
 import { asked, processed } from "./process.ts";
 import { enqueue } from "./queue.ts";
 import { StoredSchedules } from "./schedules.ts";
 import { Services } from "./services.ts";
 import { systemWorld } from "./system.ts";
-import { checkId, checkSize } from "./values.ts";
+import { checkSize } from "./values.ts";
 import { WorkflowRegistry } from "./workflow-registry.ts";
 import type { World } from "./world.ts";
 
 const mib = 1024 * 1024;
-/** The last time that a Date can be, ms. */
-const latestTime = 8.64e15;
 
 /**
  * The process that drives runs. The store is opened and checked here, so a bad one throws at once.
@@ -50,11 +49,12 @@ const latestTime = 8.64e15;
  * `CONFIG_INVALID`, `REMOTE_REFUSED`, and what opening the store throws.
  */
 export function createOrchestrator<const N extends readonly AnyNode[]>(options: OrchestratorOptions<N>): Orchestrator<N> {
-  return orchestratorIn(systemWorld(options.log), options);
+  return orchestratorIn(systemWorld(options?.log), options);
 }
 
 /** As `createOrchestrator`, in a given world; for tests. */
 export function orchestratorIn<const N extends readonly AnyNode[]>(world: World, options: OrchestratorOptions<N>): OrchestratorFace<N> {
+  checkShape(options);
   const config = settingsOf(options.config, options.store.kind);
   const provide = [...(options.provide ?? []), ...config.provide];
   checkOptions(world, options, provide);
@@ -120,6 +120,7 @@ function checkOptions(world: World, options: OrchestratorOptions<readonly AnyNod
 
 /** Throws OnexError `OPTION_INVALID` for a value so short that it would turn up everywhere. */
 function secretsOf({ secrets }: Pick<OrchestratorOptions<readonly AnyNode[]>, "secrets">): readonly string[] {
+  if (typeof secrets === "string") throw new OnexError("OPTION_INVALID", "secrets is text: give a list, such as [apiKey], or { apiKey }");
   const named = Object.entries(secrets ?? {});
   for (const [name, value] of named)
     if (typeof value !== "string" || value.length < minSecretLength)
@@ -152,7 +153,12 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
 
   async start<I, O>(workflow: Workflow<I, O>, input: NoInfer<I>, options: StartOptions = {}): Promise<Run<O>> {
     this.#mustBeOpen();
-    const given = workflow.contract;
+    const given = (workflow as Partial<Workflow<I, O>> | undefined)?.contract;
+    if (given?.kind !== "workflow")
+      throw new OnexError(
+        "OPTION_INVALID",
+        `start was given ${shown(workflow)}: give a workflow; by its name it is \`process({ workflowType })\`, or \`start(registry.get(NAME).workflow, …)\``,
+      );
     const contract = options.version === undefined ? given : this.engine.definitions.get(given.name, options.version);
     return this.#start<O>(contract, input, options, undefined);
   }
@@ -236,10 +242,12 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
 
   async fork(runId: string, options: ForkOptions = {}): Promise<Run> {
     this.#mustBeOpen();
+    checkFork(options);
     return fork(this.engine, runId, options);
   }
   async retry(runId: string, options: RetryOptions = {}): Promise<Run> {
     this.#mustBeOpen();
+    checkRetry(options);
     return retry(this.engine, runId, options);
   }
 
@@ -298,6 +306,7 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
 
   async list(filter: Parameters<Orchestrator["list"]>[0] = {}): Promise<readonly RunRow[]> {
     this.#mustBeOpen();
+    onlyFields("OPTION_INVALID", "the filter of list", filter, ["status", "workflow", "limit", "before"]);
     return this.engine.store.list(filter);
   }
 
@@ -322,17 +331,6 @@ function refused(engine: Engine): OnexError {
     "ADMISSION_REFUSED",
     `${engine.settings.maxConcurrentWorkflows} root runs are driven (maxConcurrentWorkflows), and whenFull is "refuse": start it again later`,
   );
-}
-
-function checkStart(options: StartOptions): void {
-  const { startAt } = options;
-  if (startAt !== undefined && !(Math.abs(Number(startAt)) <= latestTime))
-    throw new OnexError("OPTION_INVALID", `startAt is ${String(startAt)}: give a Date, or ms since 1970`);
-  if (options.timeout !== undefined) durationMs(options.timeout);
-  const { priority, runId } = options;
-  if (priority !== undefined && !(Number.isInteger(priority) && priority >= 1 && priority <= 1000))
-    throw new OnexError("OPTION_INVALID", `priority is ${priority}: give a whole number from 1 (first) to 1000`);
-  if (runId !== undefined) checkId("runId", runId);
 }
 
 /** A copy that the caller cannot change any more. Throws OnexError `OPTION_INVALID`, `OUTPUT_NOT_JSON`, `VALUE_TOO_LARGE`. */

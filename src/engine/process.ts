@@ -35,18 +35,18 @@ export function asked(input: ProcessInput, now: number): Asked {
   if (typeof input !== "object" || input === null || Array.isArray(input))
     throw new OnexError("OPTION_INVALID", "process takes an object with `workflowType`");
   for (const field of Object.keys(input))
-    if (!fields.includes(field)) throw new OnexError("OPTION_INVALID", `process has no field "${field}".${didYouMean(field, fields)}`);
+    if (!fields.includes(field))
+      throw new OnexError("OPTION_INVALID", `process has no field "${field}"; it takes ${fields.join(", ")}.${didYouMean(field, fields)}`);
   if (typeof input.workflowType !== "string")
     throw new OnexError("OPTION_INVALID", `workflowType is ${String(input.workflowType)}: give the name of a workflow`);
   const { workflowVersion, correlationId, idempotencyKey, priority, stepInputs } = input;
   for (const [name, value] of Object.entries({ workflowVersion, correlationId, idempotencyKey }))
     if (value != null && typeof value !== "string") throw new OnexError("OPTION_INVALID", `${name} is ${String(value)}: give text`);
   const deadline = input.deadline == null ? undefined : Number(input.deadline);
+  if (deadline !== undefined && !Number.isFinite(deadline))
+    throw new OnexError("OPTION_INVALID", `deadline is ${String(input.deadline)}: give a Date, or ms since 1970`);
   if (deadline !== undefined && !(deadline > now))
-    throw new OnexError(
-      "DEADLINE_PASSED",
-      `the deadline ${Number.isFinite(deadline) ? new Date(deadline).toISOString() : "is no time"} has passed`,
-    );
+    throw new OnexError("DEADLINE_PASSED", `the deadline ${new Date(deadline).toISOString()} has passed`);
   return {
     type: input.workflowType,
     version: workflowVersion ?? undefined,

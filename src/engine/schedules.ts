@@ -2,8 +2,9 @@
  * Schedules as their users see them, in any process. Each write is made after the revision that its writer read, and is tried
  * again when somebody else was first; the owner drives them (see `Ticker`).
  */
-import { type Duration, durationMs } from "../core/duration.ts";
+import type { Duration } from "../core/duration.ts";
 import { type Failure, OnexError } from "../core/failure.ts";
+import { durationAt, onlyFields, shown } from "../core/fields.ts";
 import type { Json } from "../core/json.ts";
 import type { Workflow } from "../node/workflow.ts";
 import type { ScheduleRow } from "../store/schedule-store.ts";
@@ -99,6 +100,16 @@ export function readSchedule(row: ScheduleRow): { readonly spec: ScheduleSpec; r
   return { spec: JSON.parse(row.spec) as ScheduleSpec, state: JSON.parse(row.state) as ScheduleState };
 }
 
+const scheduleFields: readonly (keyof ScheduleOptions)[] = [
+  ...(["id", "workflow", "cron", "timezone", "input", "overlap", "catchUp", "catchUpWithin", "priority", "paused"] as const),
+];
+
+function workflowName(where: string, workflow: unknown): string {
+  const name = (workflow as { readonly contract?: { readonly name: string } } | null | undefined)?.contract?.name;
+  if (name === undefined) throw invalid(where, `workflow is ${shown(workflow)}`, "give one of `nodes`, or its name");
+  return name;
+}
+
 export class StoredSchedules implements Schedules {
   readonly #engine: Engine;
   readonly #open: () => void;
@@ -110,6 +121,7 @@ export class StoredSchedules implements Schedules {
 
   async put<I, O>(schedule: ScheduleOptions<I, O>): Promise<ScheduleView> {
     this.#open();
+    onlyFields("SCHEDULE_INVALID", "a schedule", schedule, scheduleFields);
     const { id } = schedule;
     const checked = this.#checked(schedule);
     const next = cronTimes(`schedule ${id}`, checked.cron, checked.timezone);
@@ -130,7 +142,7 @@ export class StoredSchedules implements Schedules {
     const where = `schedule ${id}`;
     if (id.length > 480)
       throw invalid(where, "its id is longer than 480 characters", "its runs have the time behind it: give a shorter one");
-    const contract = engine.definitions.get(typeof workflow === "string" ? workflow : workflow.contract.name);
+    const contract = engine.definitions.get(typeof workflow === "string" ? workflow : workflowName(where, workflow));
     const { timezone = "UTC", overlap = "skip", catchUp = "one", catchUpWithin = "1d", priority = 100 } = given;
     const next = cronTimes(where, given.cron, timezone);
     if (next(engine.store.now()) === undefined)
@@ -139,7 +151,9 @@ export class StoredSchedules implements Schedules {
       throw invalid(where, `overlap is ${JSON.stringify(overlap)}`, 'write "skip", "queue", "allow" or "cancel"');
     if (!["one", "all", "none"].includes(catchUp))
       throw invalid(where, `catchUp is ${JSON.stringify(catchUp)}`, 'write "one", "all" or "none"');
-    durationMs(catchUpWithin);
+    durationAt(`${where}: catchUpWithin`, catchUpWithin);
+    if (given.paused !== undefined && typeof given.paused !== "boolean")
+      throw invalid(where, `paused is ${JSON.stringify(given.paused)}`, "write true or false");
     if (!(Number.isInteger(priority) && priority >= 1 && priority <= 1000))
       throw invalid(where, `priority is ${priority}`, "give a whole number from 1 (first) to 1000");
     const input = startInput(contract, given.input ?? {}, engine.settings.maxValueBytes);

@@ -1,5 +1,6 @@
 /** Limits on what is recorded. */
 import { OnexError } from "../core/failure.ts";
+import { shown } from "../core/fields.ts";
 import type { Json } from "../core/json.ts";
 
 /** Throws OnexError `VALUE_TOO_LARGE` when the JSON text of `value` is longer than `maxBytes`. */
@@ -47,6 +48,7 @@ export function canonical(value: Json): string {
  * can type them. Throws OnexError `OPTION_INVALID`.
  */
 export function checkId(what: string, id: string): void {
+  if (typeof id !== "string") throw new OnexError("OPTION_INVALID", `${what} is ${shown(id)}: give text`);
   if (id === "" || id.length > 512 || /\p{Cc}|\p{Cs}/u.test(id))
     throw new OnexError(
       "OPTION_INVALID",

@@ -23,7 +23,7 @@ export function compute<I extends Schema, R, O extends Declared = undefined>(
   spec: ComputeSpec<I, O>,
   run: ComputeFn<I, O, R>,
 ): Compute<In<I>, Gives<O, R>> {
-  checkSpec("compute", spec, ["threads", "timeout"]);
+  checkSpec("compute", spec, run, ["input", "output"], ["threads", "timeout"]);
   const contract: ComputeContract = {
     kind: "compute",
     name: spec.name,

@@ -1,7 +1,7 @@
 /** What a node promises: its name, kind, version, schemas and limits. */
 import type { RunDefaults } from "../core/defaults.ts";
-import { durationMs } from "../core/duration.ts";
 import { OnexError } from "../core/failure.ts";
+import { durationAt, onlyFields, shown } from "../core/fields.ts";
 import { copyJson, type Json, toJson } from "../core/json.ts";
 import type { Callee, Check, ChildOptions, NodeKind, Operation, Performable, StepOptions, Steps } from "../core/operation.ts";
 import { type RetryPolicy, retryOf } from "../core/retry.ts";
@@ -131,27 +131,58 @@ export interface Spec<I extends Schema, O, N extends string = string> {
 export const nodeName = /^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/;
 const semver = /^\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?$/;
 
-/** Checks what every definer takes. Throws OnexError `NODE_INVALID`, `INVALID_DURATION`, `NOT_BUILT`. */
+/**
+ * Checks what every definer takes. `fields` are those of this kind beside `name` and `version`.
+ * Throws OnexError `NODE_INVALID`, `INVALID_DURATION`, `NOT_BUILT`.
+ */
 export function checkSpec(
-  kind: NodeKind,
+  word: NodeKind | "stream",
   spec: {
     readonly name: string;
     readonly version?: string;
+    readonly input?: Schema;
+    readonly output?: unknown;
     readonly timeout?: string;
     readonly heartbeat?: string;
     readonly retry?: RetryPolicy | false;
   },
+  run: unknown,
+  fields: readonly string[],
   notBuilt: readonly string[] = [],
 ): void {
-  if (!nodeName.test(spec.name)) throw new OnexError("NODE_INVALID", `${kind} "${spec.name}": a name is kebab-case, such as "charge-card"`);
-  if (spec.version !== undefined && !semver.test(spec.version))
-    throw new OnexError("NODE_INVALID", `${kind} ${spec.name}: version "${spec.version}" is not semver, such as "1.0.0"`);
+  onlyFields("NODE_INVALID", named(word, spec), spec, ["name", "version", ...fields, ...notBuilt]);
+  const { name, version, timeout, heartbeat, retry } = spec;
+  if (typeof name !== "string" || !nodeName.test(name))
+    throw new OnexError("NODE_INVALID", `${word} ${shown(name)}: a name is kebab-case, such as "charge-card"`);
+  const where = `${word} ${name}`;
+  if (version !== undefined && !semver.test(version))
+    throw new OnexError("NODE_INVALID", `${where}: version "${version}" is not semver, such as "1.0.0"`);
+  for (const field of word === "reducer" ? ["event", "state"] : word === "stream" ? ["input", "item"] : ["input", "output"])
+    checkSchema(where, field, (spec as Record<string, unknown>)[field]);
+  if (typeof run !== "function") throw new OnexError("NODE_INVALID", `${where}: the function, its second argument, is missing`);
   for (const field of notBuilt)
     if ((spec as Record<string, unknown>)[field] !== undefined)
-      throw new OnexError("NOT_BUILT", `${kind} ${spec.name}: \`${field}\` is declared in the API but not built yet; leave it out`);
-  if (spec.timeout !== undefined) durationMs(spec.timeout);
-  if (spec.heartbeat !== undefined) durationMs(spec.heartbeat);
-  if (spec.retry) retryOf(spec.retry);
+      throw new OnexError("NOT_BUILT", `${where}: \`${field}\` is declared in the API but not built yet; leave it out`);
+  if (timeout !== undefined) durationAt(`${where}: timeout`, timeout);
+  if (heartbeat !== undefined) durationAt(`${where}: heartbeat`, heartbeat);
+  if (retry === undefined || retry === false) return;
+  onlyFields("NODE_INVALID", `${where}: retry`, retry, retryFields);
+  retryOf(retry);
+}
+const retryFields = ["maxAttempts", "backoff", "delay", "maxDelay", "factor", "jitter", "within", "except"] as const;
+
+function named(word: string, spec: unknown): string {
+  const name = (spec as { readonly name?: unknown } | null | undefined)?.name;
+  return typeof name === "string" ? `${word} ${name}` : `the definition of the ${word}`;
+}
+
+function checkSchema(where: string, field: string, schema: unknown): void {
+  if (schema === undefined && (field === "output" || field === "state")) return;
+  if (typeof (schema as Partial<Schema> | null | undefined)?.["~standard"]?.validate !== "function")
+    throw new OnexError(
+      "NODE_INVALID",
+      `${where}: \`${field}\` is ${schema === undefined ? "missing" : "no schema"}: give one of zod or any library of Standard Schema, such as z.object({})`,
+    );
 }
 
 /** How a stream's recorded items reach its consumer. Throws OnexError `OUTPUT_INVALID`. */

@@ -1,9 +1,9 @@
-import { type Duration, durationMs } from "../core/duration.ts";
-import { OnexError } from "../core/failure.ts";
+import type { Duration } from "../core/duration.ts";
 import { type CallOptions, Op, type Operation, type Undoing } from "../core/operation.ts";
 import type { RetryPolicy } from "../core/retry.ts";
 import type { Declared, Gives } from "./compute.ts";
 import { checkSpec, decoders, type EffectContext, type EffectContract, type Node, type Spec } from "./contract.ts";
+import { limitsOf } from "./limits.ts";
 import type { Complaint, In, Out, Schema } from "./schema.ts";
 import type { Service } from "./service.ts";
 
@@ -42,6 +42,8 @@ export interface EffectLimits<I extends Schema, U extends Services> {
    */
   readonly rate?: { readonly limit: number; readonly per: Duration; readonly key?: (input: Out<I>) => string };
 }
+/** Those of `EffectLimits`. */
+export const effectFields = ["uses", "retry", "timeout", "idempotent", "inDoubt", "heartbeat", "concurrency", "rate"] as const;
 export type EffectSpec<I extends Schema, O, R, U extends Services> = Spec<I, O> & EffectLimits<I, U> & Reversal<Out<I>, Gives<O, R>>;
 
 /**
@@ -52,7 +54,7 @@ export function effect<I extends Schema, R, O extends Declared = undefined, U ex
   spec: EffectSpec<I, O, R, U>,
   run: EffectFn<I, O, R, EffectContext & Given<U>>,
 ): Effect<In<I>, Gives<O, R>> {
-  checkSpec("effect", spec);
+  checkSpec("effect", spec, run, ["input", "output", ...effectFields, "undo", "irreversible", "readonly"]);
   const contract: EffectContract = {
     kind: "effect",
     name: spec.name,
@@ -67,34 +69,11 @@ export function effect<I extends Schema, R, O extends Declared = undefined, U ex
     readonly: spec.readonly,
     irreversible: spec.irreversible,
     inDoubt: spec.inDoubt,
-    ...limitsOf(spec),
+    ...limitsOf(`effect ${spec.name}`, spec),
     undo: spec.undo as EffectContract["undo"],
     run: run as EffectContract["run"],
     ...decoders("effect", spec.name, spec.input, spec.output),
   };
   const call = (input: In<I>, options: CallOptions = {}) => new Op<Gives<O, R>>({ kind: "call", callee: contract, input, options });
   return Object.assign(call, { contract, run });
-}
-
-const maxLimit = 1_000_000;
-
-/** `concurrency` and `rate`, checked. Throws OnexError `NODE_INVALID`, `INVALID_DURATION`. */
-export function limitsOf(spec: {
-  readonly name: string;
-  readonly concurrency?: { readonly limit: number; readonly key?: (input: never) => string };
-  readonly rate?: { readonly limit: number; readonly per: Duration; readonly key?: (input: never) => string };
-}): Pick<EffectContract, "concurrency" | "rate"> {
-  const { name, concurrency, rate } = spec;
-  for (const [field, limit] of [
-    ["concurrency", concurrency?.limit ?? 1],
-    ["rate", rate?.limit ?? 1],
-  ] as const)
-    if (!(Number.isInteger(limit) && limit >= 1 && limit <= maxLimit))
-      throw new OnexError("NODE_INVALID", `effect ${name}: ${field}.limit is ${limit}: give a whole number from 1 to ${maxLimit}`);
-  const perMs = rate && durationMs(rate.per);
-  if (perMs !== undefined && perMs < 1) throw new OnexError("NODE_INVALID", `effect ${name}: rate.per is "${rate?.per}": give 1ms or more`);
-  return {
-    ...(concurrency ? { concurrency: { limit: concurrency.limit, key: concurrency.key } } : {}),
-    ...(rate && perMs !== undefined ? { rate: { limit: rate.limit, perMs, key: rate.key } } : {}),
-  };
 }

@@ -27,7 +27,7 @@ export function reducer<E extends Schema, T, S extends Schema | undefined = unde
   spec: ReducerSpec<E, S, T> & { readonly key?: (event: Out<E>) => K },
   run: NoInfer<(state: State<S, T>, event: Out<E>) => State<S, T>>,
 ): Reducer<In<E>, State<S, T>, [K] extends [never] ? [] : [key: string]> {
-  checkSpec("reducer", spec);
+  checkSpec("reducer", spec, run, ["event", "state", "initial", "key", "undo"]);
   const contract: ReducerContract = {
     kind: "reducer",
     name: spec.name,

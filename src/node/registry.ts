@@ -1,7 +1,19 @@
 /** Nodes by kind, name and version. Two with one name and version are `NODE_DUPLICATE`. */
 import { OnexError } from "../core/failure.ts";
+import { shown } from "../core/fields.ts";
 import type { NodeKind } from "../core/operation.ts";
 import type { AnyNode, Contract, NodeSource, WorkflowContract } from "./contract.ts";
+
+/** Throws OnexError `OPTION_INVALID` for what is no list of nodes. */
+export function checkNodes(nodes: unknown): void {
+  if (!Array.isArray(nodes)) throw new OnexError("OPTION_INVALID", `nodes is ${shown(nodes)}: give a list, such as [checkout, chargeCard]`);
+  for (const [i, node] of nodes.entries())
+    if (typeof (node as Partial<AnyNode> | null | undefined)?.contract?.name !== "string")
+      throw new OnexError(
+        "OPTION_INVALID",
+        `nodes[${i}] is ${shown(node)}: give what compute, effect, stream, reducer, workflow or loadWorkflow answered (loadWorkflow and onexReducer with await)`,
+      );
+}
 
 export class Registry implements NodeSource {
   readonly #nodes = new Map<string, AnyNode[]>();

@@ -1,6 +1,7 @@
 import { type CallOptions, Op, type StepOptions, type Stream } from "../core/operation.ts";
 import { type Contract, checkSpec, decoders, type EffectContext, type EffectContract, itemDecoder } from "./contract.ts";
-import { type EffectLimits, type Given, limitsOf, type Services } from "./effect.ts";
+import { type EffectLimits, effectFields, type Given, type Services } from "./effect.ts";
+import { limitsOf } from "./limits.ts";
 import type { In, Out, Schema } from "./schema.ts";
 
 /** An effect that yields items: `each(rows(input), …)` consumes as they arrive, `yield* rows(input)` collects. */
@@ -31,14 +32,14 @@ interface StreamSpec<I extends Schema, T extends Schema, U extends Services> ext
  * A failed attempt is retried by `retry` (default 3 attempts in all) and a call that a crash has cut off is sent again:
  * both begin anew with `taken` items recorded. A stream only reads, so it is `readonly`: it owes no undo.
  * An item that does not fit its schema fails the step, which is then not retried.
- * A call counts to `concurrency` until the stream has ended, also while nothing is asked of it.
+ * `concurrency` and `rate` count whole calls: a stream under way has its place until it ends.
  * Throws OnexError `NODE_INVALID`, `INVALID_DURATION`.
  */
 export function stream<I extends Schema, T extends Schema, U extends Services = Record<never, never>>(
   spec: StreamSpec<I, T, U>,
   run: (input: Out<I>, context: StreamContext & Given<U>) => AsyncIterable<In<T>>,
 ): StreamEffect<In<I>, Out<T>> {
-  checkSpec("effect", spec);
+  checkSpec("stream", spec, run, ["input", "item", "readonly", ...effectFields]);
   const contract: EffectContract = {
     kind: "effect",
     name: spec.name,
@@ -53,7 +54,7 @@ export function stream<I extends Schema, T extends Schema, U extends Services = 
     idempotent: spec.idempotent,
     readonly: true,
     inDoubt: spec.inDoubt,
-    ...limitsOf(spec),
+    ...limitsOf(`stream ${spec.name}`, spec),
     run: run as EffectContract["run"],
     ...decoders("effect", spec.name, spec.input, undefined),
     decodeItem: itemDecoder(spec.name, spec.item),

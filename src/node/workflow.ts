@@ -1,8 +1,10 @@
-import { type Duration, durationMs } from "../core/duration.ts";
+import type { Duration } from "../core/duration.ts";
 import { OnexError } from "../core/failure.ts";
+import { shown } from "../core/fields.ts";
 import { type CallOptions, Op, type Steps } from "../core/operation.ts";
 import type { Declared, Gives } from "./compute.ts";
-import { checkSpec, decoders, type Node, type RunContext, type RunLimit, type Spec, type WorkflowContract } from "./contract.ts";
+import { checkSpec, decoders, type Node, type RunContext, type Spec, type WorkflowContract } from "./contract.ts";
+import { limitsOf } from "./limits.ts";
 import type { Complaint, In, Out, Schema } from "./schema.ts";
 
 export interface Workflow<Input, Output, Name extends string = string> extends Node<"workflow", Input, Output> {
@@ -34,10 +36,10 @@ export function workflow<const N extends string, I extends Schema, R, O extends 
   spec: WorkflowSpec<I, O, N>,
   run: WorkflowFn<I, O, R>,
 ): Workflow<In<I>, Gives<O, R>, N> {
-  checkSpec("workflow", spec);
-  const { concurrency, rate } = spec;
-  if (rate !== undefined && !(durationMs(rate.per) > 0))
-    throw new OnexError("NODE_INVALID", `workflow ${spec.name}: rate.per is ${rate.per}: give a time above 0, such as "1m"`);
+  checkSpec("workflow", spec, run, ["input", "output", "timeout", "onFailure", "concurrency", "rate"]);
+  if (spec.onFailure !== undefined && spec.onFailure !== "compensate" && spec.onFailure !== "stop")
+    throw new OnexError("NODE_INVALID", `workflow ${spec.name}: onFailure is ${shown(spec.onFailure)}: give "compensate" or "stop"`);
+  const { concurrency, rate } = limitsOf(`workflow ${spec.name}`, spec);
   const decoding = decoders("workflow", spec.name, spec.input, spec.output);
   const contract: WorkflowContract & { readonly name: N } = {
     kind: "workflow",
@@ -47,8 +49,8 @@ export function workflow<const N extends string, I extends Schema, R, O extends 
     output: spec.output,
     timeout: spec.timeout,
     onFailure: spec.onFailure,
-    ...(concurrency === undefined ? {} : { concurrency: limitOf(spec.name, "concurrency", concurrency) }),
-    ...(rate === undefined ? {} : { rate: { ...limitOf(spec.name, "rate", rate), perMs: durationMs(rate.per) } }),
+    ...(concurrency === undefined ? {} : { concurrency: { limit: concurrency.limit, keyOf: concurrency.key ?? one } }),
+    ...(rate === undefined ? {} : { rate: { limit: rate.limit, keyOf: rate.key ?? one, perMs: rate.perMs } }),
     plan: undefined,
     begin: (input, context) => (run as (input: unknown, context: RunContext) => Steps<unknown>)(decoding.decodeInput(input), context),
     ...decoding,
@@ -57,12 +59,5 @@ export function workflow<const N extends string, I extends Schema, R, O extends 
   return Object.assign(call, { contract, run });
 }
 
-function limitOf(
-  name: string,
-  field: string,
-  { limit, key }: { readonly limit: number; readonly key?: (input: never) => string },
-): RunLimit {
-  if (!(Number.isInteger(limit) && limit >= 1))
-    throw new OnexError("NODE_INVALID", `workflow ${name}: ${field}.limit is ${limit}: give a whole number from 1`);
-  return { limit, keyOf: key ?? (() => "") };
-}
+/** The key of runs that are all alike. */
+const one = (): string => "";

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { Registry } from "../node/registry.ts";
 import { checkFile, loadWorkflow } from "./load.ts";
+import { parseWorkflow } from "./workflow.ts";
 
 const fixtures = new URL("./fixtures/", import.meta.url).pathname;
 const minimal = "onex: v1\nkind: workflow\nname: t\nversion: 1.2.3\ntimeout: 1d\nonFailure: stop\n";
@@ -123,4 +124,15 @@ describe("what cannot be loaded", () => {
       message: expect.stringContaining("there is no file in.json in the contract's folder"),
     });
   });
+});
+
+test("options that nobody reads, and modes that there are not, are refused", async () => {
+  const text = "onex: v1\nkind: workflow\nname: a\nversion: 1.0.0\nsteps: { a: { set: 1 } }";
+  const load = (options: object) => parseWorkflow(text, "a.yaml", undefined, options);
+  expect(() => load({ mode: "batch" })).toThrow("there is no `mode`; it takes config, executionMode");
+  expect(() => load({ executionMode: "fast" })).toThrow(
+    'executionMode is "fast": give sequential, parallel, conditional, batch or streaming',
+  );
+  expect(() => load({ executionMode: "batch" })).toThrow("executionMode is for ONEX contracts, and a.yaml is none");
+  expect(() => load({ executionMode: undefined })).not.toThrow();
 });

@@ -133,7 +133,7 @@ function checkKeys(cursor: Cursor, verb: VerbName): void {
       const hint = key === "retry" && verb !== "set" && verb !== "fail" ? "; write it on the calls inside" : "";
       entry.error(
         "PLAN_INVALID",
-        `"${key}" belongs to ${oneOf(key === "timeout" ? ["calls", "waits", "blocks"] : belongs[key])}, and this is a ${verb} step${hint}`,
+        `"${key}" belongs to ${oneOf(key === "timeout" ? ["calls", "waits", "blocks"] : belongs[key])}, and this is ${verb === "effect" || verb === "each" ? "an" : "a"} ${verb} step${hint}`,
         entry.keyPlace,
       );
     }

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import type { RunDefaults } from "../core/defaults.ts";
 import { OnexError } from "../core/failure.ts";
+import { onlyFields, shown } from "../core/fields.ts";
 import { type Json, toJson } from "../core/json.ts";
 import { type CallOptions, type Check, Op, type Steps } from "../core/operation.ts";
 import { decoders, type NodeSource, type RunContext, type WorkflowContract } from "../node/contract.ts";
@@ -15,11 +16,12 @@ import { interpret } from "./interpret.ts";
 import { anything, type JsonSchemaOf, Schemas } from "./json-schema.ts";
 import { fenceAny, isOnex, translate } from "./onex/contract.ts";
 import { checkFingerprint } from "./onex/fingerprint.ts";
-import type { Mode } from "./onex/model.ts";
+import { type Mode, modes } from "./onex/model.ts";
 import { withOtherNames } from "./onex/nodes.ts";
 import { parsePlan } from "./parse.ts";
 import type { Plan } from "./plan.ts";
 import { noFiles, type ReadRef, SchemaFiles } from "./schema-files.ts";
+import { oneOf } from "./suggest.ts";
 
 export interface PlanOptions {
   /** Values of the contract's `config`; its schema's defaults fill in what is missing. */
@@ -42,6 +44,7 @@ export interface Read {
 
 /** A plan built in code becomes a workflow. Throws OnexError `CONTRACT_INVALID` with every complaint. */
 export function planWorkflow(plan: Plan, options: PlanOptions = {}): Workflow<Json, Json> {
+  checkPlanOptions(options);
   return ofData(plan, options, "plan");
 }
 
@@ -55,9 +58,23 @@ function ofData(plan: Plan, options: PlanOptions, source: Source): Workflow<Json
 
 /** The text of a contract becomes a workflow. Throws OnexError `CONTRACT_INVALID` with every complaint. */
 export function parseWorkflow(text: string, file: string, readRef: ReadRef = noFiles, options: PlanOptions = {}): Workflow<Json, Json> {
+  checkPlanOptions(options);
   const findings = new Findings(file);
   const read = refused(readText(text, findings, readRef, options.executionMode), findings);
+  if (options.executionMode !== undefined && read.plan === undefined)
+    throw new OnexError(
+      "OPTION_INVALID",
+      `executionMode is for ONEX contracts, and ${file} is none: its steps say themselves what they wait for`,
+    );
   return build(read, file, read.plan ?? text, options, read.plan === undefined ? "text" : "onex");
+}
+
+/** Throws OnexError `OPTION_INVALID`. */
+function checkPlanOptions(options: PlanOptions): void {
+  onlyFields("OPTION_INVALID", "the options of a contract", options, ["config", "executionMode"]);
+  const { executionMode } = options;
+  if (executionMode !== undefined && !modes.includes(executionMode))
+    throw new OnexError("OPTION_INVALID", `executionMode is ${shown(executionMode)}: give ${oneOf(modes)}`);
 }
 
 function refused(read: Read | undefined, findings: Findings): Read {

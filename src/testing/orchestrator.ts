@@ -66,7 +66,8 @@ class Tested<N extends readonly AnyNode[]> {
   }
 
   #open(): OrchestratorFace<N> {
-    return orchestratorIn<N>(this.#world, { ...this.#options, store: this.#store });
+    const { stubs: _, seed: __, ...options } = this.#options;
+    return orchestratorIn<N>(this.#world, { ...options, store: this.#store });
   }
 
   // ── the test's own verbs ──

@@ -15,6 +15,7 @@ import {
   race,
   type Steps,
   sleep,
+  stream,
   workflow,
 } from "../../src/index.ts";
 import { testOrchestrator } from "../../src/testing/index.ts";
@@ -468,3 +469,26 @@ test("so do 5,000 runs that wait for one slot", async () => {
   expect(await Promise.all(runs.map((run) => run.result()))).toEqual(Array.from({ length: 5_000 }, (_, n) => n));
   expect(most()).toBe(1);
 }, 60_000);
+
+test("a stream keeps its slot until it ends, also while its consumer is busy", async () => {
+  const gate = new Gate();
+  const begun: string[] = [];
+  const rows = stream({ name: "rows", input: z.string(), item: z.number(), concurrency: { limit: 1 } }, async function* (id) {
+    begun.push(id);
+    yield 1;
+    yield 2;
+  });
+  const take = effect({ name: "take", input: anything, readonly: true, timeout: "1h" }, async () => gate.pass());
+  const flow = workflow({ name: "flow", input: z.string() }, function* (id) {
+    return (yield* each(rows(id), (n) => take(n), { concurrency: 1 })).length;
+  });
+  const t = testOrchestrator({ nodes: [flow], log: quiet });
+  const runs = [await t.start(flow, "a"), await t.start(flow, "b")];
+  await t.advance("1m");
+  expect(begun).toEqual(["a"]);
+  gate.open();
+  await t.advance("1m");
+  expect(begun).toEqual(["a", "b"]);
+  expect(await Promise.all(runs.map((run) => run.result()))).toEqual([2, 2]);
+  await t.close();
+});

@@ -1,6 +1,7 @@
 /** The words of the templates, in the native notation: execution modes, branch conditions, failure strategies. */
 import { describe, expect, test } from "vitest";
-import type { AnyNode, Json, RunView } from "../../src/index.ts";
+import { z } from "zod";
+import { type AnyNode, type Json, type RunView, stream } from "../../src/index.ts";
 import { parseWorkflow } from "../../src/plan/workflow.ts";
 import { testOrchestrator } from "../../src/testing/index.ts";
 import { Gate, Ledger, quiet } from "./kit.ts";
@@ -63,6 +64,29 @@ describe("modes", () => {
       "steps:\n  load: { each: '[1, 2, 3, 4, 5]', as: part, batchSize: 2, concurrency: 2, do: { set: '${ part }' } }\noutput: ${ load }",
     );
     expect(view.output).toEqual([[1, 2], [3, 4], [5]]);
+  });
+
+  test("streaming: a body for each item as it comes, before the stream ends", async () => {
+    const gate = new Gate();
+    const ledger = new Ledger();
+    const rows = stream({ name: "rows", input: z.object({ table: z.string() }), item: z.string() }, async function* ({ table }, { taken }) {
+      for (let n = taken; n < 3; n++) {
+        if (n === 2) await gate.pass();
+        yield `${table}${n}`;
+      }
+    });
+    const flow = parseWorkflow(
+      `onex: v1\nkind: workflow\nname: flow\nversion: 1.0.0\ntimeout: 1d\nsteps:\n  load: { each: { effect: rows, with: { table: t } }, do: { effect: look, with: "\${ item }" } }`,
+      "flow.yaml",
+    );
+    const t = testOrchestrator({ nodes: [flow, rows, ledger.look] as readonly AnyNode[], log: quiet });
+    const run = await t.start(flow, {}, { runId: "run" });
+    await t.advance("1s");
+    expect(ledger.lines).toEqual(["t0", "t1"]);
+    gate.open();
+    await t.advance("1s");
+    expect((await run.status()).output).toEqual([{ id: "t0" }, { id: "t1" }, { id: "t2" }]);
+    await t.close();
   });
 });
 

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { type AnyNode, effect, Fatal, loadWorkflow } from "../../src/index.ts";
+import { type AnyNode, effect, Fatal, type Json, loadWorkflow, stream } from "../../src/index.ts";
 import { parseWorkflow } from "../../src/plan/workflow.ts";
 import { testOrchestrator } from "../../src/testing/index.ts";
 import { aggregate, enrich, fetchRaw, notify, persist, quality, validate } from "../onex/nodes.ts";
@@ -99,9 +99,67 @@ describe("modes", () => {
     ]);
   });
 
-  test("streaming is refused, at the word", async () => {
-    await expect(runContract(contract(node("a"), "", "execution_mode: streaming"), ["a"])).rejects.toThrow(
-      /contract\.yaml:5:52 ONEX_UNSUPPORTED execution_mode: steps cannot hand items on while they run/,
+  test("streaming: a step takes the items of a stream one by one, before the stream ends", async () => {
+    const gate = new Gate();
+    const log: string[] = [];
+    const rows = stream({ name: "rows", input: z.any(), item: z.object({ n: z.number() }) }, async function* (given: Json, { taken }) {
+      expect(given).toEqual({ config: { table: "t" }, input: {}, first: "first" });
+      for (let n = taken; n < 3; n++) {
+        if (n === 2) await gate.pass();
+        log.push(`give ${n}`);
+        yield { n };
+      }
+    });
+    const load = effect({ name: "load", input: z.object({ rows: z.object({ n: z.number() }) }), readonly: true }, async (given) => {
+      log.push(`take ${given.rows.n}`);
+      return given.rows.n * 10;
+    });
+    const plain = (name: string) => effect({ name, input: z.any(), readonly: true }, async () => name);
+    const nodes = [
+      node("first"),
+      node("rows", ["first"], "stream: true, step_config: { table: t }"),
+      node("load", ["rows"]),
+      node("after", ["load"]),
+    ].join(", ");
+    const flow = parseWorkflow(contract(nodes, "", "execution_mode: streaming"), "flow.yaml");
+    const t = testOrchestrator({ nodes: [flow, rows, load, plain("first"), plain("after")] as readonly AnyNode[], log: quiet });
+    const run = await t.start(flow, {});
+    await t.advance("1s");
+    expect(log).toEqual(expect.arrayContaining(["take 0", "take 1"]));
+    expect(log).not.toContain("give 2");
+    expect((await run.status()).status).toBe("running");
+    gate.open();
+    await t.advance("1s");
+    expect(await run.result()).toEqual(ok({ first: "first", rows: null, load: [0, 10, 20], after: "after" }));
+    await t.close();
+  });
+
+  test("streaming: what fails the stream fails the step that takes it", async () => {
+    const rows = stream({ name: "rows", input: z.any(), item: z.number() }, async function* () {
+      yield 1;
+      throw new Fatal("NO_TABLE");
+    });
+    const load = effect({ name: "load", input: z.any(), readonly: true }, async () => 0);
+    const nodes = [node("rows", [], "stream: true"), node("load", ["rows"], "error_action: continue"), node("after", ["load"])].join(", ");
+    const flow = parseWorkflow(contract(nodes, "", "execution_mode: streaming"), "flow.yaml");
+    const t = testOrchestrator({
+      nodes: [flow, rows, load, effect({ name: "after", input: z.any(), readonly: true }, async () => 1)] as readonly AnyNode[],
+      log: quiet,
+    });
+    const run = await t.start(flow, {});
+    await t.advance("1m");
+    expect(await run.result()).toMatchObject({
+      errors: [
+        { step: "load", code: "NO_TABLE" },
+        { step: "after", code: "DEPENDENCY_FAILED" },
+      ],
+    });
+    await t.close();
+  });
+
+  test("streaming: a stream that nobody can take is refused, at its step", async () => {
+    await expect(runContract(contract(node("a", [], "stream: true"), "", "execution_mode: streaming"), ["a"])).rejects.toThrow(
+      /contract\.yaml:7:\d+ ONEX_UNSUPPORTED the stream "a": no step depends on it/,
     );
   });
 

@@ -1,6 +1,6 @@
 /** What is refused when nodes are defined and orchestrators made: by code, and by name. */
 import { expect, test } from "vitest";
-import { compute, createOrchestrator, effect, memory, sleep, workflow } from "../../src/index.ts";
+import { compute, createNodeHost, createOrchestrator, effect, memory, reducer, sleep, stream, workflow } from "../../src/index.ts";
 import { testOrchestrator } from "../../src/testing/index.ts";
 import { anything, quiet } from "./kit.ts";
 
@@ -89,4 +89,77 @@ test("a workflow that is not in `nodes` cannot be started: its runs could not be
   });
   await expect(t.start(flow, null, { version: "9.0.0" })).rejects.toMatchObject({ code: "WORKFLOW_UNKNOWN" });
   expect(await t.list()).toEqual([]);
+});
+
+test("what nobody reads is refused where it is said: fields of nodes, and options", async () => {
+  const fields = (more: object) => effect({ name: "a", input: anything, ...more }, async () => 1);
+  refused(
+    () => fields({ retries: 3 }),
+    "NODE_INVALID",
+    "effect a: there is no `retries`; it takes name, version, input, output, uses, retry",
+  );
+  refused(() => fields({ retry: 3 }), "NODE_INVALID", "effect a: retry is 3: give an object of maxAttempts");
+  refused(() => fields({ retry: { attempts: 3 } }), "NODE_INVALID", "effect a: retry: there is no `attempts`; it takes maxAttempts");
+  refused(() => fields({ timeout: 30 }), "INVALID_DURATION", "effect a: timeout is 30: write");
+  refused(() => compute({ input: anything } as never, (x) => x), "NODE_INVALID", "compute undefined: a name is kebab-case");
+  refused(() => compute(undefined as never, (x) => x), "NODE_INVALID", "the definition of the compute is undefined");
+  refused(() => workflow({ name: "a" } as never, function* () {}), "NODE_INVALID", "workflow a: `input` is missing: give one of zod");
+  refused(() => workflow({ name: "a", input: "text" } as never, function* () {}), "NODE_INVALID", "workflow a: `input` is no schema");
+  refused(() => workflow({ name: "a", input: anything }, undefined as never), "NODE_INVALID", "workflow a: the function");
+  refused(
+    () => workflow({ name: "a", input: anything, onFailure: "undo" } as never, function* () {}),
+    "NODE_INVALID",
+    'onFailure is "undo"',
+  );
+  refused(() => stream({ name: "a", input: anything } as never, async function* () {}), "NODE_INVALID", "stream a: `item` is missing");
+  refused(
+    () => reducer({ name: "a", input: anything, initial: 0 } as never, (n) => n),
+    "NODE_INVALID",
+    "there is no `input`; it takes name, version, event",
+  );
+
+  const made = (more: object) => createOrchestrator({ store: memory(), nodes: [flow], ...more });
+  refused(() => createOrchestrator(undefined as never), "OPTION_INVALID", "the options of createOrchestrator is undefined");
+  refused(() => made({ store: "sqlite:x.db" }), "OPTION_INVALID", 'store is "sqlite:x.db": give sqlite("FILE") or memory()');
+  refused(() => made({ nodes: undefined }), "OPTION_INVALID", "nodes is undefined: give a list");
+  refused(() => made({ nodes: [undefined] }), "OPTION_INVALID", "nodes[0] is undefined: give what compute");
+  refused(() => made({ nodes: [Promise.resolve(flow)] }), "OPTION_INVALID", "with await");
+  refused(() => made({ maxConcurrentWorkflow: 5 }), "OPTION_INVALID", "there is no `maxConcurrentWorkflow`; it takes store, nodes");
+  refused(() => made({ provide: [{}] }), "OPTION_INVALID", "provide is no list of services");
+  refused(() => made({ circuitBreaker: true }), "OPTION_INVALID", "circuitBreaker is true: give an object of failureThreshold");
+  refused(() => made({ secrets: "hunter2hunter2" }), "OPTION_INVALID", "secrets is text: give a list");
+  refused(() => createNodeHost({} as never), "OPTION_INVALID", "nodes is undefined: give a list");
+  refused(() => createNodeHost(undefined as never), "OPTION_INVALID", "the options of createNodeHost is undefined");
+});
+
+test("what nobody reads is refused where it is said: starts, forks, pauses, schedules", async () => {
+  const t = testOrchestrator({ nodes: [flow], log: quiet });
+  const said = async (does: Promise<unknown>, code: string, names: string) =>
+    expect(does).rejects.toMatchObject({ code, message: expect.stringContaining(names) });
+  await said(t.start("flow" as never, {}), "OPTION_INVALID", 'start was given "flow": give a workflow; by its name it is `process(');
+  await said(t.start(undefined as never, {}), "OPTION_INVALID", "start was given undefined");
+  await said(t.start(flow, {}, { delay: "5m" } as never), "OPTION_INVALID", "there is no `delay`; it takes runId");
+  await said(t.start(flow, {}, { runId: 5 as never }), "OPTION_INVALID", "runId is 5: give text");
+  await said(t.start(flow, {}, { timeout: 5 as never }), "INVALID_DURATION", "timeout is 5: write");
+  const run = await t.start(flow, {}, { runId: "run" });
+  await said(run.pause("because" as never), "OPTION_INVALID", 'the options of pause is "because": give an object of reason');
+  await t.advance("2s");
+  await said(t.fork("run", { step: "sleep" } as never), "OPTION_INVALID", "there is no `step`; it takes from, input");
+  await said(t.retry("run", { input: 1 } as never), "OPTION_INVALID", "there is no `input`; it takes from, runId");
+  await said(t.list({ state: "failed" } as never), "OPTION_INVALID", "there is no `state`; it takes status");
+  const put = (schedule: unknown, names: string) => said(t.schedules.put(schedule as never), "SCHEDULE_INVALID", names);
+  await put(undefined, "a schedule is undefined: give an object of id, workflow, cron");
+  await put(
+    { id: "a", workflow: "flow", cron: "@daily", timeZone: "UTC" },
+    "there is no `timeZone`; it takes id, workflow, cron, timezone",
+  );
+  await put({ id: "a", cron: "@daily" }, "schedule a: workflow is undefined: give one of `nodes`, or its name");
+  await put({ id: "a", workflow: "flow", cron: "@daily", paused: "yes" }, 'paused is "yes": write true or false');
+  await said(
+    t.schedules.put({ id: "a", workflow: "flow", cron: "@daily", catchUpWithin: 5 as never }),
+    "INVALID_DURATION",
+    "schedule a: catchUpWithin is 5",
+  );
+  await said(t.schedules.put({} as never), "OPTION_INVALID", "the id of a schedule is undefined: give text");
+  await t.close();
 });

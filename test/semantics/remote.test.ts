@@ -408,3 +408,19 @@ test("endpoints are checked when the orchestrator is made", () => {
     expect.objectContaining({ code: "REMOTE_REFUSED", message: expect.stringContaining("workflow") }),
   );
 });
+
+test("health asks endpoints that nobody has called yet", async () => {
+  const far = effect({ name: "far", input: anything, readonly: true }, async () => 1);
+  const flow = workflow({ name: "flow", input: anything }, function* () {
+    return yield* far({});
+  });
+  const url = await serving(createNodeHost({ nodes: [far] }));
+  for (const [endpoint, status, reasons] of [
+    [url, "healthy", []],
+    ["http://127.0.0.1:9", "degraded", ["nodeClient: far is unhealthy"]],
+  ] as const) {
+    const orchestrator = createOrchestrator({ store: memory(), nodes: [flow], endpoints: { far: endpoint }, log: quiet });
+    expect(await orchestrator.healthCheck()).toMatchObject({ status, reasons });
+    await orchestrator.close();
+  }
+});

@@ -7,6 +7,9 @@ import { readJson } from "../input.ts";
 import { clean } from "../output.ts";
 import { memoryNote, storeUrl } from "../store.ts";
 
+/** A message that nobody has read yet cannot be seen from here. */
+const pausesLater = " (a pause that was just asked for begins when a process that drives runs has read it)";
+
 export interface ResumeOptions {
   readonly store?: string;
   readonly step?: string;
@@ -23,7 +26,7 @@ export async function resume(runId: string, options: ResumeOptions): Promise<Exi
     const run = client.orchestrator.run(runId);
     const view = await run.status();
     if (view.endedAt === undefined && view.status !== "paused")
-      throw new OnexError("RUN_NOT_PAUSED", `run ${runId} is not paused, it is ${view.status}: there is nothing to resume`);
+      throw new OnexError("RUN_NOT_PAUSED", `run ${runId} is not paused, it is ${view.status}: there is nothing to resume${pausesLater}`);
     if (!how && view.paused?.code === "IN_DOUBT")
       throw new OnexError(
         "USAGE",

@@ -1,5 +1,5 @@
 /** `onex run FILE`: starts a run, shows it, and gives its output. */
-import { sentenceOf } from "../../core/failure.ts";
+import { OnexError, sentenceOf } from "../../core/failure.ts";
 import type { Json } from "../../core/json.ts";
 import type { RunView } from "../../core/view.ts";
 import type { Orchestrator, Run } from "../../engine/api.ts";
@@ -7,10 +7,10 @@ import { resumeCommands, signalCommand } from "../advice.ts";
 import { type ExitCode, exit } from "../exit.ts";
 import { readJson } from "../input.ts";
 import { loadTarget } from "../load.ts";
-import { clean, cleanLines, printJson, Terminal, took } from "../output.ts";
+import { clean, cleanLines, moment, printJson, Terminal, took } from "../output.ts";
 import { Progress } from "../progress.ts";
 import { interrupted, openSession, workCommand } from "../session.ts";
-import { type StoreUrl, storeUrl } from "../store.ts";
+import { quote, type StoreUrl, storeUrl } from "../store.ts";
 
 export interface RunOptions {
   readonly nodes?: readonly string[];
@@ -30,6 +30,8 @@ export async function run(target: string, options: RunOptions): Promise<ExitCode
   const terminal = new Terminal();
   terminal.adoptConsole();
   const at = storeUrl(options.store);
+  const startAt = options.at === undefined ? undefined : timeOf(options.at);
+  const priority = options.priority === undefined ? undefined : priorityOf(options.priority);
   const input = options.input === undefined ? {} : await readJson(options.input, "--input");
   const { workflow, ...loaded } = await loadTarget(target, options.nodes ?? []);
   const session = await openSession(at, loaded, terminal, options.verbose === true);
@@ -37,11 +39,13 @@ export async function run(target: string, options: RunOptions): Promise<ExitCode
   try {
     const started = await session.orchestrator.start(workflow, input, {
       ...(options.runId === undefined ? {} : { runId: options.runId }),
-      ...(options.at === undefined ? {} : { startAt: new Date(options.at) }),
-      ...(options.priority === undefined ? {} : { priority: Number(options.priority) }),
+      ...(startAt === undefined ? {} : { startAt }),
+      ...(priority === undefined ? {} : { priority }),
     });
     const { name, version } = workflow.contract;
     terminal.say(`${terminal.style.bold("run")} ${clean(started.runId)}  ${name}@${version}  ${at.url}`);
+    if (startAt !== undefined && startAt.getTime() > Date.now())
+      terminal.say(`it begins at ${moment(startAt.getTime())}, in a process that drives runs then`);
     if (session.orchestrator.role === "client")
       terminal.say(`another process drives the runs of ${at.url}: it gets this one, and this process waits for it`);
     const code = await Promise.race([followed(started, at, terminal, session.orchestrator), stop, session.broken]);
@@ -59,6 +63,19 @@ export async function run(target: string, options: RunOptions): Promise<ExitCode
     await session.close().catch(() => {});
     throw error;
   }
+}
+
+/** A date alone is midnight UTC, as in JavaScript; a time without a zone is that of this machine. */
+function timeOf(text: string): Date {
+  const time = new Date(text);
+  if (/^\d{4}-\d\d-\d\d/.test(text) && Number.isFinite(time.getTime())) return time;
+  throw new OnexError("USAGE", `--at ${quote(text)}: write an ISO time, such as 2030-01-31T06:00Z`);
+}
+
+function priorityOf(text: string): number {
+  const priority = Number(text);
+  if (/^\d+$/.test(text) && priority >= 1 && priority <= 1000) return priority;
+  throw new OnexError("USAGE", `--priority ${quote(text)}: write a whole number from 1 (first) to 1000`);
 }
 
 /** Resolves when the run has ended or needs a person. */

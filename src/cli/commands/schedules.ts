@@ -20,7 +20,8 @@ export async function schedules(options: SchedulesOptions): Promise<ExitCode> {
   return withClient(at, async ({ orchestrator }) => {
     const rows = await orchestrator.schedules.list();
     if (options.json) print(json(rows));
-    else if (rows.length === 0) process.stderr.write(`no schedules in ${at.url}\n`);
+    else if (rows.length === 0)
+      process.stderr.write(`no schedules in ${at.url}: a program makes them, with orchestrator.schedules.put({ id, workflow, cron })\n`);
     else
       for (const line of table(
         ["SCHEDULE", "WORKFLOW", "CRON", "NEXT", "LAST", ""],

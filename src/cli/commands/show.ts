@@ -44,6 +44,7 @@ function lines(view: RunView, at: StoreUrl, style: Style, width: number): string
     field("status", paint(view.status)),
     field("started", moment(view.startedAt)),
   ];
+  if (view.status === "pending" && view.startAt !== undefined) out.push(field("begins", moment(view.startAt)));
   if (view.endedAt !== undefined) out.push(field("ended", `${moment(view.endedAt)}, after ${took(view.endedAt - view.startedAt)}`));
   if (view.correlationId !== "" && view.correlationId !== view.runId) out.push(field("correlated", clean(view.correlationId)));
   if (view.forkedFrom) {

@@ -26,8 +26,10 @@ export function readEndpoints(given: Readonly<Record<string, string>>): Endpoint
 
 /** Throws OnexError `REMOTE_REFUSED` for a node that cannot live elsewhere. */
 export function refuseRemote(endpoints: Endpoints, contracts: readonly Contract[]): void {
-  for (const { kind, name } of contracts) {
-    if (!endpoints.has(name) || mayBeRemote(kind)) continue;
+  for (const contract of contracts) {
+    const { kind, name } = contract;
+    if (!endpoints.has(name)) continue;
+    if (mayBeRemote(kind)) continue;
     throw new OnexError(
       "REMOTE_REFUSED",
       kind === "reducer"

@@ -10,9 +10,10 @@
  * N5 A stream is kept open between the requests for its items (`stream.ts`); whoever asks is checked each time (N1).
  */
 import { OnexError } from "../../core/failure.ts";
+import { onlyFields, shown } from "../../core/fields.ts";
 import type { Json } from "../../core/json.ts";
 import type { AnyNode, ComputeContract, Contract, EffectContract, Log } from "../../node/contract.ts";
-import { Registry } from "../../node/registry.ts";
+import { checkNodes, Registry } from "../../node/registry.ts";
 import type { Provided } from "../../node/service.ts";
 import type { Action } from "../action.ts";
 import { NodeClient } from "../client/client.ts";
@@ -64,7 +65,7 @@ export interface NodeHost {
  * `OPTION_INVALID`.
  */
 export function createNodeHost(options: NodeHostOptions): NodeHost {
-  return hostIn(systemWorld(options.log), options);
+  return hostIn(systemWorld(options?.log), options);
 }
 
 /** As `createNodeHost`, in a given world; for tests. */
@@ -86,6 +87,8 @@ class Host {
   #closing = false;
 
   constructor(world: World, options: NodeHostOptions) {
+    onlyFields("OPTION_INVALID", "the options of createNodeHost", options, hostFields);
+    checkNodes(options.nodes);
     const { maxValueBytes = mib, maxRecordBytes = 64 * mib, maxOpenStreams = 1_000, abortGraceMs = 5_000 } = options;
     checkRange("maxValueBytes", maxValueBytes, 1024, 16 * mib);
     checkRange("maxRecordBytes", maxRecordBytes, 1024, Number.MAX_SAFE_INTEGER);
@@ -330,6 +333,16 @@ class Host {
   }
 }
 
+const hostFields: readonly (keyof NodeHostOptions)[] = [
+  "nodes",
+  "provide",
+  "log",
+  "maxValueBytes",
+  "maxRecordBytes",
+  "maxOpenStreams",
+  "abortGraceMs",
+];
+
 function checkServed(contract: Contract, services: Services): void {
   const { kind, name } = contract;
   if (!mayBeRemote(kind))
@@ -347,7 +360,7 @@ function checkServed(contract: Contract, services: Services): void {
 
 function checkRange(name: string, value: number, least: number, most: number): void {
   if (!(value >= least && value <= most))
-    throw new OnexError("OPTION_INVALID", `${name} is ${value}: give a number from ${least} to ${most}`);
+    throw new OnexError("OPTION_INVALID", `${name} is ${shown(value)}: give a number from ${least} to ${most}`);
 }
 
 /** About what the input of an open stream takes in memory. */

@@ -194,7 +194,10 @@ describe("findings", () => {
     ["{ node_id: a, node_type: effect, branch_condition: { type: maybe } }", "!4:58 ONEX_INVALID"],
     ["{ node_id: a, node_type: effect, branch_condition: { type: if_true, step: z } }", '!4:81 REFERENCE_UNKNOWN there is no step "z".'],
     ["{ node_id: a, node_type: effect, branch_condition: 'input.n >' }", "!4:58 EXPRESSION_INVALID"],
-    ["{ node_id: a, node_type: effect, stream: true }", '!4:7 ONEX_UNSUPPORTED the step "a" is a stream, and the mode is sequential'],
+    [
+      "{ node_id: a, node_type: effect, stream: true }",
+      '!4:7 ONEX_UNSUPPORTED the stream "a": the mode is sequential: write `execution_mode: streaming`',
+    ],
     [
       "{ node_id: a, node_type: effect, node_name: N }\n{ node_id: b, node_type: effect, node_name: N }",
       '5:51 ONEX_NAME_REPEATED the name "N" stands in line 4 too',

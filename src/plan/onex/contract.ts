@@ -15,9 +15,9 @@ import { actionOf, type Lowered, lower } from "./lower.ts";
 import type { Mode, OnexStep, OnexWorkflow, OnFailure, Rules } from "./model.ts";
 import { kebab, kindOfType } from "./names.ts";
 import { readRules } from "./rules.ts";
-import { mapOf, textOf, unsupported, versionOf } from "./say.ts";
+import { mapOf, textOf, versionOf } from "./say.ts";
 import { readSteps } from "./steps.ts";
-import { consumers, streamsRun } from "./streaming.ts";
+import { streamProblem } from "./streaming.ts";
 import { checkRetries, checkValidations } from "./timing.ts";
 import { tellUnread } from "./unread.ts";
 import { tellCycle } from "./waves.ts";
@@ -103,7 +103,7 @@ function readWorkflow(file: Cursor, mode: Mode | undefined): OnexWorkflow | unde
   tellUnread(file, coordination, definition, metadata, graph);
   if (!steps || file.findings.failed) return undefined;
   checkBranches(steps, file.findings);
-  checkStreams(file, rules, homes, steps, file.findings);
+  checkStreams(rules, steps, file.findings);
   return {
     name: nameOf(
       [
@@ -144,36 +144,13 @@ function checkBranches(steps: readonly OnexStep[], findings: Findings): void {
   }
 }
 
-function checkStreams(
-  file: Cursor,
-  rules: Rules,
-  homes: { readonly [home: string]: Cursor | undefined },
-  steps: readonly OnexStep[],
-  findings: Findings,
-): void {
-  const said = Object.values(homes)
-    .find((home) => home?.has("execution_mode"))
-    ?.get("execution_mode");
-  if (rules.mode === "streaming" && !streamsRun)
-    unsupported(
-      said ?? file,
-      "steps cannot hand items on while they run; write parallel, and let the one step give a list that the next one takes",
-    );
-  for (const step of steps) {
+function checkStreams(rules: Rules, steps: readonly OnexStep[], findings: Findings): void {
+  const enabled = steps.filter((step) => step.enabled);
+  for (const step of enabled) {
     if (!step.streams) continue;
-    const takers = steps.filter(({ dependsOn }) => dependsOn.includes(step.name));
-    if (!streamsRun || rules.mode !== "streaming")
-      findings.error(
-        "ONEX_UNSUPPORTED",
-        step.place,
-        `the step "${step.id}" is a stream, and the mode is ${rules.mode}: nobody takes its items one by one`,
-      );
-    else if (takers.length !== 1 || step.kind !== "effect" || consumers(steps).get(takers[0]?.name ?? "") !== step)
-      findings.error(
-        "ONEX_UNSUPPORTED",
-        step.place,
-        `the stream "${step.id}" is an effect with exactly one step that takes it, and that step takes no other`,
-      );
+    const problem =
+      rules.mode === "streaming" ? streamProblem(step, enabled) : `the mode is ${rules.mode}: write \`execution_mode: streaming\``;
+    if (problem !== undefined) findings.error("ONEX_UNSUPPORTED", step.place, `the stream "${step.id}": ${problem}`);
   }
 }
 

@@ -5,7 +5,8 @@
  * M2 All of a group has settled before one of the next begins. Between two groups stands a `set` that waits for the first
  *    and that the second waits for, so edges stay proportional to steps. It performs nothing and leaves no fact.
  * M3 A node is given `{ config, input, DEPENDENCY: output, … }`.
- * M4 The output of a run is `{ steps, skipped, errors }`, each in the order of declaration.
+ * M4 The output of a run is `{ steps, skipped, errors }`, each in the order of declaration; that of a stream is null, since
+ *    its items went to its taker.
  */
 import type { Json } from "../../core/json.ts";
 import { oneOf } from "../suggest.ts";
@@ -13,7 +14,7 @@ import { failed, judgedBy, neededBy, type Outcomes, outcomesOf, outputOf, takenW
 import { plain } from "./environment.ts";
 import type { OnexStep, OnexWorkflow, OnFailure, Rules } from "./model.ts";
 import { Made } from "./places.ts";
-import { consumers, streamed } from "./streaming.ts";
+import { joined, streamed, type Taking, takings } from "./streaming.ts";
 import { ms, policyOf } from "./timing.ts";
 import { wavesOf } from "./waves.ts";
 
@@ -28,15 +29,17 @@ export function lower(workflow: OnexWorkflow, onFailure: "stop" | "compensate"):
   const { rules, steps, place } = workflow;
   const places = new Made();
   const made = places.put<Data>({}, place);
-  const enabled = steps.filter((step) => step.enabled);
+  const taken = takings(steps.filter((step) => step.enabled));
+  const enabled = joined(
+    steps.filter((step) => step.enabled),
+    taken,
+  );
   const outcomes = outcomesOf(enabled, (step) => actionOf(step, rules) === "continue");
-  const lowering = new Lowering(workflow, enabled, outcomes, places);
+  const lowering = new Lowering(workflow, enabled, outcomes, places, taken);
   /** The group before. */
   let last: readonly string[] = [];
   const done: OnexStep[] = [];
-  for (const wave of groupsOf(enabled, rules)) {
-    const group = wave.filter(({ name }) => !lowering.isStream(name));
-    if (group.length === 0) continue;
+  for (const group of groupsOf(enabled, rules)) {
     let before = last;
     if (last.length > 1) {
       const gate = lowering.fresh("all_settled");
@@ -98,16 +101,16 @@ class Lowering {
   readonly #byName: ReadonlyMap<string, OnexStep>;
   readonly #outcomes: Outcomes;
   readonly #places: Made;
-  /** Streams by the step that takes them. */
-  readonly #streams: ReadonlyMap<string, OnexStep>;
+  /** Of streams, by the step that takes them. */
+  readonly #takings: ReadonlyMap<string, Taking>;
   readonly #taken: Set<string>;
 
-  constructor(workflow: OnexWorkflow, enabled: readonly OnexStep[], outcomes: Outcomes, places: Made) {
+  constructor(workflow: OnexWorkflow, enabled: readonly OnexStep[], outcomes: Outcomes, places: Made, taken: ReadonlyMap<string, Taking>) {
     this.#workflow = workflow;
     this.#byName = new Map(enabled.map((step) => [step.name, step]));
     this.#outcomes = outcomes;
     this.#places = places;
-    this.#streams = consumers(enabled);
+    this.#takings = taken;
     this.#taken = new Set(workflow.steps.map(({ name }) => name));
   }
 
@@ -128,7 +131,7 @@ class Lowering {
     const earlier = step.skipOnFailure ? done.filter(({ name }) => failing.has(name)).map(({ name }) => name) : [];
     const when = this.#when(step, needed, earlier);
     const call = {
-      ...this.#call(step, dependencies),
+      ...this.#work(step),
       ...(forgiven.has(step.name) ? { onError: "continue" } : {}),
       ...(records.has(step.name) ? { outcome: true } : {}),
     };
@@ -156,20 +159,23 @@ class Lowering {
     return `(${taken}) && (${well})`;
   }
 
-  #call(step: OnexStep, dependencies: readonly string[]): Data {
+  /** The call of a node; of a taker, for each item of its stream. */
+  #work(step: OnexStep): Data {
+    const taking = this.#takings.get(step.name);
+    if (!taking) return this.#call(step);
+    const { stream, taker } = taking;
+    return this.#places.put(streamed(this.#call(stream), this.#call(taker, { [stream.name]: "${ item }" })), step.place);
+  }
+
+  #call(step: OnexStep, more: Data = {}): Data {
     const { retry } = this.#workflow.rules;
     const given: Data = { config: step.config, input: "${ input }" };
-    for (const name of dependencies) given[name] = `\${ ${outputOf(name, this.#outcomes)} }`;
-    const stream = this.#streams.get(step.name);
-    if (stream) {
-      const taken = stream.dependsOn.filter((name) => this.#byName.has(name));
-      return this.#at(step, streamed(stream, this.#call(stream, taken).with ?? null, step, { ...given, [stream.name]: "${ item }" }));
-    }
+    for (const name of step.dependsOn) if (this.#byName.has(name)) given[name] = `\${ ${outputOf(name, this.#outcomes)} }`;
     const timed = step.kind === "effect" || step.kind === "workflow";
     const retries = step.retries ?? (step.onFailure === "retry" ? (retry?.retries ?? 3) : undefined);
     const call: Data = {
       [step.kind]: step.reference,
-      with: given,
+      with: { ...given, ...more },
       ...(timed && step.timeoutMs !== undefined ? { timeout: ms(step.timeoutMs) } : {}),
       ...(timed && retries !== undefined ? { retry: policyOf(retries, retry) as Json } : {}),
     };
@@ -186,8 +192,7 @@ class Lowering {
     const { steps, rules, place } = this.#workflow;
     const { records } = this.#outcomes;
     const values: Data = {};
-    for (const { name, enabled } of steps)
-      values[name] = enabled && !this.isStream(name) ? `\${ ${outputOf(name, this.#outcomes)} }` : null;
+    for (const { name } of steps) values[name] = this.#byName.has(name) ? `\${ ${outputOf(name, this.#outcomes)} }` : null;
     if (records.size === 0) return { steps: values, skipped: steps.filter(({ enabled }) => !enabled).map(({ name }) => name), errors: [] };
     const all = this.fresh("outcomes");
     made[all] = this.#places.put<Data>(
@@ -210,14 +215,10 @@ class Lowering {
     };
   }
 
-  isStream(name: string): boolean {
-    return [...this.#streams.values()].some((stream) => stream.name === name);
-  }
-
   /** A run of which too few steps completed has failed. */
   #enough(made: Data, errors: string): void {
-    const { rules, steps, place } = this.#workflow;
-    const total = steps.filter(({ enabled }) => enabled).length;
+    const { rules, place } = this.#workflow;
+    const total = this.#byName.size;
     const most = Math.floor((total * (100 - rules.minPercent)) / 100);
     const list = this.fresh("failures");
     made[list] = this.#places.put<Data>({ set: `\${ ${errors} }` }, place);

@@ -30,7 +30,7 @@ export interface OnexStep {
   readonly skipOnFailure: boolean;
   readonly priority: number | undefined;
   readonly branch: Branch | undefined;
-  /** Its output is a stream, which the one step that depends on it takes item by item. */
+  /** It is a stream, whose items the one step that depends on it takes as they come. */
   readonly streams: boolean;
 }
 
