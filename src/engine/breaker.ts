@@ -53,12 +53,13 @@ const ranges = {
 } as const;
 
 /** The settings with their defaults. Throws OnexError `OPTION_INVALID`, one error for all that is wrong. */
-export function breakerSettings(options: CircuitBreakerOptions = {}): BreakerSettings {
-  if (typeof options !== "object" || options === null || Array.isArray(options))
+export function breakerSettings(given: CircuitBreakerOptions = {}, configured: CircuitBreakerOptions = {}): BreakerSettings {
+  if (typeof given !== "object" || given === null || Array.isArray(given))
     throw new OnexError(
       "OPTION_INVALID",
-      `circuitBreaker is ${shown(options)}: give an object of ${Object.keys(ranges).join(", ")} or local`,
+      `circuitBreaker is ${shown(given)}: give an object of ${Object.keys(ranges).join(", ")} or local`,
     );
+  const options: CircuitBreakerOptions = { ...configured, ...given };
   const problems: string[] = [];
   const settings: Record<string, number> = {};
   for (const [name, { usual, min, max, whole }] of Object.entries(ranges)) {
