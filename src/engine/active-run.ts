@@ -18,9 +18,9 @@ import type { Appended, Message, NewRun, TurnWrite } from "../store/store.ts";
 import type { Begun, Folded } from "./begin.ts";
 import { runCompute, runReducer } from "./inline.ts";
 import { childEnded } from "./mail.ts";
-import { type CallsOutbox, callsOutbox, RunCalls } from "./run-calls.ts";
+import { type CallsOutbox, RunCalls } from "./run-calls.ts";
 import type { Runtime } from "./runtime.ts";
-import { TurnTexts } from "./secrets.ts";
+import { hasTexts, TurnTexts } from "./secrets.ts";
 import { roughLength } from "./values.ts";
 import type { Prepared, Writing } from "./writer.ts";
 
@@ -193,7 +193,10 @@ export class ActiveRun implements Writing {
     const until = world.clock.elapsed() + maxTurnMs;
     const facts: Fact[] = [];
     const out: Outbox = {
-      ...callsOutbox(),
+      deliver: [],
+      pull: new Set(),
+      abort: [],
+      ask: [],
       children: [],
       messages: [],
       states: [],
@@ -202,11 +205,10 @@ export class ActiveRun implements Writing {
     };
     let length = 0;
     const full = () => facts.length >= maxTurnFacts || length >= maxTurnLength;
-    this.#texts = new TurnTexts(this.#runtime.secrets, this.id, facts);
-    const texts = this.#texts;
+    this.#texts = undefined;
     const apply = (body: FactBody, input?: Json): void => {
       length += factLength(body);
-      const fact = Object.assign(texts.clean(body, input), { at: now });
+      const fact = Object.assign(this.#clean(body, facts, input), { at: now });
       this.replay.apply(fact);
       facts.push(fact);
     };
@@ -221,8 +223,11 @@ export class ActiveRun implements Writing {
       }
       if (this.replay.held) this.#calls.turnstile.hold();
       if (this.#runtime.closing || this.replay.held) break;
-      const wishes = [...this.#backlog, ...this.#calls.turnstile.take(), ...this.replay.take()];
-      this.#backlog = [];
+      const granted = this.#calls.turnstile.take();
+      const fresh = this.replay.take();
+      // Nearly always there are none but the new ones.
+      const wishes = this.#backlog.length + granted.length === 0 ? fresh : [...this.#backlog, ...granted, ...fresh];
+      if (this.#backlog.length > 0) this.#backlog = [];
       if (wishes.length === 0 && this.#arrived.length === 0) break;
       for (let i = 0; i < wishes.length; i++) {
         if (full() || ((++steps & 15) === 0 && world.clock.elapsed() > until)) {
@@ -240,6 +245,13 @@ export class ActiveRun implements Writing {
     // Thousands of wishes that all wait at the gate fill a turn's time and leave no fact.
     if (this.#backlog.length > 0 && !this.#runtime.closing && !this.replay.held) this.stir();
     return undefined;
+  }
+
+  /** Few facts hold texts, so what cleans them is made for the turn that has one. */
+  #clean<F extends FactBody>(body: F, turn: readonly Fact[], input?: Json): F {
+    if (!hasTexts(body)) return body;
+    this.#texts ??= new TurnTexts(this.#runtime.secrets, this.id, turn);
+    return this.#texts.clean(body, input);
   }
 
   #perform(wish: Command, apply: (body: FactBody, input?: Json) => void, out: Outbox, now: number, facts: readonly Fact[]): void {
@@ -305,7 +317,7 @@ export class ActiveRun implements Writing {
   #finish(fact: FinalBody, apply: (body: FactBody) => void, out: Outbox, now: number, facts: readonly Fact[]): void {
     const placed =
       fact.type === "run.failed" && fact.error.code === "OPERATION_NOT_PERFORMED" ? this.#runtime.placed(this, fact, facts) : fact;
-    const final = this.#texts?.clean(placed) ?? placed;
+    const final = this.#clean(placed, facts);
     const started = this.replay.started;
     if (final.type === "run.restarted") out.successor = this.#runtime.successor(this, final.input, now);
     else if (started?.parent)
@@ -422,9 +434,9 @@ export class ActiveRun implements Writing {
 /** About the length of the values in a fact; the rest of it is short. */
 function factLength(fact: FactBody): number {
   let length = 0;
-  for (const field of ["input", "output", "item", "state", "payload", "note"] as const) {
-    const value = (fact as { readonly [name in typeof field]?: Json })[field];
-    if (value !== undefined) length += roughLength(value, maxTurnLength);
-  }
+  const { input, output, item, state, payload, note } = fact as {
+    readonly [field in "input" | "output" | "item" | "state" | "payload" | "note"]?: Json;
+  };
+  for (const value of [input, output, item, state, payload, note]) if (value !== undefined) length += roughLength(value, maxTurnLength);
   return length;
 }

@@ -35,9 +35,6 @@ export interface CallsOutbox {
   /** Computes that are asked elsewhere. */
   readonly ask: CommandOf<"compute">[];
 }
-export function callsOutbox(): CallsOutbox {
-  return { deliver: [], pull: new Set(), abort: [], ask: [] };
-}
 
 export class RunCalls {
   readonly turnstile: Turnstile;

@@ -119,9 +119,13 @@ export class TurnTexts {
 }
 
 /** Whether a fact holds texts of errors or of people. */
-function hasTexts(fact: FactBody): boolean {
-  return "error" in fact || "message" in fact || "reason" in fact;
+export function hasTexts(fact: FactBody): boolean {
+  return withTexts.has(fact.type);
 }
+const withTexts: ReadonlySet<FactBody["type"]> = new Set([
+  ...(["action.failed", "step.failed", "compute.failed", "signal.rejected", "child.ended", "undo.failed"] as const),
+  ...(["cancel.requested", "run.paused", "run.failed", "run.cancelled"] as const),
+]);
 
 /** The fact with its error, message and reason cleaned; the same one when nothing was secret. */
 export function cleanTexts<F extends FactBody>(fact: F, sanitizer: Sanitizer): F {
