@@ -42,6 +42,7 @@ const byCode: Readonly<Record<string, ExitCode>> = {
   VALUE_TOO_LARGE: exit.usage,
   CONTRACT_INVALID: exit.contract,
   CONFIG_INVALID: exit.contract,
+  MANIFEST_INVALID: exit.contract,
   MODULE_INVALID: exit.contract,
   NODE_INVALID: exit.contract,
   NODE_DUPLICATE: exit.contract,

@@ -5,9 +5,11 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { OnexError } from "../core/failure.ts";
 import type { Json } from "../core/json.ts";
 import type { AnyNode } from "../node/contract.ts";
+import type { Registry } from "../node/registry.ts";
 import type { Provided } from "../node/service.ts";
 import type { Workflow } from "../node/workflow.ts";
 import { didYouMean, oneOf } from "../plan/suggest.ts";
+import { type Manifest, manifestIn, manifestOf, manifestsUnder } from "./manifest.ts";
 import { registerHooks } from "./typescript.ts";
 
 export type AnyWorkflow = Workflow<Json, unknown>;
@@ -20,11 +22,14 @@ export interface Loaded {
   readonly provide: readonly Provided[];
   /** Values that a module says are secret: `export const secrets = [process.env.API_KEY]`. */
   readonly secrets: readonly string[];
+  /** Of a node with a manifest: its export `config`, the configuration of the orchestrator that runs it. */
+  readonly config: object | undefined;
 }
 interface Module {
   readonly nodes: readonly AnyNode[];
   readonly provide: readonly Provided[];
   readonly secrets: readonly string[];
+  readonly config: object | undefined;
   /** Its default export, when that is a workflow. */
   readonly main: AnyWorkflow | undefined;
 }
@@ -45,15 +50,17 @@ export function splitName(target: string): { readonly file: string; readonly nam
 }
 
 /**
- * Loads files (YAML or modules, `#name` ignored) and the modules of `--nodes`.
- * Throws OnexError `FILE_MISSING`, `MODULE_INVALID`, `CONTRACT_INVALID`, and what a definition in a module throws.
+ * Loads files (YAML or modules, `#name` ignored), folders of generated nodes, and the modules of `--nodes`. A YAML workflow
+ * of a generated node brings that node's own nodes along, unless `--nodes` names some.
+ * Throws OnexError `FILE_MISSING`, `MODULE_INVALID`, `MANIFEST_INVALID`, `CONTRACT_INVALID`, and what a definition in a module throws.
  */
 export async function load(files: readonly string[], nodeModules: readonly string[]): Promise<Loaded> {
   const nodes = new Set<AnyNode>();
   const provide = new Set<Provided>();
   const workflows = new Set<AnyWorkflow>();
   const secrets = new Set<string>();
-  const take = async (file: string, own: boolean) => {
+  const configs = new Map<string, { readonly config: object; readonly from: string }>();
+  const take = async (file: string, own: boolean, manifest?: Manifest) => {
     const found = await loadModule(file);
     for (const node of found.nodes) {
       nodes.add(node);
@@ -61,6 +68,7 @@ export async function load(files: readonly string[], nodeModules: readonly strin
     }
     for (const one of found.provide) provide.add(one);
     for (const one of found.secrets) secrets.add(one);
+    if (manifest && found.config) configs.set(JSON.stringify(found.config), { config: found.config, from: manifest.folder });
   };
   for (const file of nodeModules) {
     if (isYaml(file)) nodes.add(await loadReducer(file));
@@ -68,16 +76,60 @@ export async function load(files: readonly string[], nodeModules: readonly strin
   }
   for (const target of files) {
     const { file } = splitName(target);
-    if (!isYaml(file)) await take(file, true);
+    if (isFolder(file)) for (const manifest of manifestsAt(file)) await take(manifest.entry, true, manifest);
+    else if (!isYaml(file)) await take(file, true);
     else {
       checkThere(file);
       const { loadWorkflow } = await import("../plan/load.ts");
       const loaded = (await loadWorkflow(file)) as AnyWorkflow;
+      const manifest = nodeModules.length === 0 ? manifestOf(file) : undefined;
+      if (manifest) await take(manifest.entry, false, manifest);
+      // The contract of a node and its code are one workflow, written twice: what was named is meant.
+      for (const node of nodes) if (isTwin(node, loaded)) nodes.delete(node);
       nodes.add(loaded);
       workflows.add(loaded);
     }
   }
-  return { nodes: [...nodes], workflows: [...workflows], provide: [...provide], secrets: [...secrets] };
+  const [config, other] = [...configs.values()];
+  if (config && other)
+    throw new OnexError(
+      "OPTION_INVALID",
+      `${config.from} and ${other.from} export different \`config\`, and one process has one: name one of the two folders`,
+    );
+  return { nodes: [...nodes], workflows: [...workflows], provide: [...provide], secrets: [...secrets], config: config?.config };
+}
+
+function isTwin(node: AnyNode, other: AnyWorkflow): boolean {
+  const { kind, name, version } = node.contract;
+  return kind === "workflow" && name === other.contract.name && version === other.contract.version;
+}
+
+/** Whether a path is a folder: of one generated node, or of a project of them. */
+export function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+/** The manifests that a folder means: its own, else all below it. Throws OnexError `FILE_MISSING`, `MANIFEST_INVALID`. */
+export function manifestsAt(folder: string): readonly Manifest[] {
+  const own = manifestIn(folder);
+  const found = own ? [own] : manifestsUnder(folder);
+  if (found.length > 0) return found;
+  throw new OnexError(
+    "FILE_MISSING",
+    `${folder} is a folder without a manifest.yaml in it or below: name a file, or the folder of a generated node`,
+  );
+}
+
+/**
+ * The nodes that a YAML workflow is looked at with: of `--nodes`, else of the generated node that it belongs to; undefined
+ * when neither is there. Throws what `load` throws.
+ */
+export async function nodesOf(file: string, nodeModules: readonly string[] | undefined): Promise<Registry | undefined> {
+  const manifest = nodeModules === undefined ? manifestOf(file) : undefined;
+  const modules = nodeModules ?? (manifest ? [manifest.entry] : undefined);
+  if (modules === undefined) return undefined;
+  const { Registry } = await import("../node/registry.ts");
+  return new Registry((await load([], modules)).nodes);
 }
 
 /** The one kind of node that YAML can be: the ONEX contract of a reducer. */
@@ -112,7 +164,7 @@ export async function loadTarget(target: string, nodeModules: readonly string[])
     if (found) return { ...loaded, workflow: found as AnyWorkflow };
     throw new OnexError("WORKFLOW_UNKNOWN", `${file} exports no workflow "${name}"; it has ${oneOf(names)}.${didYouMean(name, names)}`);
   }
-  const main = isYaml(file) ? undefined : (await loadModule(file)).main;
+  const main = isYaml(file) || isFolder(file) ? undefined : (await loadModule(file)).main;
   if (main) return { ...loaded, workflow: main };
   if (loaded.workflows.length > 1)
     throw new OnexError(
@@ -146,7 +198,8 @@ export async function loadModule(file: string): Promise<Module> {
   // A CommonJS module, or a default export that lists them: `export default { nodes, provide }`.
   if (isPlain(main)) for (const value of Object.values(main)) take(value, 0);
   const secrets = [...secretsOf(exported.secrets), ...(isPlain(main) ? secretsOf(main.secrets) : [])];
-  return { nodes: [...nodes], provide: [...provide], secrets, main: isNode(main) && isWorkflow(main) ? main : undefined };
+  const config = isPlain(exported.config) ? exported.config : undefined;
+  return { nodes: [...nodes], provide: [...provide], secrets, config, main: isNode(main) && isWorkflow(main) ? main : undefined };
 }
 
 /** The values of an export `secrets`; one that is not set in this environment has none. */

@@ -20,7 +20,7 @@ const open = ["pending", "running", "waiting", "compensating", "paused"] as cons
 /** Opens the store and takes it, or becomes a client of the process that has it. Throws what `createOrchestrator` throws. */
 export async function openSession(
   at: StoreUrl,
-  loaded: Pick<Loaded, "nodes" | "provide" | "secrets">,
+  loaded: Pick<Loaded, "nodes" | "provide" | "secrets" | "config">,
   terminal: Terminal,
   verbose: boolean,
 ): Promise<Session> {
@@ -33,6 +33,7 @@ export async function openSession(
     nodes: loaded.nodes,
     provide: loaded.provide,
     secrets: loaded.secrets,
+    ...(loaded.config === undefined ? {} : { config: loaded.config }),
     log: logTo(terminal, verbose, () => setImmediate(nameBlocked)),
   });
   const broken = orchestrator.stopped.then(() => new Promise<never>(() => {}));

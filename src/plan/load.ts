@@ -16,7 +16,7 @@ import { readMachine } from "./onex/machine.ts";
 import { withOtherNames } from "./onex/nodes.ts";
 import { type MachineState, machineReducer } from "./onex/reducer.ts";
 import type { ReadRef } from "./schema-files.ts";
-import { configOf, type PlanOptions, parseWorkflow, readFenced, sha256 } from "./workflow.ts";
+import { configOf, type PlanOptions, parseWorkflow, type Read, readFenced, sha256 } from "./workflow.ts";
 
 /**
  * A YAML contract as a workflow: of onex (`onex: v1`), or of ONEX, by its keys. There a step's node is given
@@ -41,23 +41,35 @@ export async function onexReducer(file: string): Promise<Reducer<Json, MachineSt
   return machineReducer(machine, findings);
 }
 
+/** A contract that was read, for those who look at it without running it; `read` is undefined when there are errors. */
+export interface Opened {
+  readonly read: Read | undefined;
+  readonly findings: readonly Finding[];
+  readonly text: string;
+}
+
 /** Everything there is to say about a contract; with `nodes` also whether it fits them. Throws OnexError `CONTRACT_NOT_FOUND`. */
-export async function checkFile(file: string, nodes?: NodeSource, options: PlanOptions = {}): Promise<Finding[]> {
+export async function checkFile(file: string, nodes?: NodeSource, options: PlanOptions = {}): Promise<readonly Finding[]> {
+  return (await openContract(file, nodes, options)).findings;
+}
+
+/** The same, with what was read. Throws OnexError `CONTRACT_NOT_FOUND`. */
+export async function openContract(file: string, nodes?: NodeSource, options: PlanOptions = {}): Promise<Opened> {
   const findings = new Findings(file);
-  const fenced = fenceAny(await read(file), findings, beside(file));
+  const text = await read(file);
+  const fenced = fenceAny(text, findings, beside(file));
   if (fenced && isStateMachine(fenced.data)) {
     checkFingerprint(fenced, findings, sha256);
     readMachine(fenced, findings);
-    return findings.sorted();
+    return { read: undefined, findings: findings.sorted(), text };
   }
   const found = fenced && readFenced(fenced, findings, beside(file), options.executionMode);
   if (found && options.config !== undefined) configOf(found, options, findings);
-  if (found && nodes && !findings.failed) {
-    const bound = new Findings(file);
-    checkFlow(found, found.plan === undefined ? nodes : withOtherNames(nodes), bound);
-    return dedupe([...findings.all, ...bound.all]);
-  }
-  return findings.sorted();
+  if (!found || findings.failed) return { read: undefined, findings: findings.sorted(), text };
+  if (!nodes) return { read: found, findings: findings.sorted(), text };
+  const bound = new Findings(file);
+  checkFlow(found, found.plan === undefined ? nodes : withOtherNames(nodes), bound);
+  return { read: bound.failed ? undefined : found, findings: dedupe([...findings.all, ...bound.all]), text };
 }
 
 function dedupe(findings: readonly Finding[]): Finding[] {

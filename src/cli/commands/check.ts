@@ -4,7 +4,7 @@ import { OnexError } from "../../core/failure.ts";
 import type { AnyNode } from "../../node/contract.ts";
 import type { Finding } from "../../plan/finding.ts";
 import { type ExitCode, exit, exitOf } from "../exit.ts";
-import { checkThere, isYaml, load, loadModule, splitName } from "../load.ts";
+import { checkThere, isYaml, load, loadModule, nodesOf, splitName } from "../load.ts";
 import { clean, cleanLines, json, print, styleOf, Terminal } from "../output.ts";
 
 export interface CheckOptions {
@@ -35,9 +35,7 @@ async function checkPlan(file: string, nodeModules: readonly string[] | undefine
   // A file that is not there is a mistake of typing, not a finding.
   checkThere(file);
   const { checkFile } = await import("../../plan/load.ts");
-  if (nodeModules === undefined) return checkFile(file);
-  const { Registry } = await import("../../node/registry.ts");
-  return checkFile(file, new Registry((await load([], nodeModules)).nodes));
+  return checkFile(file, await nodesOf(file, nodeModules));
 }
 
 async function checkModule(file: string, nodeModules: readonly string[]): Promise<readonly Finding[]> {
