@@ -66,6 +66,14 @@ function build(): Command {
       code = await (await import("./commands/work.ts")).work(files, options);
     });
 
+  command("dev", "drive the runs of a project while it is written", ["onex dev", "onex dev shop.ts --store sqlite:dev.db"])
+    .argument("[files...]", "folders of generated nodes, modules, YAML workflows (default: this folder)")
+    .addOption(nodes())
+    .addOption(store())
+    .action(async (files, options) => {
+      code = await (await import("./commands/dev.ts")).dev(files, options);
+    });
+
   command("ls", "list runs, newest first", ["onex ls", "onex ls --status failed --json"])
     .alias("list")
     .addOption(new Option("--status <status>", "only these").choices(statuses))

@@ -16,8 +16,11 @@ const maxLines = 20;
 /** Longest sleeps are said by date. */
 const datedMs = 60_000;
 
+/** Where lines go: a terminal, or a part of one. */
+export type Screen = Pick<Terminal, "live" | "style" | "width" | "height" | "say" | "region">;
+
 export class Progress {
-  readonly #terminal: Terminal;
+  readonly #terminal: Screen;
   readonly #howToSignal: (name: string) => string;
   readonly #doing = new Map<string, Doing>();
   /** Which step took a signal, by the signal's number. */
@@ -29,7 +32,7 @@ export class Progress {
   #timer: NodeJS.Timeout | undefined;
 
   /** `howToSignal` says how a signal that the run waits for is sent. */
-  constructor(terminal: Terminal, howToSignal: (name: string) => string) {
+  constructor(terminal: Screen, howToSignal: (name: string) => string) {
     this.#terminal = terminal;
     this.#howToSignal = howToSignal;
     this.#timer = setInterval(() => this.#tick(), tickMs).unref();

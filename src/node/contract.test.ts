@@ -4,6 +4,7 @@ import { compute } from "./compute.ts";
 import { recordedOutput } from "./contract.ts";
 import { reducer } from "./reducer.ts";
 import { service } from "./service.ts";
+import { signal } from "./signal.ts";
 
 const shout = compute(
   { name: "shout", input: z.string(), output: z.object({ text: z.string().transform((text) => text.length) }) },
@@ -36,4 +37,10 @@ test("a service is filled by a value or by what makes one", () => {
   const slot = service<{ n: number }>("slot");
   expect(slot.from({ n: 1 }).make()).toEqual({ n: 1 });
   expect(slot.from(() => ({ n: 2 })).make()).toEqual({ n: 2 });
+});
+test("a signal and a service need a name, a signal a schema", () => {
+  expect(() => signal("go" as never)).toThrow(expect.objectContaining({ code: "NODE_INVALID" }));
+  expect(() => signal({ name: "", payload: z.any() })).toThrow(/give it a name/);
+  expect(() => signal({ name: "go", payload: undefined as never })).toThrow(/`payload` is missing/);
+  expect(() => service(undefined as never)).toThrow(/service undefined: give it a name/);
 });

@@ -176,7 +176,8 @@ function named(word: string, spec: unknown): string {
   return typeof name === "string" ? `${word} ${name}` : `the definition of the ${word}`;
 }
 
-function checkSchema(where: string, field: string, schema: unknown): void {
+/** Throws OnexError `NODE_INVALID` for what is no schema; `output` and `state` may be left out. */
+export function checkSchema(where: string, field: string, schema: unknown): void {
   if (schema === undefined && (field === "output" || field === "state")) return;
   if (typeof (schema as Partial<Schema> | null | undefined)?.["~standard"]?.validate !== "function")
     throw new OnexError(

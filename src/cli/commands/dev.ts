@@ -1,0 +1,108 @@
+/** `onex dev`: drives the runs of a project while it is written: each save is checked, and what passes takes over. */
+import { existsSync } from "node:fs";
+import { dirname, relative, resolve } from "node:path";
+import { OnexError } from "../../core/failure.ts";
+import { signalCommand } from "../advice.ts";
+import { withClient } from "../client.ts";
+import { Follower } from "../dev/follow.ts";
+import { Supervisor } from "../dev/supervisor.ts";
+import { watchSources } from "../dev/watch.ts";
+import type { ExitCode } from "../exit.ts";
+import { checkThere, isFolder, manifestsAt, splitName } from "../load.ts";
+import { clean, Terminal } from "../output.ts";
+import { interrupted } from "../session.ts";
+import { storeUrl } from "../store.ts";
+
+export interface DevOptions {
+  readonly nodes?: readonly string[];
+  readonly store?: string;
+  readonly verbose?: boolean;
+}
+
+export async function dev(files: readonly string[], options: DevOptions): Promise<ExitCode> {
+  const terminal = new Terminal();
+  const { bold, dim, green, red } = terminal.style;
+  const at = storeUrl(options.store);
+  if (at.kind === "memory")
+    throw new OnexError(
+      "USAGE",
+      "dev: each save begins a new process, and memory: ends with the old one; name a file with --store sqlite:FILE",
+    );
+  const nodes = options.nodes ?? [];
+  const targets = files.length === 0 ? ["."] : files;
+  const began = Date.now();
+  const stop = interrupted(terminal);
+  let following = false;
+  let stopFollowing = () => {};
+  const supervisor = new Supervisor(
+    { targets, nodes, verbose: options.verbose === true, ...(options.store === undefined ? {} : { store: options.store }) },
+    {
+      ready(workflows, role) {
+        terminal.say(`${green("ready")}: ${clean(workflows.join(", "))} on ${at.url}`);
+        if (role === "client") terminal.say("another process drives the runs of this store; this one takes over when it ends");
+        stopFollowing = onceFollowing(stopFollowing);
+      },
+      refused(going) {
+        terminal.say(
+          `${red("not taken up")}: ${going ? "the code from before goes on" : "nothing runs"}; it is tried again at the next save`,
+        );
+      },
+      died(code) {
+        terminal.say(`${red("ended")} by itself${code === null ? "" : ` with exit code ${code}`}; it is begun again at the next save`);
+      },
+    },
+  );
+  terminal.say(`${bold("onex dev")}  ${clean(targets.join(" "))}  ${at.url}  ${dim("Ctrl-C ends it; runs stay in the store")}`);
+  const watching = watchSources(foldersOf([...targets, ...nodes]), (saved) => {
+    terminal.say(
+      dim(
+        `saved: ${saved
+          .slice(0, 3)
+          .map((file) => clean(relative(process.cwd(), file)))
+          .join(", ")}${saved.length > 3 ? " …" : ""}`,
+      ),
+    );
+    supervisor.renew();
+  });
+  supervisor.renew();
+  try {
+    return await stop;
+  } finally {
+    watching.close();
+    await supervisor.close();
+    stopFollowing();
+  }
+
+  /** From the first time that the store is there. */
+  function onceFollowing(already: () => void): () => void {
+    if (following) return already;
+    following = true;
+    let done = () => {};
+    const until = new Promise<void>((resolve) => {
+      done = resolve;
+    });
+    void withClient(at, async (client) => {
+      const follower = new Follower(client, terminal, began, (runId, name) => signalCommand(runId, name, at));
+      const end = client.news(() => follower.look());
+      follower.look();
+      await until;
+      end();
+    }).catch(() => {});
+    return done;
+  }
+}
+
+/** The folders whose files are watched: of a target in a project the whole project, since its modules import each other. */
+function foldersOf(targets: readonly string[]): readonly string[] {
+  const folders = targets.map((target) => {
+    const { file } = splitName(target);
+    if (isFolder(file)) manifestsAt(file);
+    else checkThere(file);
+    const own = isFolder(file) ? resolve(file) : dirname(resolve(file));
+    for (let folder = own; ; folder = dirname(folder)) {
+      if (existsSync(`${folder}/package.json`)) return folder;
+      if (dirname(folder) === folder) return own;
+    }
+  });
+  return [...new Set(folders)];
+}
