@@ -100,6 +100,13 @@ describe("steps", () => {
     expect(after?.status).toBe("waiting");
     expect(after).not.toHaveProperty("output");
   });
+  test("a rejected payload lets its wait take the one that came behind it, but none from before the wait", () => {
+    const wait: FactBody = { type: "signal.awaited", step: "s", name: "go" };
+    const came = (seq: number, payload: string): FactBody => ({ type: "signal.received", seq, name: "go", payload });
+    const rejected: FactBody = { type: "signal.rejected", seq: 2, name: "go", error };
+    expect(shown(started, wait, came(2, "bad"), came(3, "good"), rejected).steps[0]).toMatchObject({ status: "completed", output: "good" });
+    expect(shown(started, came(1, "read at once"), wait, came(2, "bad"), rejected).steps[0]?.status).toBe("waiting");
+  });
 });
 
 describe("pauses", () => {

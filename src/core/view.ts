@@ -63,6 +63,8 @@ export function view(runId: string, facts: readonly Fact[]): RunView {
   let end: Partial<Pick<RunView, "output" | "error" | "failedStep" | "notUndone" | "endedAt">> = {};
   /** Waits that a message ended, by its number. */
   const taken = new Map<number, Draft>();
+  /** Messages that came while no step waited for them, since the last wait of that name began. */
+  let unread: FactOf<"signal.received">[] = [];
   const pauses = new Map<string, NonNullable<RunView["paused"]>>();
   let compensating = false;
   let compensated = false;
@@ -89,6 +91,10 @@ export function view(runId: string, facts: readonly Fact[]): RunView {
     // What an earlier attempt failed with is not the error of a step that succeeded.
     if (to === "completed") delete draft.error;
     Object.assign(draft, value);
+  };
+  const take = ({ seq, at, payload }: FactOf<"signal.received">, draft: Draft) => {
+    close(draft, at, "completed", { output: payload });
+    taken.set(seq, draft);
   };
 
   for (const fact of facts) {
@@ -161,14 +167,13 @@ export function view(runId: string, facts: readonly Fact[]): RunView {
         break;
       case "signal.awaited":
         step(fact, fact.name, "signal", "waiting");
+        // Nobody waits for what lies there already.
+        unread = unread.filter(({ name }) => name !== fact.name);
         break;
       case "signal.received": {
-        for (const draft of steps.values())
-          if (draft.kind === "signal" && draft.node === fact.name && draft.status === "waiting") {
-            close(draft, fact.at, "completed", { output: fact.payload });
-            taken.set(fact.seq, draft);
-            break;
-          }
+        const draft = [...steps.values()].find(({ kind, node, status }) => kind === "signal" && node === fact.name && status === "waiting");
+        if (draft) take(fact, draft);
+        else unread.push(fact);
         break;
       }
       case "signal.rejected": {
@@ -178,6 +183,9 @@ export function view(runId: string, facts: readonly Fact[]): RunView {
           draft.status = "waiting";
           delete draft.output;
           delete draft.endedAt;
+          const next = unread.find(({ name }) => name === fact.name);
+          if (next) take(next, draft);
+          unread = unread.filter((mail) => mail !== next);
         }
         break;
       }

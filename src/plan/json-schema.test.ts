@@ -52,6 +52,16 @@ test.each<[string, Json, Json, unknown]>([
   expect(verdict(schema, value)).toEqual(expected);
 });
 
+test("what the schema of a subcontract says from its own root is found within it", () => {
+  const tree = (reference: string) =>
+    `onex: v1\nkind: input-subcontract\nschema:\n  type: object\n  $defs: { name: { type: string } }\n  properties: { name: { $ref: "#/$defs/name" }, child: { $ref: "${reference}" } }\n`;
+  const files = { "input.subcontract.yaml": tree("#") };
+  const schema = { $ref: "./input.subcontract.yaml#/schema" };
+  expect(verdict(schema, { name: "a", child: { name: "b" } }, files)).toHaveProperty("value");
+  expect(verdict(schema, { child: { child: { name: 1 } } }, files)).toEqual({ problem: "child.child.name: must be string" });
+  expect(make(schema, { "input.subcontract.yaml": tree("#/$defs/other") }).said[0]).toContain("SCHEMA_INVALID");
+});
+
 test("the value that was handed in is left as it is", () => {
   const value = {};
   expect(verdict({ properties: { a: { default: 1 } } }, value)).toEqual({ value: { a: 1 } });

@@ -16,6 +16,7 @@ import { readMachine } from "./onex/machine.ts";
 import { withOtherNames } from "./onex/nodes.ts";
 import { type MachineState, machineReducer } from "./onex/reducer.ts";
 import type { ReadRef } from "./schema-files.ts";
+import { parseSubcontract, type Subcontract } from "./subcontract.ts";
 import { configOf, type PlanOptions, parseWorkflow, type Read, readFenced, sha256 } from "./workflow.ts";
 
 /**
@@ -39,6 +40,11 @@ export async function onexReducer(file: string): Promise<Reducer<Json, MachineSt
   findings.refuse();
   if (!machine) throw new OnexError("CONTRACT_INVALID", `${file} is not the ONEX contract of a reducer: it has no state_transitions`);
   return machineReducer(machine, findings);
+}
+
+/** A subcontract of a generated node, for tests that hold it against its model. Throws OnexError `CONTRACT_NOT_FOUND`, `CONTRACT_INVALID`. */
+export async function readSubcontract(file: string): Promise<Subcontract> {
+  return parseSubcontract(await read(file), file);
 }
 
 /** A contract that was read, for those who look at it without running it; `read` is undefined when there are errors. */

@@ -32,24 +32,26 @@ export class SchemaFiles {
 
   /** The schema with absolute references, all their files read. */
   take(schema: Json, place: Place): Json {
-    return this.#absolute(schema, "", place, 0);
+    return this.#absolute(schema, "", "", place, 0);
   }
 
-  #absolute(schema: Json, folder: string, place: Place, depth: number): Json {
+  /** `base` is where in its file the schema stands: what it says from its own root (`#/$defs/…`) is meant from there. */
+  #absolute(schema: Json, folder: string, base: string, place: Place, depth: number): Json {
     if (depth > limits.depth) {
       this.#findings.error("SCHEMA_INVALID", place, `the schema is nested more than ${limits.depth} deep`);
       return true;
     }
-    if (Array.isArray(schema)) return (schema as readonly Json[]).map((item) => this.#absolute(item, folder, place, depth + 1));
+    if (Array.isArray(schema)) return (schema as readonly Json[]).map((item) => this.#absolute(item, folder, base, place, depth + 1));
     if (!isJsonMap(schema)) return schema;
     const copy: Record<string, Json> = {};
     for (const key of Object.keys(schema)) {
       const value = schema[key] as Json;
       if (key === "__proto__") continue;
       // `$ref` is a reference only as text; in `properties` it may be the name of a property.
-      if (key === "$ref" && typeof value === "string") copy[key] = value.startsWith("#") ? value : this.#file(value, folder, place);
+      if (key === "$ref" && typeof value === "string")
+        copy[key] = value.startsWith("#") ? within(base, value) : this.#file(value, folder, place);
       else if (key === "enum" || key === "const" || key === "default" || key === "examples") copy[key] = value;
-      else copy[key] = this.#absolute(value, folder, place, depth + 1);
+      else copy[key] = this.#absolute(value, folder, base, place, depth + 1);
     }
     return copy;
   }
@@ -75,7 +77,7 @@ export class SchemaFiles {
       this.files.set(path, true);
       const data = this.#parse(path, text, place);
       const root = isJsonMap(data) ? without(data, "$id") : data;
-      this.files.set(path, this.#absolute(root, posix.dirname(path) === "." ? "" : posix.dirname(path), place, 0));
+      this.files.set(path, this.#absolute(root, posix.dirname(path) === "." ? "" : posix.dirname(path), baseOf(root), place, 0));
     }
     return `${schemaUri(path)}${fragment}`;
   }
@@ -98,6 +100,15 @@ export class SchemaFiles {
 function split(reference: string): [string, string] {
   const hash = reference.indexOf("#");
   return hash < 0 ? [reference, ""] : [reference.slice(0, hash), reference.slice(hash)];
+}
+
+/** A subcontract holds the schema of a model, which knows nothing of the document around it. */
+function baseOf(data: Json): string {
+  return isJsonMap(data) && /-subcontract$/.test(String(data.kind)) ? "/schema" : "";
+}
+
+function within(base: string, reference: string): string {
+  return reference === "#" || reference.startsWith("#/") ? `#${base}${reference.slice(1)}` : reference;
 }
 
 function without(map: JsonMap, key: string): JsonMap {
