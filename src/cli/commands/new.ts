@@ -6,7 +6,7 @@ import { type ExitCode, exit } from "../exit.ts";
 import { isFolder } from "../load.ts";
 import { Stopped } from "../new/ask.ts";
 import { asked, chosen, type Terminals, type Wanted } from "../new/choose.ts";
-import { checkFree, nodesIn, onexVersion, type Project, projectAt } from "../new/project.ts";
+import { checkFree, nodesIn, onexVersion, projectAt } from "../new/project.ts";
 import { type Rendered, render } from "../new/render.ts";
 import { treeLines } from "../new/tree.ts";
 import { valuesOf } from "../new/values.ts";
@@ -39,17 +39,16 @@ function here(): Place {
 /** Throws OnexError `USAGE`, `NAME_INVALID`, `NAME_TAKEN`, `PROJECT_MISSING`, and what `writeTree` throws. */
 export async function make(kind: string | undefined, name: string | undefined, options: NewOptions, place = here()): Promise<ExitCode> {
   if (name !== undefined && options.name !== undefined && name !== options.name)
-    throw new OnexError("USAGE", `new: two names were given, ${JSON.stringify(name)} and --name ${JSON.stringify(options.name)}: leave one out`);
+    throw new OnexError(
+      "USAGE",
+      `new: two names were given, ${JSON.stringify(name)} and --name ${JSON.stringify(options.name)}: leave one out`,
+    );
   const typed = { kind, name: name ?? options.name, domain: options.domain, version: options.version };
   const from = folderOf(options.dir, place.cwd);
   let wanted: Wanted;
   try {
     if (!place.terminals || options.yes) wanted = chosen(typed);
-    else {
-      const project = projectHere(from, kind);
-      const domains = project ? [...new Set(nodesIn(project).map(({ domain }) => domain))] : [];
-      wanted = await asked(typed, project !== undefined, domains, place.terminals);
-    }
+    else wanted = await asked(typed, () => [...new Set(nodesIn(projectAt(from)).map(({ domain }) => domain))], place.terminals);
   } catch (error) {
     if (!(error instanceof Stopped)) throw error;
     say("\nstopped; nothing was written");
@@ -61,7 +60,12 @@ export async function make(kind: string | undefined, name: string | undefined, o
   const there = options.dryRun ? existing(tree.base, tree.files) : writeTree(tree.base, tree.files, options.force === true);
   const paths = tree.files.map(({ path }) => shown(path));
   if (options.json) print(json(paths));
-  else for (const line of treeLines(paths)) print(clean(line));
+  else
+    for (const line of treeLines(
+      tree.files.map(({ path }) => path),
+      shown(""),
+    ))
+      print(clean(line));
   for (const path of there) say(`${options.dryRun ? "is there already" : "overwritten"}: ${shown(path)}`);
   if (options.dryRun) say("dry run: nothing was written");
   else say(`made ${tree.title}; next:`, ...tree.next(shown).map((line) => `  ${line}`));
@@ -113,17 +117,6 @@ function nodeTree(wanted: Wanted, from: string): Tree {
     title: `${kind} ${name}@${version}`,
     next: (shown) => [`npx onex check ${shown(folder)}`, `npx vitest run ${shown(folder.replace(/^src\//, "tests/"))}`],
   };
-}
-
-/** The project that questions are about; that there is none is said when a node was asked for. */
-function projectHere(from: string, kind: string | undefined): Project | undefined {
-  if (kind === "project") return undefined;
-  try {
-    return projectAt(from);
-  } catch (error) {
-    if (kind === undefined && error instanceof OnexError && error.code === "PROJECT_MISSING") return undefined;
-    throw error;
-  }
 }
 
 function folderOf(dir: string | undefined, cwd: string): string {

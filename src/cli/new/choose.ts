@@ -38,9 +38,14 @@ export function chosen(typed: Typed): Wanted {
     if (typed.name === undefined) throw new OnexError("USAGE", "new project: its name is missing: onex new project NAME");
     return { kind, name: nameOf("project", typed.name, "NAME"), domain: "", version: "" };
   }
-  const missing = [typed.domain === undefined && "--domain NAME", typed.name === undefined && "--name NAME"].filter((flag) => flag !== false);
+  const missing = [typed.domain === undefined && "--domain NAME", typed.name === undefined && "--name NAME"].filter(
+    (flag) => flag !== false,
+  );
   if (typed.domain === undefined || typed.name === undefined)
-    throw new OnexError("USAGE", `new ${kind}: ${missing.join(" and ")} ${missing.length === 1 ? "is" : "are"} missing, such as: ${example(kind)}`);
+    throw new OnexError(
+      "USAGE",
+      `new ${kind}: ${missing.join(" and ")} ${missing.length === 1 ? "is" : "are"} missing, such as: ${example(kind)}`,
+    );
   return {
     kind,
     domain: nameOf("domain", typed.domain, "--domain"),
@@ -49,12 +54,21 @@ export function chosen(typed: Typed): Wanted {
   };
 }
 
-/** Asks for all that was not typed, once something is missing that has no default. Throws as `chosen` does, and `Stopped`. */
-export async function asked(typed: Typed, inProject: boolean, domains: readonly string[], { input, output }: Terminals): Promise<Wanted> {
+/**
+ * Asks for all that was not typed, once something is missing that has no default. `domains` names those of the project's nodes,
+ * and throws where there is no project. Throws as `chosen` does, and `Stopped`.
+ */
+export async function asked(typed: Typed, domains: () => readonly string[], { input, output }: Terminals): Promise<Wanted> {
   const complete = typed.kind !== undefined && typed.name !== undefined && (typed.kind === "project" || typed.domain !== undefined);
   if (complete) return chosen(typed);
+  /** A kind that can be made here. */
+  const kindHere = (text: string): Kind => {
+    const kind = kindOf(text);
+    if (kind !== "project") domains();
+    return kind;
+  };
   // What was typed and is wrong is said before the first question.
-  if (typed.kind !== undefined) kindOf(typed.kind);
+  if (typed.kind !== undefined) kindHere(typed.kind);
   if (typed.domain !== undefined) nameOf("domain", typed.domain, "--domain");
   if (typed.version !== undefined) versionOf(typed.version);
   const prompt = new Prompt(input, output);
@@ -66,14 +80,24 @@ export async function asked(typed: Typed, inProject: boolean, domains: readonly 
   });
   try {
     const kind = kindOf(
-      typed.kind ?? (await prompt.ask({ text: `what to make: ${oneOf(kinds)}`, fallback: inProject ? "orchestrator" : "project", take: kindOf })),
+      typed.kind ??
+        (await prompt.ask({
+          text: `what to make: ${oneOf(kinds)}`,
+          fallback: works(domains) ? "orchestrator" : "project",
+          take: kindHere,
+        })),
     );
-    if (kind === "project") return chosen({ ...typed, kind, name: typed.name ?? (await prompt.ask(name("project", "name of the project"))) });
+    if (kind === "project")
+      return chosen({ ...typed, kind, name: typed.name ?? (await prompt.ask(name("project", "name of the project"))) });
     if (typed.name !== undefined) nameOf("node", typed.name, "--name");
-    const [only] = domains.length === 1 ? domains : [];
+    const [only, other] = domains();
     return chosen({
       kind,
-      domain: typed.domain ?? (await prompt.ask(name("domain", "domain, the field of business that it belongs to, such as shop", only))),
+      domain:
+        typed.domain ??
+        (await prompt.ask(
+          name("domain", "domain, the field of business that it belongs to, such as shop", other === undefined ? only : undefined),
+        )),
       name: typed.name ?? (await prompt.ask(name("node", `name of the ${kind}, such as ${samples[kind]}`))),
       version: typed.version ?? (await prompt.ask({ text: "version", fallback: firstVersion, take: versionOf })),
     });
@@ -85,7 +109,19 @@ export async function asked(typed: Typed, inProject: boolean, domains: readonly 
 function kindOf(text: string): Kind {
   const kind = kinds.find((each) => each === text);
   if (kind) return kind;
-  throw new OnexError("USAGE", `new: ${JSON.stringify(text.slice(0, 60))} is nothing that can be made: ${oneOf(kinds)}.${didYouMean(text, kinds)}`);
+  throw new OnexError(
+    "USAGE",
+    `new: ${JSON.stringify(text.slice(0, 60))} is nothing that can be made: ${oneOf(kinds)}.${didYouMean(text, kinds)}`,
+  );
+}
+
+function works(look: () => unknown): boolean {
+  try {
+    look();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function checkProject({ domain, version }: Typed): void {

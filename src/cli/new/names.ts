@@ -38,11 +38,13 @@ const installed = new Set(["onex", "typescript", "vitest", "zod"]);
 
 /** The name, when it is good. Throws OnexError `NAME_INVALID`; `where` says where it was typed, such as "--name". */
 export function nameOf(what: NameOf, text: string, where: string): string {
-  const reason = wrongWith(what, text);
-  if (reason === undefined) return text;
+  const malformed = wrongForm(text);
+  const kept = malformed === undefined ? keptFor(what, text) : undefined;
+  if (malformed === undefined && kept === undefined) return text;
   const near = suggestion(what, text);
   const instead = near === undefined ? "" : ` Did you mean "${near}"?`;
-  throw new OnexError("NAME_INVALID", `${where} ${quoted(text)} ${reason}. A good name: ${good}.${instead}`);
+  const cure = malformed === undefined ? `Say more, such as "${text}-${what === "project" ? "app" : "order"}"` : `A good name: ${good}`;
+  throw new OnexError("NAME_INVALID", `${where} ${quoted(text)} ${malformed ?? kept}. ${cure}.${instead}`);
 }
 
 /** The nearest good name to what was typed, where there is one. */
@@ -57,14 +59,20 @@ export function suggestion(what: NameOf, text: string): string | undefined {
     .replaceAll(/[ _.-]+/g, "-")
     .replaceAll(/^-|-$/g, "")
     .toLowerCase();
-  return near !== text && wrongWith(what, near) === undefined ? near : undefined;
+  return near !== text && wrongForm(near) === undefined && keptFor(what, near) === undefined ? near : undefined;
 }
 
-function wrongWith(what: NameOf, text: string): string | undefined {
+function wrongForm(text: string): string | undefined {
   if (text === "") return "is empty";
   if (text.length > longest) return `has ${text.length} characters`;
   if (/^\d/.test(text)) return "begins with a digit";
-  if (!form.test(text)) return "is not kebab-case";
+  const [wrong] = /[^a-z0-9-]/u.exec(text) ?? [];
+  if (wrong !== undefined) return /[A-Z]/.test(wrong) ? "has a capital letter in it" : `has ${JSON.stringify(wrong)} in it`;
+  return form.test(text) ? undefined : 'has a "-" that joins no words';
+}
+
+/** Whose a well-formed name is already. */
+function keptFor(what: NameOf, text: string): string | undefined {
   if (devices.test(text)) return "is a device on Windows, where no file can have that name";
   if (what === "project" && builtinModules.includes(text)) return "is a module of Node.js, which npm refuses as the name of a package";
   if (what === "project" && installed.has(text)) return "is a package that every project installs, and npm refuses one inside itself";

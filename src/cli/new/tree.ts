@@ -4,8 +4,8 @@ interface Folder {
   readonly files: string[];
 }
 
-/** Paths with `/`, as lines. */
-export function treeLines(paths: readonly string[]): readonly string[] {
+/** Paths with `/`, as lines; `base` is the folder they are in, empty for the current one. */
+export function treeLines(paths: readonly string[], base: string): readonly string[] {
   const root: Folder = { folders: new Map(), files: [] };
   for (const path of paths) {
     const parts = path.split("/");
@@ -17,7 +17,7 @@ export function treeLines(paths: readonly string[]): readonly string[] {
     }
     folder.files.push(parts.at(-1) ?? "");
   }
-  return linesOf(root, "");
+  return base === "" ? linesOf(root, "") : [`${base}/`, ...linesOf(root, "  ")];
 }
 
 function linesOf(folder: Folder, indent: string): readonly string[] {

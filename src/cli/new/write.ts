@@ -83,8 +83,13 @@ function foldersOf(path: string): readonly string[] {
   return parts.slice(1).map((_, i) => parts.slice(0, i + 1).join("/"));
 }
 
+/** Throws OnexError `PATH_REFUSED` where nobody may look. */
 function look(path: string): Stats | undefined {
-  return lstatSync(path, { throwIfNoEntry: false });
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    throw new OnexError("PATH_REFUSED", `nothing was written: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 function kindOf(stats: Stats): string {
