@@ -1,10 +1,13 @@
 /** `onex new` and `npm create onex` as a user meets them: from the packed tarballs, in empty folders, with real processes. */
 import { execFile } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { publint } from "publint";
 import { afterAll, expect, test } from "vitest";
+import { render } from "../src/cli/new/render.ts";
+import { valuesOf } from "../src/cli/new/values.ts";
+import { writeTree } from "../src/cli/new/write.ts";
 import { type Ended, install, npm, packed, skipWithoutNetwork } from "./install.ts";
 
 const root = resolve(import.meta.dirname, "..");
@@ -21,7 +24,7 @@ function emptyFolder(): string {
 }
 
 function node(folder: string, ...args: readonly string[]): Promise<Ended> {
-  const { ONEX_STORE: _store, FORCE_COLOR: _colour, ...env } = process.env;
+  const { ONEX_STORE: _store, FORCE_COLOR: _colour, NODE_ENV: _mode, ...env } = process.env;
   return new Promise((done) => {
     execFile(process.execPath, args, { cwd: folder, env }, (error, stdout, stderr) =>
       done({ code: typeof error?.code === "number" ? error.code : error ? 1 : 0, stdout, stderr }),
@@ -59,6 +62,28 @@ test.skipIf(skipWithoutNetwork("npm create onex, and a project from the tarball"
     expect(await onex("check", effect, "--json")).toMatchObject({ code: 0, stdout: "[]\n" });
   },
 );
+
+/** Good names that a module might use itself, or that read oddly as identifiers. */
+const odd = (
+  "a x1-2 instance-of array error json input output event state line ledger in-memory-ledger undo ask orchestrator transfer price charge " +
+  "refund services workflow-type create-order in-memory total"
+).split(" ");
+
+test("whatever good name a node has, what is made is sound; its tests pass without a registry", async () => {
+  const folder = emptyFolder();
+  const write = (template: string, name: string) =>
+    writeTree(folder, render(template, valuesOf({ project: "big-co", domain: "pay-roll", name, version: "2.0.1" }, "0.1.0")), false);
+  write("project", "any");
+  mkdirSync(join(folder, "node_modules"));
+  symlinkSync(root, join(folder, "node_modules/onex"));
+  for (const name of ["@types", "typescript", "vitest", "zod"])
+    symlinkSync(join(root, "node_modules", name), join(folder, "node_modules", name));
+  const templates = readdirSync(join(root, "templates")).filter((template) => template !== "project");
+  for (const template of templates) for (const name of odd) write(template, name);
+  expect(await node(folder, "node_modules/typescript/bin/tsc", "--noEmit")).toMatchObject({ stdout: "", code: 0 });
+  const tested = await node(folder, "node_modules/vitest/vitest.mjs", "run", "node_pay_roll_ledger_");
+  expect(tested.code, tested.stdout + tested.stderr).toBe(0);
+});
 
 test("create-onex is of the same version as onex, and depends on it", () => {
   const own = JSON.parse(read("package.json")) as { version: string; engines: object };
