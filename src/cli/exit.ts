@@ -28,7 +28,7 @@ const byCode: Readonly<Record<string, ExitCode>> = {
   FORK_STEP_OPEN: exit.failed,
   FORK_UNDONE: exit.failed,
   USAGE: exit.usage,
-  NAME_INVALID: exit.usage,
+  NAME_REFUSED: exit.usage,
   NAME_TAKEN: exit.usage,
   PROJECT_MISSING: exit.usage,
   FILE_EXISTS: exit.usage,

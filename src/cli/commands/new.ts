@@ -36,7 +36,7 @@ function here(): Place {
   return { cwd: process.cwd(), terminals: answers ? { input: process.stdin, output: process.stderr } : undefined };
 }
 
-/** Throws OnexError `USAGE`, `NAME_INVALID`, `NAME_TAKEN`, `PROJECT_MISSING`, and what `writeTree` throws. */
+/** Throws OnexError `USAGE`, `NAME_REFUSED`, `NAME_TAKEN`, `PROJECT_MISSING`, and what `writeTree` throws. */
 export async function make(kind: string | undefined, name: string | undefined, options: NewOptions, place = here()): Promise<ExitCode> {
   if (name !== undefined && options.name !== undefined && name !== options.name)
     throw new OnexError(

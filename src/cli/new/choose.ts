@@ -29,7 +29,7 @@ export interface Terminals {
 
 const firstVersion = "1.0.0";
 
-/** Without questions. Throws OnexError `USAGE` with all that is missing, `NAME_INVALID`. */
+/** Without questions. Throws OnexError `USAGE` with all that is missing, `NAME_REFUSED`. */
 export function chosen(typed: Typed): Wanted {
   if (typed.kind === undefined) throw new OnexError("USAGE", `new: say what to make: onex new ${kinds.join("|")}`);
   const kind = kindOf(typed.kind);

@@ -59,7 +59,7 @@ test.each([
 ])("%s is refused, with a sentence on one line that says what is good", (_, name) => {
   for (const what of everything) {
     const said = complaint(what, name);
-    expect(said).toMatch(/^NAME_INVALID --name ".*" (?:is|has|begins) /);
+    expect(said).toMatch(/^NAME_REFUSED --name ".*" (?:is|has|begins) /);
     expect(said).toMatch(/A good name: small letters|Say more, such as/);
     expect(said).not.toMatch(/[\n\r\0]/);
     expect(said.length).toBeLessThan(400);
@@ -69,7 +69,7 @@ test.each([
 describe("names that something else has", () => {
   test("a node cannot be a word of TypeScript, nor what its module imports", () => {
     for (const name of ["delete", "class", "await", "new", "enum", "effect", "z", "nodes", "provide", "node"])
-      expect(complaint("node", name)).toMatch(/^NAME_INVALID .*Say more, such as /);
+      expect(complaint("node", name)).toMatch(/^NAME_REFUSED .*Say more, such as /);
     // They become parts of a path only.
     for (const name of ["delete", "effect"]) expect(nameOf("domain", name, "--domain")).toBe(name);
   });
@@ -83,7 +83,7 @@ describe("names that something else has", () => {
 
   test("a project cannot be a module of Node.js nor a package that it installs", () => {
     for (const name of ["fs", "http", "test-only", "onex", "zod", "vitest"].filter((each) => each !== "test-only"))
-      expect(complaint("project", name)).toMatch(/^NAME_INVALID .*such as "\w+-app"/);
+      expect(complaint("project", name)).toMatch(/^NAME_REFUSED .*such as "\w+-app"/);
     expect(nameOf("node", "http", "--name")).toBe("http");
   });
 });

@@ -36,7 +36,7 @@ const taken = new Set(
 /** Packages that a project installs: npm refuses one inside another of its name. */
 const installed = new Set(["onex", "typescript", "vitest", "zod"]);
 
-/** The name, when it is good. Throws OnexError `NAME_INVALID`; `where` says where it was typed, such as "--name". */
+/** The name, when it is good. Throws OnexError `NAME_REFUSED`; `where` says where it was typed, such as "--name". */
 export function nameOf(what: NameOf, text: string, where: string): string {
   const malformed = wrongForm(text);
   const kept = malformed === undefined ? keptFor(what, text) : undefined;
@@ -44,7 +44,7 @@ export function nameOf(what: NameOf, text: string, where: string): string {
   const near = suggestion(what, text);
   const instead = near === undefined ? "" : ` Did you mean "${near}"?`;
   const cure = malformed === undefined ? `Say more, such as "${text}-${what === "project" ? "app" : "order"}"` : `A good name: ${good}`;
-  throw new OnexError("NAME_INVALID", `${where} ${quoted(text)} ${malformed ?? kept}. ${cure}.${instead}`);
+  throw new OnexError("NAME_REFUSED", `${where} ${quoted(text)} ${malformed ?? kept}. ${cure}.${instead}`);
 }
 
 /** The nearest good name to what was typed, where there is one. */
@@ -81,13 +81,13 @@ function keptFor(what: NameOf, text: string): string | undefined {
   return undefined;
 }
 
-/** The version, when it is three numbers. Throws OnexError `NAME_INVALID`. */
+/** The version, when it is three numbers. Throws OnexError `NAME_REFUSED`. */
 export function versionOf(text: string): string {
   const wanted = /^(?:0|[1-9]\d{0,5})(?:\.(?:0|[1-9]\d{0,5})){2}$/;
   if (wanted.test(text)) return text;
   const near = `${text.replace(/^v/i, "")}.0.0`.split(".").slice(0, 3).join(".");
   const instead = wanted.test(near) ? ` Did you mean "${near}"?` : "";
-  throw new OnexError("NAME_INVALID", `--version ${quoted(text)} is no version. A version is three numbers, such as "1.0.0".${instead}`);
+  throw new OnexError("NAME_REFUSED", `--version ${quoted(text)} is no version. A version is three numbers, such as "1.0.0".${instead}`);
 }
 
 /** What was typed, short and on one line. */

@@ -167,9 +167,9 @@ describe("a node", () => {
       message: expect.stringContaining("package.json cannot be read"),
     });
     project("../../evil");
-    await expect(wanted()).rejects.toMatchObject({ code: "NAME_INVALID" });
+    await expect(wanted()).rejects.toMatchObject({ code: "NAME_REFUSED" });
     project("My.Shop");
-    await expect(wanted()).rejects.toMatchObject({ code: "NAME_INVALID", message: expect.stringContaining('Did you mean "my-shop"?') });
+    await expect(wanted()).rejects.toMatchObject({ code: "NAME_REFUSED", message: expect.stringContaining('Did you mean "my-shop"?') });
     expect(files()).toEqual(["package.json"]);
   });
 });
@@ -268,7 +268,7 @@ describe("at a terminal", () => {
     const { terminals, shown } = terminal({});
     expect(await make("compute", undefined, node, { cwd: folder, terminals })).toBe(0);
     await expect(make("effect", undefined, { yes: true }, { cwd: folder, terminals })).rejects.toMatchObject({ code: "USAGE" });
-    await expect(make("effect", undefined, { domain: "A B" }, { cwd: folder, terminals })).rejects.toMatchObject({ code: "NAME_INVALID" });
+    await expect(make("effect", undefined, { domain: "A B" }, { cwd: folder, terminals })).rejects.toMatchObject({ code: "NAME_REFUSED" });
     expect(shown()).toBe("");
   });
 });

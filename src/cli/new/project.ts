@@ -18,7 +18,7 @@ interface Package {
   readonly devDependencies?: Readonly<Record<string, unknown>>;
 }
 
-/** Throws OnexError `PROJECT_MISSING`, and `NAME_INVALID` for a project whose name cannot be that of a folder. */
+/** Throws OnexError `PROJECT_MISSING`, and `NAME_REFUSED` for a project whose name cannot be that of a folder. */
 export function projectAt(from: string): Project {
   for (let folder = from; ; folder = dirname(folder)) {
     const found = packageIn(folder);
