@@ -1,8 +1,12 @@
 #!/usr/bin/env node
 /** The command line: what can be typed. Each command is loaded when it is asked for; exit codes stand in exit.ts. */
 import { readFileSync } from "node:fs";
-import { Argument, Command, CommanderError, Option } from "commander";
 import { type ExitCode, exit, exitOf } from "./exit.ts";
+
+// Answered before anything else is loaded: scripts and editors ask often.
+if (process.argv.length === 3 && process.argv[2] === "--version")
+  await new Promise(() => process.stdout.write(`${version()}\n`, () => process.exit()));
+const { Argument, Command, CommanderError, Option } = await import("commander");
 
 const epilogue = `
 Exit codes: 0 done · 1 the run failed, was cancelled or is unknown · 2 usage · 3 the run paused
@@ -23,13 +27,15 @@ const nodes = () =>
   new Option("--nodes <module>", "a module whose exports are the nodes and services to use (may be given again)").argParser(collect);
 const jsonFlag = (what: string) => new Option("--json", what);
 
-function build(): Command {
+function build() {
   const program = new Command("onex")
     .description("Durable workflows: a crash loses nothing.")
     .version(version(), "--version", "print the version")
     .helpOption("-h, --help", "show this help")
     .showHelpAfterError("(--help shows what can be typed)")
     .addHelpText("after", epilogue)
+    // Behind a command `--version` is the command's own.
+    .enablePositionalOptions()
     .exitOverride();
   const command = (usage: string, summary: string, examples: readonly string[]) =>
     program
@@ -165,6 +171,25 @@ function build(): Command {
     .addOption(store())
     .action(async (run, options) => {
       code = await (await import("./commands/retry.ts")).retry(run, options);
+    });
+
+  command("new", "make a project, or a node in one", [
+    "onex new project my-shop",
+    "onex new orchestrator --domain shop --name order",
+    "onex new effect --domain shop --name charge-card --version 1.1.0",
+  ])
+    .argument("[kind]", "project, orchestrator, compute, effect or reducer")
+    .argument("[name]", "its name, in kebab-case, such as charge-card")
+    .addOption(new Option("--name <name>", "the same"))
+    .addOption(new Option("--domain <name>", "the field of business that a node belongs to, such as shop"))
+    .addOption(new Option("--version <version>", "of a node, three numbers (default: 1.0.0)"))
+    .addOption(new Option("--dir <folder>", "the folder to stand in (default: the current one)"))
+    .addOption(new Option("-y, --yes", "ask nothing: defaults where there are any"))
+    .addOption(new Option("--dry-run", "show the files, and write nothing"))
+    .addOption(new Option("--force", "overwrite the files of this tree that are there"))
+    .addOption(jsonFlag("print the files as one JSON array"))
+    .action(async (kind, name, options) => {
+      code = await (await import("./commands/new.ts")).make(kind, name, options);
     });
 
   command("check", "find mistakes in a workflow or module before it runs", [

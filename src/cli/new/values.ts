@@ -44,12 +44,12 @@ export function valuesOf({ project, domain, name, version }: Chosen, onexVersion
   };
 }
 
-function snake(kebab: string): string {
+export function snake(kebab: string): string {
   return kebab.replaceAll("-", "_");
 }
 function pascal(kebab: string): string {
   return kebab.replaceAll(/(?:^|-)([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }
-function camel(kebab: string): string {
+export function camel(kebab: string): string {
   return kebab.replaceAll(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }

@@ -1,0 +1,76 @@
+/** The project that a node is made in: the nearest folder above whose package.json depends on onex. */
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { OnexError } from "../../core/failure.ts";
+import { type Manifest, manifestsUnder } from "../manifest.ts";
+import { nameOf } from "./names.ts";
+import { type Chosen, snake } from "./values.ts";
+
+export interface Project {
+  readonly folder: string;
+  /** Of its package, without a scope. */
+  readonly name: string;
+}
+
+interface Package {
+  readonly name?: unknown;
+  readonly dependencies?: Readonly<Record<string, unknown>>;
+  readonly devDependencies?: Readonly<Record<string, unknown>>;
+}
+
+/** Throws OnexError `PROJECT_MISSING`, and `NAME_REFUSED` for a project whose name cannot be that of a folder. */
+export function projectAt(from: string): Project {
+  for (let folder = from; ; folder = dirname(folder)) {
+    const found = packageIn(folder);
+    if (found && ("onex" in (found.dependencies ?? {}) || "onex" in (found.devDependencies ?? {}))) {
+      const name = typeof found.name === "string" ? found.name.replace(/^@[^/]*\//, "") : "";
+      return { folder, name: nameOf("project", name, `${join(folder, "package.json")}: its name`) };
+    }
+    if (dirname(folder) === folder) break;
+  }
+  throw new OnexError(
+    "PROJECT_MISSING",
+    `${from} is in no project: neither it nor a folder above has a package.json that depends on onex. ` +
+      "Make one with `onex new project NAME`, or `npm install onex` in the one that is meant",
+  );
+}
+
+function packageIn(folder: string): Package | undefined {
+  const file = join(folder, "package.json");
+  if (!existsSync(file)) return undefined;
+  try {
+    return JSON.parse(readFileSync(file, "utf8").replace(/^\uFEFF/, "")) as Package;
+  } catch (error) {
+    throw new OnexError("PROJECT_MISSING", `${file} cannot be read, so it is not known what it depends on: ${(error as Error).message}`);
+  }
+}
+
+/** The generated nodes of a project. Throws OnexError `MANIFEST_INVALID`. */
+export function nodesIn({ folder, name }: Project): readonly Manifest[] {
+  const nodes = join(folder, "src", snake(name), "nodes");
+  return existsSync(nodes) ? manifestsUnder(nodes) : [];
+}
+
+/** Throws OnexError `NAME_TAKEN` when another node of the project has that name, which then would mean two things. */
+export function checkFree(kind: string, chosen: Chosen, nodes: readonly Manifest[]): void {
+  const called = (one: { readonly domain: string; readonly name: string }, of: string) => `${of} "${one.name}" of domain "${one.domain}"`;
+  for (const other of nodes) {
+    const same = other.name === chosen.name;
+    if (same && (other.kind !== kind || other.domain !== chosen.domain))
+      throw new OnexError(
+        "NAME_TAKEN",
+        `there is the ${called(other, other.kind)} in ${other.folder}, and a name means one node: choose another --name than "${chosen.name}"`,
+      );
+    // `a-b` `c` and `a` `b-c` make one folder.
+    if (!same && other.kind === kind && snake(`${other.domain}-${other.name}`) === snake(`${chosen.domain}-${chosen.name}`))
+      throw new OnexError(
+        "NAME_TAKEN",
+        `the ${called(other, other.kind)} has the folder that ${called(chosen, "the one")} would get, ${other.folder}: choose another --name or --domain`,
+      );
+  }
+}
+
+/** The version of onex that runs. */
+export function onexVersion(): string {
+  return (JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8")) as { version: string }).version;
+}
