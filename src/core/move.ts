@@ -19,15 +19,13 @@
  */
 import type { Command } from "./command.ts";
 import { type Fact, type FactOf, isFinal } from "./fact.ts";
-import { failureOf, OnexError } from "./failure.ts";
+import { failureOf } from "./failure.ts";
 import { sameJson } from "./json.ts";
 import { rehearse } from "./rehearse.ts";
 import type { Replay } from "./replay.ts";
 
 /** What becomes of a run: it is moved, it finishes on the program that it has, or a person decides. */
-export type Verdict =
-  | { readonly how: "safe" }
-  | { readonly how: "finish" | "decide"; readonly reason: string; readonly step?: string };
+export type Verdict = { readonly how: "safe" } | { readonly how: "finish" | "decide"; readonly reason: string; readonly step?: string };
 
 /** What happens in a run without anything of it being done. */
 const idle: ReadonlySet<Fact["type"]> = new Set([
@@ -60,7 +58,7 @@ export function judge(facts: readonly Fact[], before: () => Replay, after: () =>
     try {
       now.apply(fact);
     } catch (error) {
-      return unfit(fact, error);
+      return unfit(fact, error, now);
     }
     for (const wish of now.take()) if (!born.has(wish)) born.set(wish, i);
     if (!idle.has(fact.type)) done = i;
@@ -68,13 +66,15 @@ export function judge(facts: readonly Fact[], before: () => Replay, after: () =>
   return stands(old, now) ?? late(old, now, (wish) => (born.get(wish) ?? facts.length) < done) ?? rehearsed(facts, before(), after());
 }
 
-/** V1. */
-function unfit(fact: Fact, error: unknown): Verdict {
+/** V1, V7. */
+function unfit(fact: Fact, error: unknown, now: Replay): Verdict {
+  const step = "step" in fact && fact.step !== undefined ? fact.step : undefined;
+  const end = now.command("finish");
+  if (end?.type === "finish" && end.fact.type === "run.failed") return { how: "finish", reason: failing(end.fact) };
   const { message, details } = failureOf(error, "HISTORY_MISMATCH");
-  const expected = error instanceof OnexError ? (details as { readonly expected?: string } | undefined)?.expected : undefined;
-  const step = "step" in fact && fact.step !== undefined ? { step: fact.step } : {};
-  const what = "step" in fact && fact.step !== undefined ? `step "${fact.step}"` : fact.type;
-  return { how: "finish", ...step, reason: `${what} (${fact.type}) does not fit the new definition, which ${expected ?? message}` };
+  const expected = (details as { readonly expected?: string } | undefined)?.expected ?? `fails: ${message}`;
+  const reason = `${step === undefined ? fact.type : `step "${step}"`} was done (${fact.type}), and the new definition ${expected}`;
+  return { how: "finish", reason, ...(step === undefined ? {} : { step }) };
 }
 
 /** V2. */

@@ -7,7 +7,7 @@
  */
 import type { Command } from "./command.ts";
 import type { Fact, FactBody } from "./fact.ts";
-import { sameJson, type Json } from "./json.ts";
+import { type Json, sameJson } from "./json.ts";
 import type { Replay } from "./replay.ts";
 
 /** An undo that has not ended by then is compared as far as it went. */

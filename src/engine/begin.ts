@@ -70,8 +70,7 @@ export function fresh(runtime: Runtime, runId: string, contract: WorkflowContrac
 function programOf(runtime: Runtime, runId: string, contract: WorkflowContract, log: RunLog, nodes: NodeSource): Program {
   return {
     onFailure: contract.onFailure,
-    begin: ({ input, correlationId, defaults }) =>
-      contract.begin(input, { runId, correlationId, log: log.log }, nodes, defaults),
+    begin: ({ input, correlationId, defaults }) => contract.begin(input, { runId, correlationId, log: log.log }, nodes, defaults),
     finish: (returned) => {
       const output = recordedOutput(contract, returned);
       checkSize(output, runtime.settings.maxValueBytes, `workflow ${contract.name}: output`);

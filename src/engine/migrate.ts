@@ -13,7 +13,7 @@ import { failureOf, OnexError } from "../core/failure.ts";
 import { judge, type Verdict } from "../core/move.ts";
 import { type Pin, pinned } from "../core/pin.ts";
 import type { NodeSource, WorkflowContract } from "../node/contract.ts";
-import { fresh, type Folded } from "./begin.ts";
+import { type Folded, fresh } from "./begin.ts";
 import type { Engine } from "./engine.ts";
 import type { Runtime } from "./runtime.ts";
 
@@ -45,7 +45,7 @@ export function move(
   const { version, definition } = asked;
   const refused = (message: string, step?: string) => ({
     refused: {
-      ...{ type: "migration.refused", version, message } as const,
+      ...({ type: "migration.refused", version, message } as const),
       ...(definition === undefined ? {} : { definition }),
       ...(step === undefined ? {} : { step }),
     },
@@ -72,7 +72,10 @@ export function move(
 /** Asks whoever drives the run to move it. Throws OnexError `MIGRATION_INVALID`, and what the store throws. */
 export async function askToMove(engine: Engine, workflow: string, to: WorkflowContract): Promise<Omit<Pin, "workflow">> {
   if (to.name !== workflow)
-    throw new OnexError("MIGRATION_INVALID", `a run of ${workflow} goes on with another definition of ${workflow}, and not with ${to.name}`);
+    throw new OnexError(
+      "MIGRATION_INVALID",
+      `a run of ${workflow} goes on with another definition of ${workflow}, and not with ${to.name}`,
+    );
   if (to.plan) await engine.definitions.keep(engine.store, to.plan);
   return { version: to.version, ...(to.plan ? { definition: to.plan.hash } : {}) };
 }

@@ -49,7 +49,11 @@ test.each([
   ["a new step stands before one that was done", `${step("n")}  a: { effect: act, with: a, needs: [n] }\n${wait("w", "a")}`, /step "a"/],
   ["a new step stands beside one that was done", step("a") + step("n", ", needs: [a]") + wait("w", "a"), /run late/],
   ["it waits for another signal", `${step("a")}  v: { wait: go, needs: [a] }\n`, /step "w"/],
-  ["what was done is taken back otherwise", `  a: { effect: act, with: a, undo: { effect: final, with: a } }\n${wait("w", "a")}`, /taken back/],
+  [
+    "what was done is taken back otherwise",
+    `  a: { effect: act, with: a, undo: { effect: final, with: a } }\n${wait("w", "a")}`,
+    /taken back/,
+  ],
 ])("%s: it stays what it is, and finishes", async (_, steps, why) => {
   const { t, run, ledger } = await started(v1);
   await run.migrate(contract("2.0.0", steps) as never);
@@ -64,9 +68,12 @@ test.each([
 
 test("a call in flight stays in flight, and its answer is the new definition's", async () => {
   const gate = new Gate();
-  const { t, run, ledger } = await started(contract("1.0.0", step("a") + step("slow", ", needs: [a]") + step("b", ", needs: [slow]")), (one) => {
-    one.manners.slow = gate;
-  });
+  const { t, run, ledger } = await started(
+    contract("1.0.0", step("a") + step("slow", ", needs: [a]") + step("b", ", needs: [slow]")),
+    (one) => {
+      one.manners.slow = gate;
+    },
+  );
   expect(ledger.lines).toEqual(["a", "slow"]);
   await run.migrate(contract("2.0.0", step("a") + step("slow", ", needs: [a], timeout: 1h") + step("c", ", needs: [slow]")) as never);
   await t.advance("1s");
@@ -112,7 +119,10 @@ test("asked twice, it is moved once", async () => {
 
 test("another workflow is refused at the door", async () => {
   const { run } = await started(v1);
-  const other = parseWorkflow("onex: v1\nkind: workflow\nname: other\nversion: 1.0.0\ntimeout: 1d\nsteps:\n  a: { set: 1 }\n", "other.yaml");
+  const other = parseWorkflow(
+    "onex: v1\nkind: workflow\nname: other\nversion: 1.0.0\ntimeout: 1d\nsteps:\n  a: { set: 1 }\n",
+    "other.yaml",
+  );
   await expect(run.migrate(other as never)).rejects.toMatchObject({ code: "MIGRATION_INVALID" });
 });
 
