@@ -3,7 +3,7 @@
 import type { Contract, EffectContract, WorkflowContract } from "../../node/contract.ts";
 import { inputType, outputType } from "../schema-type.ts";
 import type { Changes } from "./change.ts";
-import { retryText } from "./text.ts";
+import { retryText, timeText } from "./text.ts";
 import { diffTypes } from "./types.ts";
 
 /** @param what how it is named in front of each change: "effect charge-card". */
@@ -26,16 +26,16 @@ function promises(contract: Contract): Map<string, string | undefined> {
   const { concurrency, rate } = contract as EffectContract;
   const { onFailure } = contract as Contract & Partial<WorkflowContract>;
   return new Map([
-    ["timeout", timeout],
+    ["timeout", timeText(timeout)],
     ["retry", retryText(retry)],
-    ["heartbeat", heartbeat],
+    ["heartbeat", timeText(heartbeat)],
     ["idempotent", idempotent === true ? "true" : undefined],
     ["readonly", only === true ? "true" : undefined],
     ["irreversible", irreversible],
     ["inDoubt", inDoubt],
     ["undo", (undo ?? undoEvent) === undefined ? undefined : "declared"],
     ["concurrency", concurrency && String(concurrency.limit)],
-    ["rate", rate && `${rate.limit} in ${rate.perMs} ms`],
+    ["rate", rate && `${rate.limit} in ${timeText(rate.perMs)}`],
     ["onFailure", onFailure],
   ]);
 }

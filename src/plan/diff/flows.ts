@@ -8,7 +8,7 @@ import type { Read } from "../workflow.ts";
 import { type Change, Changes } from "./change.ts";
 import { diffContracts } from "./contracts.ts";
 import { diffBlocks, stepsOf } from "./steps.ts";
-import { jsonText, type Renames, retryText, templateText } from "./text.ts";
+import { jsonText, type Renames, retryText, templateText, timeText } from "./text.ts";
 import { diffTypes, schemaText } from "./types.ts";
 
 /** A contract that was read, with the nodes that it calls, as far as they are known. */
@@ -57,10 +57,10 @@ function renameOf(what: string, detail: string): [string, string][] {
 }
 
 function settings(changes: Changes, old: Flow, now: Flow): void {
-  changes.value("timeout", "", old.timeout, now.timeout, "runs");
+  changes.value("timeout", "", timeText(old.timeout), timeText(now.timeout), "runs");
   changes.value("concurrency", "", text(old.concurrency), text(now.concurrency), "runs");
   changes.value("onFailure", "", old.onFailure ?? "compensate", now.onFailure ?? "compensate", "runs");
-  changes.value("defaults", "timeout", old.defaults.timeout, now.defaults.timeout, "runs");
+  changes.value("defaults", "timeout", timeText(old.defaults.timeout), timeText(now.defaults.timeout), "runs");
   changes.value("defaults", "retry", retryText(old.defaults.retry), retryText(now.defaults.retry), "runs");
   for (const name of new Set([...Object.keys(old.values), ...Object.keys(now.values)])) {
     const value = (flow: Flow) => (Object.hasOwn(flow.values, name) ? jsonText(flow.values[name] as Json) : undefined);

@@ -1,4 +1,5 @@
 /** Steps, templates and expressions as text in one form, however they were written: to compare, and to show. */
+import { type Duration, durationMs } from "../../core/duration.ts";
 import type { Json } from "../../core/json.ts";
 import { type RetryPolicy, retryOf } from "../../core/retry.ts";
 import type { Expression } from "../expression.ts";
@@ -58,16 +59,30 @@ export function jsonText(value: Json): string {
   );
 }
 
+/** A length of time in its largest whole unit: what is written as 60s or as 1m is the same. */
+export function timeText(duration: Duration | number | undefined): string | undefined {
+  if (duration === undefined) return undefined;
+  const ms = typeof duration === "number" ? duration : durationMs(duration);
+  const [unit, length] = units.find(([, size]) => ms !== 0 && ms % size === 0) ?? ["ms", 1];
+  return `${ms / length}${unit}`;
+}
+const units = [
+  ["d", 86_400_000],
+  ["h", 3_600_000],
+  ["m", 60_000],
+  ["s", 1_000],
+] as const;
+
 export function retryText(retry: RetryPolicy | false | undefined): string | undefined {
   if (retry === undefined) return undefined;
   if (retry === false) return "off";
   // What is left out is the same as the default written out.
   const full = retryOf(retry);
-  const shown = [`${full.maxAttempts} attempts`, full.backoff, `delay ${full.delayMs} ms`];
-  if (full.backoff !== "fixed") shown.push(`at most ${full.maxDelayMs} ms`);
+  const shown = [`${full.maxAttempts} attempts`, full.backoff, `delay ${timeText(full.delayMs)}`];
+  if (full.backoff !== "fixed") shown.push(`at most ${timeText(full.maxDelayMs)}`);
   if (full.backoff === "exponential" && full.factor !== 2) shown.push(`factor ${full.factor}`);
   if (full.jitter !== "full") shown.push("no jitter");
-  if (full.withinMs !== Number.POSITIVE_INFINITY) shown.push(`within ${full.withinMs} ms`);
+  if (full.withinMs !== Number.POSITIVE_INFINITY) shown.push(`within ${timeText(full.withinMs)}`);
   if (full.except.length > 0) shown.push(`except ${[...full.except].sort().join(" ")}`);
   return shown.join(", ");
 }
@@ -86,7 +101,7 @@ export function verbFacets(verb: Verb, renames: Renames): [string, string | unde
     case "call":
       return [
         ["version", pinOf(verb.reference)],
-        ["input", template(verb.with)],
+        ["input", template(verb.with) ?? "{}"],
       ];
     case "read":
       return [
@@ -99,7 +114,7 @@ export function verbFacets(verb: Verb, renames: Renames): [string, string | unde
     case "race":
       return [];
     case "sleep":
-      return [["time", verb.ms === undefined ? template(verb.time) : `${verb.ms} ms`]];
+      return [["time", verb.ms === undefined ? template(verb.time) : timeText(verb.ms)]];
     case "set":
       return [["value", template(verb.value)]];
     case "fail":
@@ -122,7 +137,7 @@ export function verbFacets(verb: Verb, renames: Renames): [string, string | unde
       return [
         ["until", expressionText(verb.until, renames)],
         ["max", String(verb.max)],
-        ["every", `${verb.everyMs} ms`],
+        ["every", timeText(verb.everyMs)],
       ];
   }
 }
@@ -140,7 +155,7 @@ export function modifierFacets(step: Step, renames: Renames): [string, string | 
   return [
     ["when", step.when && expressionText(step.when, renames)],
     ["default", templateText(step.fallback, renames)],
-    ["timeout", step.timeout],
+    ["timeout", timeText(step.timeout)],
     ["retry", retryText(step.retry)],
     ["onError", typeof onError === "string" ? (onError === "fail" ? undefined : onError) : stepText(onError, renames)],
     ["undo", undo && stepText(undo, renames)],
@@ -167,7 +182,9 @@ export function bodiesOf(verb: Verb): [string, Step][] {
 /** All of a step in one line. */
 export function stepText(step: Step, renames: Renames): string {
   const { verb } = step;
-  const facets = [...verbFacets(verb, renames), ...modifierFacets(step, renames)].filter(([, value]) => value !== undefined);
+  const facets = [...verbFacets(verb, renames), ...modifierFacets(step, renames)].filter(
+    ([name, value]) => value !== undefined && !(name === "input" && value === "{}"),
+  );
   const inner = [
     ...bodiesOf(verb).map(([name, body]) => `${name}: ${stepText(body, renames)}`),
     ...(verb.kind === "steps" ? [blockText(verb.block, renames)] : []),
