@@ -1,11 +1,13 @@
 /** `onex diff OLD NEW`: what changed in meaning, and with `--store` what becomes of the runs under way. */
+import { OnexError } from "../../core/failure.ts";
 import { withClient } from "../client.ts";
 import { changeLine, fateLines } from "../diff/lines.ts";
 import { engineOf, type Fates, fatesOf, type Judged, judgeRow, underWay } from "../diff/runs.ts";
 import { boundTo, differenceOf, type Side, sideOf } from "../diff/sides.ts";
 import { type ExitCode, exit } from "../exit.ts";
+import { isYaml, splitName } from "../load.ts";
 import { clean, print, printJson, styleOf } from "../output.ts";
-import { quote, type StoreUrl, storeUrl } from "../store.ts";
+import { memoryNote, quote, type StoreUrl, storeUrl } from "../store.ts";
 
 export interface DiffOptions {
   readonly nodes?: readonly string[];
@@ -17,15 +19,19 @@ export interface DiffOptions {
 export async function diff(oldTarget: string, newTarget: string, options: DiffOptions): Promise<ExitCode> {
   const nodes = options.nodes ?? [];
   const judging = options.store !== undefined;
-  const [old, now] = [await sideOf(oldTarget, nodes, judging), await sideOf(newTarget, nodes, judging)];
+  // Two modules are compared node by node; a contract or a name means one workflow on both sides.
+  const one = judging || [oldTarget, newTarget].some((target) => isYaml(splitName(target).file) || splitName(target).name !== undefined);
+  const [old, now] = [await sideOf(oldTarget, nodes, one), await sideOf(newTarget, nodes, one)];
   const { changes, note } = differenceOf(old, now);
   const at = judging ? storeUrl(options.store) : undefined;
+  if (at?.kind === "memory") throw new OnexError("USAGE", `no run can be judged in memory: ${memoryNote}`);
   const runs = at && (await judged(old, now, at));
   if (options.json) printJson({ changes, ...(note === undefined ? {} : { note }), ...(runs ? { runs } : {}) });
   else {
     const style = styleOf(process.stdout);
     for (const change of changes) print(changeLine(change, style, process.stdout.columns || 160));
-    if (changes.length === 0) process.stderr.write("no difference in meaning\n");
+    if (changes.length === 0)
+      process.stderr.write(note === undefined ? "no difference in meaning\n" : "no difference in their contracts\n");
     if (note !== undefined) process.stderr.write(`${note}\n`);
     if (runs && at) tell(runs, old, now, at, options);
   }

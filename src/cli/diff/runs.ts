@@ -1,5 +1,5 @@
 /** The runs under way of a workflow, each judged against a new definition. Reads only. */
-import type { RunStatus } from "../../core/fact.ts";
+import { type Fact, isFinal, type RunStatus } from "../../core/fact.ts";
 import { failureOf, OnexError } from "../../core/failure.ts";
 import type { Verdict } from "../../core/move.ts";
 import { isPin, type Pin, pinned } from "../../core/pin.ts";
@@ -44,13 +44,17 @@ export async function* underWay(engine: Engine, workflow: string): AsyncIterable
 export async function judgeRow(engine: Engine, row: RunRow, old: Side, now: Side): Promise<Judged | undefined> {
   try {
     const facts = (await engine.store.turns(row.runNo)).flatMap((turn) => engine.decode(row.runNo, turn.facts));
+    if (isFinal(facts.at(-1) as Fact)) return undefined;
     const pin = pinned(facts);
     if (isPin(pin, pinOf(now.contract))) return { id: row.id, on: "new", verdict: { how: "safe" } };
     const on = isPin(pin, pinOf(old.contract)) ? "old" : "other";
     const contract = on === "old" ? old.contract : await restored(engine, pin);
     if (!contract) return { id: row.id, on, verdict: missing(pin) };
     const verdict = judgeMove(engine, row.id, facts, { ...old, contract }, now);
-    return verdict.how === "finish" && verdict.reason === "it has ended" ? undefined : { id: row.id, on, verdict };
+    if (verdict.how === "safe") return { id: row.id, on, verdict };
+    // What a program said of the run's values tells no secret of it.
+    engine.secrets.join(row.id, row.runNo);
+    return { id: row.id, on, verdict: { ...verdict, reason: engine.secrets.of(row.id).text(verdict.reason) } };
   } catch (error) {
     return { id: row.id, on: "other", verdict: { how: "decide", reason: failureOf(error, "ENGINE_FAILED").message } };
   }

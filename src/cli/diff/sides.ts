@@ -90,6 +90,12 @@ function newest({ nodes, contracts, workflow }: Side): Map<string, Contract> {
 export function boundTo({ workflow, nodes, target }: Side): { readonly contract: WorkflowContract; readonly nodes: Registry } {
   if (!workflow) throw new OnexError("WORKFLOW_UNKNOWN", `${target} names no workflow whose runs could be judged`);
   const { contract } = workflow;
-  contract.plan?.bind(nodes);
+  try {
+    contract.plan?.bind(nodes);
+  } catch (error) {
+    if (!(error instanceof OnexError)) throw error;
+    const todo = "runs are judged with the nodes that they call: name the module that exports them with --nodes";
+    throw new OnexError(error.code, `${error.message}\n${todo}`, { cause: error });
+  }
   return { contract, nodes };
 }
