@@ -27,6 +27,7 @@ const byCode: Readonly<Record<string, ExitCode>> = {
   FORK_IMPOSSIBLE: exit.failed,
   FORK_STEP_OPEN: exit.failed,
   FORK_UNDONE: exit.failed,
+  MIGRATION_INVALID: exit.usage,
   USAGE: exit.usage,
   NAME_REFUSED: exit.usage,
   NAME_TAKEN: exit.usage,

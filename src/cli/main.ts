@@ -202,6 +202,35 @@ function build() {
     .action(async (file, options) => {
       code = await (await import("./commands/check.ts")).check(file, options);
     });
+
+  command("diff", "show what changed in meaning between two definitions of a workflow", [
+    "onex diff checkout-v1.yaml checkout-v2.yaml --nodes nodes.ts",
+    "onex diff old.yaml new.yaml --nodes nodes.ts --store sqlite:onex.db",
+  ])
+    .argument("<old>", "a YAML workflow or a module; of several workflows FILE#name")
+    .argument("<new>", "what it became")
+    .addOption(nodes())
+    .addOption(new Option("--store <url>", "also judge the runs under way in this store: sqlite:FILE"))
+    .addOption(new Option("--exit-code", "exit with 1 when there is a difference"))
+    .addOption(jsonFlag("print the changes, and with --store all runs by their fate, as one JSON object"))
+    .action(async (from, to, options) => {
+      code = await (await import("./commands/diff.ts")).diff(from, to, options);
+    });
+
+  command("migrate", "move runs under way to another definition of their workflow, where that is safe", [
+    "onex migrate old.yaml new.yaml --nodes nodes.ts --dry-run",
+    "onex migrate old.yaml new.yaml --nodes nodes.ts --run order-7 --run order-8",
+  ])
+    .argument("<old>", "a YAML workflow or a module; of several workflows FILE#name")
+    .argument("<new>", "the definition to go on with")
+    .addOption(nodes())
+    .addOption(new Option("--run <id>", "only this run (may be given again)").argParser(collect))
+    .addOption(new Option("--dry-run", "only say what would be moved"))
+    .addOption(store())
+    .addOption(jsonFlag("print what becomes of each run as one JSON object"))
+    .action(async (from, to, options) => {
+      code = await (await import("./commands/migrate.ts")).migrate(from, to, options);
+    });
   return program;
 }
 

@@ -140,6 +140,16 @@ export type FactBody =
   | { readonly type: "cancel.requested"; readonly reason?: string }
   | { readonly type: "run.paused"; readonly code: string; readonly step?: string; readonly message: string }
   | { readonly type: "run.resumed"; readonly step?: string; readonly as?: "retry" | "fail" | "output"; readonly output?: Json }
+  /** From here on the run is pinned to another definition of its workflow; all that stands before it fits that one too. */
+  | { readonly type: "run.migrated"; readonly version: string; readonly definition?: string }
+  /** It was asked to go on with another definition, and cannot. */
+  | {
+      readonly type: "migration.refused";
+      readonly version: string;
+      readonly definition?: string;
+      readonly step?: string;
+      readonly message: string;
+    }
   | { readonly type: "run.compensating" }
   | { readonly type: "run.completed"; readonly output: Json; readonly notUndone?: readonly string[] }
   | { readonly type: "run.failed"; readonly error: Failure; readonly step?: string; readonly notUndone: readonly string[] }

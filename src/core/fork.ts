@@ -96,6 +96,8 @@ export function shareUntil(
   const streams = new Set(facts.flatMap((fact) => (fact.type === "action.item" ? [fact.step] : [])));
   const kept: { readonly fact: Fact; readonly from: number }[] = [];
   const keep = (fact: Fact, from: number): void => {
+    // The new run begins with the pin that the old one had last.
+    if (fact.type === "run.migrated" || fact.type === "migration.refused") return;
     // A new owner matters only to what is under way: it is then in doubt.
     if (fact.type === "lease.acquired" && !opening.calls) return;
     opening.fold(fact);

@@ -20,6 +20,7 @@ import { Mailbox } from "./mailbox.ts";
 import { mismatch } from "./mismatch.ts";
 import { type Callee, isPerformable, type Op, type OpSpec } from "./operation.ts";
 import { type Performing, perform } from "./perform.ts";
+import { isPin, repinned } from "./pin.ts";
 import { placeOf } from "./place.ts";
 import type { Closing, Owed, Scope } from "./scope.ts";
 import { ChildStep } from "./steps/child.ts";
@@ -128,6 +129,11 @@ export class Replay implements Performing {
         return this.#forked(fact);
       case "run.resumed":
         return this.#resumed(fact);
+      case "run.migrated":
+        if (this.#started) this.#started = repinned(this.#started, fact);
+        return;
+      case "migration.refused":
+        return;
       case "timer.fired":
         return this.#fired(fact);
       case "timer.set":
@@ -310,6 +316,8 @@ export class Replay implements Performing {
         return fact.step !== undefined || !this.held;
       case "run.resumed":
         return fact.step === undefined || this.#news.has(fact.step);
+      case "run.migrated":
+        return this.#started !== undefined && !isPin(fact, this.#started);
       default:
         return true;
     }

@@ -3,6 +3,7 @@ import { type Fact, type FactOf, isFinal, type RunStatus, type Started } from ".
 import type { Failure } from "./failure.ts";
 import type { Json } from "./json.ts";
 import type { NodeKind } from "./operation.ts";
+import { repinned } from "./pin.ts";
 
 export type StepStatus = "running" | "retrying" | "waiting" | "paused" | "completed" | "failed" | "aborted";
 
@@ -51,6 +52,10 @@ export interface RunView {
   /** The run whose past it shares, up to that step. */
   readonly forkedFrom?: { readonly runId: string; readonly step?: string };
   readonly compensated: boolean;
+  /** It was moved to another definition of its workflow: the version that it had before, and when, ms. */
+  readonly moved?: { readonly from: string; readonly at: number };
+  /** It was asked to go on with another definition, and could not. */
+  readonly notMoved?: { readonly version: string; readonly message: string; readonly step?: string; readonly at: number };
 }
 
 type Draft = { -readonly [K in keyof StepView]: StepView[K] };
@@ -72,6 +77,7 @@ export function view(runId: string, facts: readonly Fact[]): RunView {
   let acquisitions = 0;
   let retries = 0;
   let forked: FactOf<"run.forked"> | undefined;
+  let moved: Pick<RunView, "moved" | "notMoved"> = {};
 
   const step = (fact: { readonly step: string; readonly at: number }, node: string, kind: Draft["kind"], to: StepStatus): Draft => {
     let draft = steps.get(fact.step);
@@ -222,6 +228,16 @@ export function view(runId: string, facts: readonly Fact[]): RunView {
           if (draft && fact.as === "output") close(draft, fact.at, "completed", { output: fact.output ?? null });
         }
         break;
+      case "run.migrated":
+        moved = { moved: { from: started?.version ?? "", at: fact.at } };
+        if (started) started = repinned(started, fact);
+        break;
+      case "migration.refused":
+        moved = {
+          ...moved,
+          notMoved: { version: fact.version, message: fact.message, ...(fact.step === undefined ? {} : { step: fact.step }), at: fact.at },
+        };
+        break;
       case "run.compensating":
         compensating = true;
         break;
@@ -278,6 +294,7 @@ export function view(runId: string, facts: readonly Fact[]): RunView {
     retries,
     takeovers: Math.max(0, acquisitions - 1),
     compensated,
+    ...moved,
     ...(forked ? { forkedFrom: { runId: forked.from, ...(forked.step === undefined ? {} : { step: forked.step }) } } : {}),
     ...(pause && status === "paused" ? { paused: pause } : {}),
     ...end,

@@ -18,6 +18,7 @@ import type { Appended, Message, NewRun, TurnWrite } from "../store/store.ts";
 import type { Begun, Folded } from "./begin.ts";
 import { runCompute, runReducer } from "./inline.ts";
 import { childEnded } from "./mail.ts";
+import { move } from "./migrate.ts";
 import { type CallsOutbox, RunCalls } from "./run-calls.ts";
 import type { Runtime } from "./runtime.ts";
 import { hasTexts, TurnTexts } from "./secrets.ts";
@@ -29,6 +30,9 @@ const maxTurnLength = 1024 * 1024;
 const maxTurnMs = 8;
 /** A timer that is further away is put into the engine's heap by its sweep, so that ended runs leave nothing behind. */
 export const nearMs = 60_000;
+
+/** Wishes that stand while somebody carries them out. */
+const inFlight: ReadonlySet<Command["type"]> = new Set(["deliver", "pull", "abort", "cancel-child"]);
 
 /** Where the log of a run stands. */
 export interface Position {
@@ -59,9 +63,10 @@ interface Outbox extends CallsOutbox {
 
 export class ActiveRun implements Writing {
   readonly id: string;
-  readonly row: NewRun;
-  readonly replay: Replay;
-  readonly folded: Folded;
+  row: NewRun;
+  /** A run that is moved to another definition goes on with another fold. */
+  replay: Replay;
+  folded: Folded;
   readonly #runtime: Runtime;
   #at: Position;
   #taking: boolean;
@@ -219,7 +224,7 @@ export class ActiveRun implements Writing {
         const { body, seq } = this.#arrived.shift() as Arrival;
         if (seq !== undefined) mailGot = seq;
         if (body.type === "child.ended") this.children.delete(body.step);
-        if (this.replay.expects(body)) apply(body);
+        if (this.replay.expects(body)) apply(body.type === "run.migrated" ? this.#moved(body, facts) : body);
       }
       if (this.replay.held) this.#calls.turnstile.hold();
       if (this.#runtime.closing || this.replay.held) break;
@@ -245,6 +250,22 @@ export class ActiveRun implements Writing {
     // Thousands of wishes that all wait at the gate fill a turn's time and leave no fact.
     if (this.#backlog.length > 0 && !this.#runtime.closing && !this.replay.held) this.stir();
     return undefined;
+  }
+
+  /** Goes on with another definition from the next fact on, or says why it cannot. */
+  #moved(asked: FactBody & { readonly type: "run.migrated" }, turn: readonly Fact[]): FactBody {
+    const before = this.#at.runNo === undefined ? [] : this.#runtime.factsNow(this.id);
+    const made = move(this.#runtime, this.id, [...before, ...turn], asked);
+    if ("refused" in made) return made.refused;
+    const old = this.replay;
+    const fresh = new Set([...this.#backlog, ...old.take()].map(({ key }) => key));
+    this.#calls.renew();
+    this.folded = made.folded;
+    this.replay = made.folded.replay;
+    this.row = { ...this.row, version: asked.version };
+    // What is in flight is waited for as before; all else is wished for anew.
+    this.#backlog = this.replay.take().filter(({ type, key }) => !(inFlight.has(type) && old.isOpen(key) && !fresh.has(key)));
+    return asked;
   }
 
   /** Few facts hold texts, so what cleans them is made for the turn that has one. */
@@ -342,6 +363,7 @@ export class ActiveRun implements Writing {
     const next = at.pos + facts.length;
     // The last turn closes the epoch; one that takes the run as well has a fresh epoch that nobody else ever had.
     const epoch = final && !this.#taking ? at.epoch + 1 : at.epoch;
+    const moved = facts.some(({ type }) => type === "run.migrated") ? { version: this.row.version } : {};
     const changed = final || parks || status !== this.#status || mailGot !== this.#mailSaved;
     const write: TurnWrite = {
       run: at.runNo ?? this.row,
@@ -355,7 +377,7 @@ export class ActiveRun implements Writing {
       facts: encoded.text,
       ...(this.#taking ? { take: true } : {}),
       ...(encoded.blobs ? { blobs: encoded.blobs } : {}),
-      ...(changed ? { row: parks ? { status, mailGot, park } : { status, mailGot } } : {}),
+      ...(changed ? { row: { status, mailGot, ...moved, ...(parks ? { park } : {}) } } : {}),
       ...(out.children.length > 0 ? { children: out.children.map(({ run, first }) => ({ run, first })) } : {}),
       ...(out.messages.length > 0 ? { messages: out.messages } : {}),
       ...(out.states.length > 0 ? { states: out.states } : {}),

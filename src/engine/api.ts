@@ -68,6 +68,12 @@ export interface Run<Output = unknown> {
   pause(options?: { readonly reason?: string }): Promise<void>;
   /** Goes on after a pause, or settles a step that is in doubt. */
   resume(options?: { readonly step: string } & ({ readonly as: "retry" | "fail" } | { readonly output: Json })): Promise<void>;
+  /**
+   * Asks whoever drives the run to go on with another definition or version of its workflow. It does so when all that was
+   * done fits that one too; else it goes on as before, and `status().notMoved` says why. A version in code must be held by
+   * that process. Throws OnexError `MIGRATION_INVALID` for another workflow, `RUN_ENDED`, `RUN_UNKNOWN`.
+   */
+  migrate(to: Workflow<never, unknown>): Promise<void>;
 }
 
 /** What may be left out may be `null` as well. */

@@ -6,9 +6,10 @@ import { type Fact, type FactBody, type FactOf, isFinal, type Started } from "..
 import { type Failure, failureOf, OnexError } from "../core/failure.ts";
 import type { Json } from "../core/json.ts";
 import type { Callee } from "../core/operation.ts";
+import { pinned } from "../core/pin.ts";
 import { type Program, Replay } from "../core/replay.ts";
 import { undoProgram, undoWorkflow } from "../core/undo.ts";
-import { type Contract, type Log, recordedOutput, type WorkflowContract } from "../node/contract.ts";
+import { type Contract, type Log, type NodeSource, recordedOutput, type WorkflowContract } from "../node/contract.ts";
 import { encodeFacts } from "../store/codec.ts";
 import type { FirstTurn, NewRun } from "../store/store.ts";
 import type { ActiveRun } from "./active-run.ts";
@@ -48,19 +49,28 @@ export class RunLog {
   }
 }
 
-export function fresh(runtime: Runtime, runId: string, contract: WorkflowContract, undoes?: string, tracing = false): Folded {
+interface How {
+  /** Of the workflow that takes back a child: the child. */
+  readonly undoes?: string | undefined;
+  /** Keeps the places of operations; slow. */
+  readonly tracing?: boolean;
+  /** Where its nodes are found; default what this process holds. */
+  readonly nodes?: NodeSource;
+}
+
+export function fresh(runtime: Runtime, runId: string, contract: WorkflowContract, how: How = {}): Folded {
+  const { undoes, tracing = false, nodes = runtime.registry } = how;
   const log = new RunLog(runtime.secrets.logOf(runtime.world.log, runId));
   const keyOf = (step: string, of = runId) => runtime.world.hash(`${of}\0${step}`).slice(0, 32);
-  const program = contract.name === undoWorkflow.name ? undoing(runtime, undoes) : programOf(runtime, runId, contract, log);
+  const program = contract.name === undoWorkflow.name ? undoing(runtime, undoes) : programOf(runtime, runId, contract, log, nodes);
   const met = (callee: Callee) => runtime.learn(callee as WorkflowContract);
   return { replay: new Replay(program, { runId, keyOf, guard: runtime.guard, met, tracing }), log };
 }
 
-function programOf(runtime: Runtime, runId: string, contract: WorkflowContract, log: RunLog): Program {
+function programOf(runtime: Runtime, runId: string, contract: WorkflowContract, log: RunLog, nodes: NodeSource): Program {
   return {
     onFailure: contract.onFailure,
-    begin: ({ input, correlationId, defaults }) =>
-      contract.begin(input, { runId, correlationId, log: log.log }, runtime.registry, defaults),
+    begin: ({ input, correlationId, defaults }) => contract.begin(input, { runId, correlationId, log: log.log }, nodes, defaults),
     finish: (returned) => {
       const output = recordedOutput(contract, returned);
       checkSize(output, runtime.settings.maxValueBytes, `workflow ${contract.name}: output`);
@@ -75,12 +85,12 @@ function undoing(runtime: Runtime, childId: string | undefined): Program {
     onFailure: "compensate",
     *begin() {
       const facts = runtime.factsNow(childId ?? "");
-      const started = facts[0] as Started;
+      const started = pinned(facts);
       if (!isFinal(facts.at(-1) as Fact) || (facts.at(-1) as Fact).type !== "run.completed") return null;
       const contract = runtime.workflowOf(started);
       if (!contract)
         throw new OnexError("VERSION_MISSING", `the workflow ${started.workflow}@${started.version} of ${childId} is not held here`);
-      const child = fresh(runtime, childId ?? "", contract, (started.input as { runId?: string } | null)?.runId).replay;
+      const child = fresh(runtime, childId ?? "", contract, { undoes: (started.input as { runId?: string } | null)?.runId }).replay;
       for (const fact of facts) child.apply(fact);
       return yield* undoProgram(child.owed(), (step) => child.keyOf(step));
     },
@@ -195,7 +205,7 @@ export function child(
       ancestors,
     };
     const started = startedFact(runtime, spec, now);
-    const folded = fresh(runtime, spec.id, contract, isUndo ? (input as { runId: string }).runId : undefined);
+    const folded = fresh(runtime, spec.id, contract, isUndo ? { undoes: (input as { runId: string }).runId } : {});
     return { ...folded, run: newRun(runtime, spec, started), first: first(runtime, started, folded) };
   } catch (error) {
     return { error: failureOf(error, "INPUT_INVALID") };

@@ -298,7 +298,7 @@ export class Engine implements Runtime {
     const contract = this.workflowOf(run.replay.started as Started);
     if (!contract) return final;
     // The run is folded again with every operation's place kept: too slow to do always, and the same by I1.
-    const traced = fresh(this, run.id, contract, undefined, true).replay;
+    const traced = fresh(this, run.id, contract, { tracing: true }).replay;
     const before = run.runNo === undefined ? [] : this.factsNow(run.id);
     try {
       for (const fact of [...before, ...turn]) traced.apply(fact);

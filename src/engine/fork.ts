@@ -19,6 +19,7 @@ import {
   takesInput,
 } from "../core/fork.ts";
 import { type Json, toJson } from "../core/json.ts";
+import { pinned } from "../core/pin.ts";
 import { undoWorkflow } from "../core/undo.ts";
 import { view } from "../core/view.ts";
 import type { WorkflowContract } from "../node/contract.ts";
@@ -75,7 +76,7 @@ async function read(engine: Engine, runId: string): Promise<Old> {
   const row = await handle.row();
   // As they were, and not as they are shown: what is shared goes on with its true values. (Throws `SECRET_KEY_MISSING`.)
   const facts = (await engine.store.turns(row.runNo)).flatMap((turn) => engine.decode(row.runNo, turn.facts));
-  const started = facts[0] as Started;
+  const started = pinned(facts);
   if (started.workflow === undoWorkflow.name)
     throw new OnexError("FORK_IMPOSSIBLE", `run ${runId} takes back a child run: it is onex's own and cannot be forked`);
   if (!isFinal(facts.at(-1) as Fact) && !isAtRest(runId, facts))

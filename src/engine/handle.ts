@@ -4,13 +4,16 @@ import { type Fact, type FinalBody, isFinal, type Started } from "../core/fact.t
 import { OnexError, RunCancelled, RunFailed } from "../core/failure.ts";
 import { onlyFields } from "../core/fields.ts";
 import { copyJson, type Json, toJson } from "../core/json.ts";
+import { pinned } from "../core/pin.ts";
 import { type RunView, view } from "../core/view.ts";
 import type { WorkflowContract } from "../node/contract.ts";
 import { check, type Schema } from "../node/schema.ts";
 import type { Signal } from "../node/signal.ts";
+import type { Workflow } from "../node/workflow.ts";
 import type { Message, Posted, RunRow } from "../store/store.ts";
 import type { Run } from "./api.ts";
 import type { Engine } from "./engine.ts";
+import { askToMove } from "./migrate.ts";
 import { checkId, checkSize } from "./values.ts";
 import { finalOf } from "./watchers.ts";
 
@@ -157,8 +160,10 @@ export class RunHandle<Output> implements Run<Output> {
     const { definitions, secrets, store } = this.#engine;
     const row = await this.row();
     const [first] = await secrets.facts(row.runNo, 0, 1);
-    const started = first?.[0] as Started | undefined;
-    if (!started) return undefined;
+    let started = first?.[0] as Started | undefined;
+    // Code declares no signals, whatever it was moved to.
+    if (started?.definition === undefined) return undefined;
+    started = this.#engine.active(this.runId)?.replay.started ?? pinned((await secrets.facts(row.runNo, 0)).flat());
     await definitions.load(store, started);
     const plan = this.#engine.workflowOf(started)?.plan;
     if (!plan) return undefined;
@@ -166,6 +171,11 @@ export class RunHandle<Output> implements Run<Output> {
     if (!declared) return `the workflow ${started.workflow} declares no such signal`;
     const verdict = declared(payload);
     return "problem" in verdict ? verdict.problem : undefined;
+  }
+
+  async migrate(to: Workflow<never, unknown>): Promise<void> {
+    const { contract } = to as unknown as { readonly contract: WorkflowContract };
+    await this.#post("migrate", await askToMove(this.#engine, (await this.row()).workflow, contract));
   }
 
   cancel(reason?: string): Promise<void> {

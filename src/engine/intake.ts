@@ -6,14 +6,15 @@
  * N3 A run that cannot be folded is paused in its log, with the mail that came: nothing is lost and nothing spins.
  * N4 What is due goes before what is queued, and a root run is taken only when it has a slot; children need none.
  */
-import type { Fact, FactBody, Started } from "../core/fact.ts";
+import type { Fact, FactBody } from "../core/fact.ts";
 import { type Failure, failureOf } from "../core/failure.ts";
+import { pinned } from "../core/pin.ts";
 import { encodeFacts } from "../store/codec.ts";
-import type { RunRow, TurnRow } from "../store/store.ts";
+import type { MailRow, RunRow, TurnRow } from "../store/store.ts";
 import { ActiveRun } from "./active-run.ts";
 import { acquired, type Folded, fresh } from "./begin.ts";
 import type { Engine } from "./engine.ts";
-import { mailFact } from "./mail.ts";
+import { mailFact, unmoved } from "./mail.ts";
 import { callOff } from "./queue.ts";
 import { cleanTexts } from "./secrets.ts";
 
@@ -97,7 +98,21 @@ export class Intake {
 
   async #readMail(run: ActiveRun): Promise<void> {
     const rows = await this.#engine.store.inbox(run.runNo as number, run.mailRead);
+    await this.#learnMoves(run.row.workflow, rows);
     for (const row of rows) run.arrive(mailFact(row), row.seq);
+  }
+  /** The definitions that runs are asked to go on with are at hand when the message is read. */
+  async #learnMoves(workflow: string, mail: readonly MailRow[]): Promise<void> {
+    for (const one of mail) {
+      const fact = one.kind === "migrate" ? mailFact(one) : undefined;
+      if (fact?.type !== "run.migrated") continue;
+      try {
+        await this.#engine.definitions.load(this.#engine.store, { ...fact, workflow });
+      } catch (error) {
+        // Then it is not held here, and the run stays what it is.
+        this.#engine.world.log.warn(failureOf(error, "CONTRACT_INVALID").message, { code: "VERSION_MISSING" });
+      }
+    }
   }
   /** A secret of it cannot be opened here: it waits for a process that holds the key. */
   async #unreadable(row: RunRow, error: unknown): Promise<void> {
@@ -204,12 +219,12 @@ export class Intake {
     if (kept) return this.#drive(row, tail, kept, new Map());
     const turns = await engine.store.turns(row.runNo);
     const facts = turns.flatMap((turn) => engine.decode(row.runNo, turn.facts));
-    const started = facts[0] as Started;
+    const started = pinned(facts);
     await engine.definitions.load(engine.store, started);
     if (!engine.workflowOf(started)) await this.#learnFrom(row.parent);
     const contract = engine.workflowOf(started);
     if (!contract) return this.#block(row);
-    const folded = fresh(engine, row.id, contract, (started.input as { readonly runId?: string } | null)?.runId);
+    const folded = fresh(engine, row.id, contract, { undoes: (started.input as { readonly runId?: string } | null)?.runId });
     try {
       for (const fact of facts) folded.replay.apply(fact);
     } catch (error) {
@@ -222,6 +237,7 @@ export class Intake {
   async #drive(row: RunRow, tail: TurnRow, folded: Folded, children: Map<string, string>): Promise<true> {
     const engine = this.#engine;
     const mail = await engine.store.inbox(row.runNo, row.mailGot);
+    await this.#learnMoves(row.workflow, mail);
     folded.log.live = true;
     const run = new ActiveRun(
       engine,
@@ -257,12 +273,12 @@ export class Intake {
     const row = parentId === undefined ? undefined : await store.run(parentId);
     if (!row) return;
     const facts = (await store.turns(row.runNo)).flatMap((turn) => this.#engine.decode(row.runNo, turn.facts));
-    const started = facts[0] as Started;
+    const started = pinned(facts);
     await definitions.load(store, started);
     if (!this.#engine.workflowOf(started)) await this.#learnFrom(row.parent);
     const contract = this.#engine.workflowOf(started);
     if (!contract) return;
-    const { replay } = fresh(this.#engine, row.id, contract, (started.input as { readonly runId?: string } | null)?.runId);
+    const { replay } = fresh(this.#engine, row.id, contract, { undoes: (started.input as { readonly runId?: string } | null)?.runId });
     try {
       for (const fact of facts) replay.apply(fact);
     } catch {
@@ -310,7 +326,7 @@ export class Intake {
     const bodies: FactBody[] = [
       // An owned run that broke while it was driven keeps its epoch; one that was taken for this starts a new one.
       ...(row.owned ? [] : [acquired(engine, tail.epoch + 1)]),
-      ...mail.map(mailFact),
+      ...mail.map((one) => unmoved(one, "it is paused, since it does not fit the program that it has")),
       { type: "run.paused", code: failure.code, message: failure.message },
     ];
     const facts = bodies.map((body) => Object.assign(cleanTexts(body, clean), { at }) as Fact);

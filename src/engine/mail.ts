@@ -5,7 +5,7 @@ import type { MailRow } from "../store/store.ts";
 
 export type ResumeBody = { readonly step?: string; readonly as?: "retry" | "fail" | "output"; readonly output?: Json };
 
-/** What a message in the inbox becomes in the log. */
+/** What a message in the inbox becomes in the log; `run.migrated` is judged before. */
 export function mailFact(mail: MailRow): FactBody {
   const body = JSON.parse(mail.body) as never;
   switch (mail.kind) {
@@ -25,7 +25,15 @@ export function mailFact(mail: MailRow): FactBody {
     }
     case "resume":
       return { type: "run.resumed", ...(body as ResumeBody) };
+    case "migrate":
+      return { type: "run.migrated", ...(body as { version: string; definition?: string }) };
   }
+}
+
+/** The same of a run that nobody can judge: it is not moved. */
+export function unmoved(mail: MailRow, message: string): FactBody {
+  const fact = mailFact(mail);
+  return fact.type === "run.migrated" ? { ...fact, type: "migration.refused", message } : fact;
 }
 
 /** What a parent is told of the end of its child. */

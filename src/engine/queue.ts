@@ -4,7 +4,7 @@ import { deadline, finalFact, timedOut } from "../core/verdict.ts";
 import { encodeFacts } from "../store/codec.ts";
 import type { NewRun, RunRow } from "../store/store.ts";
 import type { Engine } from "./engine.ts";
-import { mailFact } from "./mail.ts";
+import { unmoved } from "./mail.ts";
 
 /** Stores a start for the owner to take when its turn comes. The same id gives the existing row. */
 export async function enqueue(engine: Engine, run: NewRun, started: Started): Promise<{ readonly created: boolean; readonly row: RunRow }> {
@@ -36,7 +36,7 @@ export async function callOff(engine: Engine, row: RunRow): Promise<boolean> {
   if (!tail || tail.final || (cancel < 0 && !late)) return true;
   if (tail.next > 1) return false;
   const read = cancel < 0 ? mail : mail.slice(0, cancel + 1);
-  const request = read.map(mailFact);
+  const request = read.map((one) => unmoved(one, "it was called off"));
   if (cancel < 0) request.push({ type: "timer.fired", step: deadline });
   const { reason } = request.at(-1) as { readonly reason?: string };
   const end = finalFact(cancel < 0 ? timedOut : { how: "cancelled", reason }, []);

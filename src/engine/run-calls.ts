@@ -57,20 +57,19 @@ export class RunCalls {
 
   #hostOf(run: Caller): CallHost {
     const { turnstile } = this;
-    const { replay } = run;
     const runtime = this.#runtime;
     const calls = this.#calls;
     return {
       runId: run.id,
       get correlationId() {
-        return replay.started?.correlationId ?? run.id;
+        return run.replay.started?.correlationId ?? run.id;
       },
       leaseId: runtime.leaseId,
       get epoch() {
         return run.epoch;
       },
       get started() {
-        return replay.started;
+        return run.replay.started;
       },
       log: runtime.secrets.logOf(runtime.world.log, run.id),
       clock: runtime.world.clock,
@@ -79,8 +78,8 @@ export class RunCalls {
       abortGraceMs: runtime.settings.abortGraceMs,
       maxValueBytes: runtime.settings.maxValueBytes,
       now: () => runtime.store.now(),
-      keyOf: (step) => replay.keyOf(step),
-      actionIdOf: (step, attempt) => actionIdOf(runtime.world.hash, replay.keyOf(step), attempt),
+      keyOf: (step) => run.replay.keyOf(step),
+      actionIdOf: (step, attempt) => actionIdOf(runtime.world.hash, run.replay.keyOf(step), attempt),
       report: (call, body) => {
         turnstile.heard(call.step, body);
         const last = body.type !== "action.progressed" && body.type !== "action.item";
@@ -108,6 +107,11 @@ export class RunCalls {
   rest(): void {
     for (const call of [...this.#calls.values()]) if (call.idle) call.drop();
     for (const ask of [...this.#asks.values()]) if (ask.idle) ask.drop();
+  }
+  /** The run goes on with another fold: what waits at the gate, and computes that are asked elsewhere, are wished for anew. */
+  renew(): void {
+    this.turnstile.hold();
+    for (const ask of [...this.#asks.values()]) ask.cancel();
   }
   /** Lets go of everything: calls are left in doubt. */
   drop(): void {

@@ -1,9 +1,10 @@
 /** What a run that is driven sees of the process that drives it. */
 import type { CommandOf } from "../core/command.ts";
 import type { RunDefaults } from "../core/defaults.ts";
-import type { Fact, FactBody, FinalBody, Started } from "../core/fact.ts";
+import type { Fact, FactBody, FinalBody } from "../core/fact.ts";
 import type { Failure } from "../core/failure.ts";
 import type { Json } from "../core/json.ts";
+import type { Pin } from "../core/pin.ts";
 import type { NodeSource, WorkflowContract } from "../node/contract.ts";
 import type { Checked } from "../node/schema.ts";
 import type { Appended, OpenStore } from "../store/store.ts";
@@ -55,7 +56,7 @@ export interface Runtime {
   /** Facts of a run, read at once. */
   factsNow(runId: string): readonly Fact[];
   /** The workflow that a run is pinned to, if this process holds it. */
-  workflowOf(started: Started): WorkflowContract | undefined;
+  workflowOf(pin: Pin): WorkflowContract | undefined;
   /** A workflow that another one calls in code is held from now on. */
   learn(contract: WorkflowContract): void;
 

@@ -124,7 +124,7 @@ export function hasTexts(fact: FactBody): boolean {
 }
 const withTexts: ReadonlySet<FactBody["type"]> = new Set([
   ...(["action.failed", "step.failed", "compute.failed", "signal.rejected", "child.ended", "undo.failed"] as const),
-  ...(["cancel.requested", "run.paused", "run.failed", "run.cancelled"] as const),
+  ...(["cancel.requested", "run.paused", "run.failed", "run.cancelled", "migration.refused"] as const),
 ]);
 
 /** The fact with its error, message and reason cleaned; the same one when nothing was secret. */

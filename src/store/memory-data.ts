@@ -8,7 +8,7 @@ export interface Run {
   readonly runNo: number;
   id: string;
   readonly workflow: string;
-  readonly version: string;
+  version: string;
   readonly digest: string;
   status: RunStatus;
   blocked: string | undefined;

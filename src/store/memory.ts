@@ -301,6 +301,7 @@ class Connection implements OpenStore {
     const { row } = write;
     if (row !== undefined) {
       run.status = row.status;
+      if (row.version !== undefined) run.version = row.version;
       run.mailGot = Math.max(run.mailGot, row.mailGot);
       if (run.mailGot >= run.mailPut) this.#data.mailed.delete(run);
     } else if (write.take === true) run.status = "running";

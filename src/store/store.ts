@@ -176,6 +176,8 @@ export interface RowChange {
   readonly mailGot: number;
   /** Puts the run down: no owner; `wakeAt` is when somebody must look again (`null`: only on a message). */
   readonly park?: { readonly wakeAt: number | null };
+  /** The run was moved to this version of its workflow. */
+  readonly version?: string;
 }
 
 export interface TurnWrite {
@@ -221,7 +223,7 @@ export type Appended =
 export interface Message {
   readonly runId: string;
   readonly messageId: string;
-  readonly kind: "signal" | "cancel" | "child" | "pause" | "resume";
+  readonly kind: "signal" | "cancel" | "child" | "pause" | "resume" | "migrate";
   /** JSON text. */
   readonly body: string;
 }

@@ -140,6 +140,7 @@ class Tested<N extends readonly AnyNode[]> {
       cancel: (reason) => run().cancel(reason),
       pause: (options) => run().pause(options),
       resume: (options) => run().resume(options),
+      migrate: (to) => run().migrate(to),
     };
   }
   async fork(...args: Parameters<OrchestratorFace<N>["fork"]>): Promise<Run> {

@@ -51,6 +51,11 @@ function lines(view: RunView, at: StoreUrl, style: Style, width: number): string
     const where = view.forkedFrom.step === undefined ? "" : ` at step ${clean(view.forkedFrom.step)}`;
     out.push(field("forked", `from ${clean(view.forkedFrom.runId)}${where}`));
   }
+  if (view.moved) out.push(field("moved", `here from ${clean(`${view.workflow}@${view.moved.from}`)} at ${moment(view.moved.at)}`));
+  if (view.notMoved)
+    out.push(
+      field("not moved", `to ${clean(`${view.workflow}@${view.notMoved.version}`)}: ${cleanLines(view.notMoved.message, " ".repeat(12))}`),
+    );
   out.push(field("input", brief(view.input, room)));
   if (view.output !== undefined) out.push(field("output", brief(view.output, room)));
   if (view.error) {

@@ -61,6 +61,7 @@ export class Writes {
   change(runNo: number, write: TurnWrite, leaseNo: number): void {
     const { row } = write;
     if (write.take === true) this.#statements.take.run(leaseNo, write.at, runNo);
+    if (row?.version !== undefined) this.#statements.version.run(row.version, runNo);
     if (write.final) this.#statements.end.run(row?.status ?? null, row?.mailGot ?? 0, write.at, runNo);
     else if (row?.park !== undefined) this.#park(runNo, row, row.park.wakeAt);
     else if (row !== undefined) this.#statements.status.run(row.status, row.mailGot, runNo);
@@ -130,6 +131,7 @@ const texts = {
     admitted_at = coalesce(admitted_at, ?) WHERE run_no = ?`,
   // The number of mail read never goes back, so that a run cannot be due for ever over mail that it has read.
   status: "UPDATE runs SET status = ?, mail_got = max(mail_got, ?) WHERE run_no = ?",
+  version: "UPDATE runs SET version = ? WHERE run_no = ?",
   end: "UPDATE runs SET status = coalesce(?, status), mail_got = max(mail_got, ?), ended_at = ?, lease_no = NULL, wake_at = NULL WHERE run_no = ?",
   // S4: mail that no turn has read yet makes the run due at once.
   park: `UPDATE runs SET status = ?, mail_got = max(mail_got, ?), lease_no = NULL,

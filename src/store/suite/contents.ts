@@ -54,6 +54,20 @@ export const contents: readonly Scenario[] = [
     },
   },
   {
+    name: "a run that was moved is found under its new version",
+    async play(t) {
+      const store = await t.owner();
+      const log = await begin(store, "a");
+      await log.write(store, { row: { status: "running", mailGot: 0, version: "2.0.0" } });
+      t.equal((await store.run("a"))?.version, "2.0.0");
+      await log.write(store, park(9000, 0));
+      await store.block(log.runNo, "VERSION_MISSING");
+      t.equal(await store.unblock(["w@1.0.0"]), 0);
+      const { workflow } = (await store.run("a")) ?? {};
+      t.equal(await store.unblock([`${workflow}@2.0.0`]), 1);
+    },
+  },
+  {
     name: "the state of a reducer is found by its key, whatever is in it",
     async play(t) {
       const store = await t.owner();
