@@ -29,6 +29,7 @@ const byCode: Readonly<Record<string, ExitCode>> = {
   FORK_UNDONE: exit.failed,
   USAGE: exit.usage,
   FILE_MISSING: exit.usage,
+  PLAN_MISSING: exit.usage,
   CONTRACT_NOT_FOUND: exit.usage,
   INPUT_NOT_JSON: exit.usage,
   INPUT_INVALID: exit.usage,

@@ -169,6 +169,17 @@ function build(): Command {
     .action(async (file, options) => {
       code = await (await import("./commands/check.ts")).check(file, options);
     });
+
+  command("plan", "show what a workflow will do: its order, its times, and what is taken back when a step fails", [
+    "onex plan checkout.yaml --nodes nodes.ts",
+    "onex plan checkout.yaml --json",
+  ])
+    .argument("<file>", "a YAML workflow, or the folder of a generated node")
+    .addOption(nodes())
+    .addOption(jsonFlag("print the plan as one JSON object"))
+    .action(async (file, options) => {
+      code = await (await import("./commands/plan.ts")).plan(file, options);
+    });
   return program;
 }
 

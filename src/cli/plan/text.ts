@@ -1,0 +1,221 @@
+/** The outlook of a flow as people read it. */
+import type { Outlook } from "../../plan/outlook/outlook.ts";
+import { type Spot, spotsIn, verbWords, words } from "../../plan/outlook/spot.ts";
+import { shortMs } from "../../plan/outlook/time.ts";
+import type { Taken, UndoPlan } from "../../plan/outlook/undo.ts";
+import { waitsFor, wavesOf } from "../../plan/outlook/waves.ts";
+import { clean, type Style } from "../output.ts";
+
+export interface Page {
+  readonly style: Style;
+  /** Columns. */
+  readonly width: number;
+}
+
+/** All of it, as lines. */
+export function outlookLines(outlook: Outlook, page: Page): string[] {
+  return [...head(outlook, page), "", ...orderLines(outlook, page), "", ...timeLines(outlook, page), "", ...undoLines(outlook, page)];
+}
+
+function head({ flow, run, concurrency, unknown }: Outlook, page: Page): string[] {
+  const { bold, yellow } = page.style;
+  const steps = [...spotsIn(run)].length - 1;
+  const lines = [
+    `${bold(clean(`${flow.name} ${flow.version}`))}: ${steps === 1 ? "1 step" : `${steps} steps`}, at most ${concurrency} calls at once, ${flow.timeout === undefined ? "no timeout" : `timeout ${flow.timeout}`}`,
+  ];
+  if (unknown.length > 0)
+    lines.push(
+      ...wrapped(
+        yellow("? "),
+        `nobody has given these nodes, so the times and undos that they say are unknown (--nodes MODULE): ${unknown.map(clean).join(", ")}`,
+        page,
+      ),
+    );
+  return lines;
+}
+
+interface Row {
+  readonly wave: string;
+  readonly name: string;
+  readonly what: string;
+  readonly notes: string;
+}
+
+function orderLines({ run }: Outlook, page: Page): string[] {
+  const { bold, dim, cyan } = page.style;
+  const rows: Row[] = [];
+  blockRows(run, "", 0, rows);
+  const wide = (of: (row: Row) => string, most: number) => Math.min(most, Math.max(...rows.map((row) => of(row).length)));
+  const waveWidth = wide(({ wave }) => wave, 12);
+  const nameWidth = wide(({ name }) => name, 32);
+  const whatWidth = wide(({ what }) => what, 36);
+  return [
+    `${bold("ORDER")}  ${dim("steps of one number can begin together")}`,
+    ...rows.map(({ wave, name, what, notes }) => {
+      const padded = notes === "" ? what : what.padEnd(whatWidth);
+      return `  ${dim(wave.padEnd(waveWidth))}  ${cyan(name.padEnd(nameWidth))}  ${padded}${notes === "" ? "" : `  ${dim(notes)}`}`.trimEnd();
+    }),
+  ];
+}
+
+function blockRows(block: Spot, prefix: string, depth: number, rows: Row[]): void {
+  wavesOf(block).forEach((wave, i) => {
+    wave.forEach((spot, j) => {
+      spotRows(spot, `${prefix}${i + 1}`, j === 0, depth, rows);
+    });
+  });
+}
+
+function spotRows(spot: Spot, wave: string, shown: boolean, depth: number, rows: Row[], lead = ""): void {
+  rows.push({
+    wave: shown ? wave : "",
+    name: `${"  ".repeat(depth)}${lead}${clean(spot.name)}`,
+    what: clean(verbWords(spot)),
+    notes: clean(notesOf(spot).join(" · ")),
+  });
+  if (spot.step.verb.kind === "steps") blockRows(spot, wave === "" ? "" : `${wave}.`, depth + 1, rows);
+  else for (const inner of spot.inner) spotRows(inner, wave, false, depth + 1, rows, leads[inner.role] ?? "");
+  if (spot.error) spotRows(spot.error, wave, false, depth + 1, rows, "on error: ");
+}
+
+const leads: Partial<Record<Spot["role"], string>> = { case: "case ", item: "do ", turn: "do ", stream: "from " };
+
+/** Conditions and limits, in the words of the grammar. */
+function notesOf(spot: Spot): string[] {
+  const { step } = spot;
+  const { verb } = step;
+  const { all, any, count } = waitsFor(spot);
+  const notes: string[] = [];
+  if (all.length > 0) notes.push(`after ${all.join(", ")}`);
+  if (any.length > 0) notes.push(`after ${count} of ${any.join(", ")}`);
+  if (step.when) notes.push(`when ${words(step.when)}`);
+  if (spot.role === "case" && !step.when) notes.push("otherwise");
+  if (verb.kind === "each") {
+    notes.push(`${verb.concurrency ?? 10} at once`);
+    if (verb.batchSize !== undefined) notes.push(`in batches of ${verb.batchSize}`);
+    if (verb.collect) notes.push("failed items are collected");
+  }
+  if (verb.kind === "repeat") notes.push(`at most ${verb.max} turns${verb.everyMs > 0 ? `, ${shortMs(verb.everyMs)} apart` : ""}`);
+  if (verb.kind === "race") notes.push("the first to settle decides");
+  if (verb.kind === "sleep" && verb.ms !== undefined) notes.push(shortMs(verb.ms));
+  if (step.timeout !== undefined) notes.push(`timeout ${step.timeout}`);
+  if (step.onError === "continue") notes.push("a failure is passed over");
+  return notes;
+}
+
+function timeLines({ longest }: Outlook, page: Page): string[] {
+  const { bold, dim, yellow } = page.style;
+  const { way, endless, timeoutMs, mostMs, leastMs } = longest;
+  const lines = [`${bold("TIME")}  ${dim("at most, as declared; waiting for a slot, computes and undoing are not counted")}`];
+  const timed = way.filter(({ span }) => span.mostMs > 0);
+  const nameWidth = Math.max(0, ...timed.map(({ spot }) => clean(spot.name).length));
+  const spanWidth = Math.max(0, ...timed.map(({ span }) => shortMs(span.mostMs).length));
+  const of = timeoutMs === undefined ? "; the run has no timeout" : ` of the ${shortMs(timeoutMs)} that the run has`;
+  const over = timeoutMs !== undefined && mostMs > timeoutMs;
+  const total = `${shortMs(mostMs)}${of}`;
+  lines.push(`  longest way  ${over && mostMs !== Number.POSITIVE_INFINITY ? yellow(`${total}: it may end with RUN_TIMEOUT`) : total}`);
+  for (const { spot, span } of timed)
+    lines.push(
+      `    ${clean(spot.name).padEnd(nameWidth)}  ${shortMs(span.mostMs).padEnd(spanWidth)}${span.why === "" ? "" : `  ${dim(span.why)}`}`.trimEnd(),
+    );
+  if (leastMs > 0) lines.push(`  at least     ${shortMs(leastMs)} when all of it completes`);
+  for (const [i, { spot, why }] of endless.entries())
+    lines.push(...wrapped(i === 0 ? "  no end in    " : "               ", `${clean(spot.path)}: ${clean(why)}`, page));
+  return lines;
+}
+
+function undoLines({ undo, onFailure }: Outlook, page: Page): string[] {
+  const { bold, dim } = page.style;
+  const lines = [`${bold("UNDO")}  ${dim("what is taken back when a step fails for good, newest first")}`];
+  const likely = undo.filter((plan) => plan.likely);
+  // Steps that fail with the same consequences are told together.
+  const together = new Map<string, { readonly who: string[]; readonly said: readonly string[] }>();
+  for (const plan of likely) {
+    const said = consequences(plan, page);
+    const key = said.join("\n");
+    const same = together.get(key) ?? { who: [], said };
+    same.who.push(causeWords(plan));
+    together.set(key, same);
+  }
+  for (const { who, said } of together.values()) lines.push(...wrapped("  ", who.map(bold).join(", "), page), ...said);
+  if (likely.length === 0) lines.push("  no step of it fails but by a mistake in code or in an expression");
+  else if (likely.length < undo.length)
+    lines.push(`  ${dim("computes, reads and values fail only by a mistake in code or in an expression: --json has their plans too")}`);
+  if (onFailure === "stop") lines.push(`  ${dim("onFailure: stop: what the run itself holds stays; groups, branches and items still take back their own")}`);
+  return lines;
+}
+
+function causeWords({ spot, cause }: UndoPlan): string {
+  const name = clean(spot.path);
+  if (cause === "timeout") return `${name} runs out of time`;
+  if (cause === "limit") return `${name} repeats too often`;
+  return cause === "needs" ? `${name} lacks what it needs` : `${name} fails`;
+}
+
+function consequences(plan: UndoPlan, page: Page): string[] {
+  const lines: string[] = [];
+  const say = (label: string, taken: readonly string[]) => {
+    if (taken.length > 0) lines.push(...wrapped(`    ${label.padEnd(12)}`, taken.join(" · "), page));
+  };
+  const all = plan.undone.flatMap(({ taken }) => taken);
+  for (const [i, { scope, of, taken }] of plan.undone.entries()) {
+    const back = taken.filter(isUndone).map(takenWords);
+    const whose = of === "losers" ? `losing ${clean(scope)}: ` : of === "run" || plan.undone.length === 1 ? "" : `${of} ${clean(scope)}: `;
+    say(i === 0 || back.length === 0 ? "take back" : of === "run" ? "then" : "beside it", back.length > 0 ? [whose + back[0], ...back.slice(1)] : []);
+  }
+  const named = [...all, ...plan.left];
+  if (!all.some(isUndone)) lines.push("    nothing is taken back");
+  say("stays", [
+    ...named.filter(({ way }) => way === "irreversible").map(({ spot, by }) => `${clean(spot.path)} (irreversible: ${clean(by ?? "")})`),
+    ...named.filter(({ way }) => way === "none").map(({ spot }) => `${clean(spot.path)} (its node does not say how: NO_UNDO)`),
+    ...plan.stopped.map(({ spot }) => clean(spot.path)),
+  ]);
+  if (plan.stays) {
+    const at = clean(plan.stays.spot.path);
+    say("goes on", [
+      plan.stays.how === "continue"
+        ? `${at} passes the failure over`
+        : plan.stays.how === "body"
+          ? `with the onError of ${at}`
+          : plan.stays.how === "collect"
+            ? "with the other items"
+            : "with the steps that need only some of those beside it",
+    ]);
+  }
+  return lines;
+}
+
+function isUndone({ way }: Taken): boolean {
+  return way === "node" || way === "step" || way === "event" || way === "child" || way === "unknown";
+}
+
+function takenWords({ spot, way, by, only }: Taken): string {
+  const many = spot.path.includes("*") ? "each " : "";
+  const how = way === "step" ? ` by ${clean(by ?? "")}` : way === "child" ? " by a run of its own" : way === "unknown" ? " as its node says" : "";
+  const when = only === "completed" ? " if completed" : only === "ran" ? " if it ran" : only === "unknown" ? " if it may have happened" : "";
+  return `${many}${clean(spot.path)}${how}${when}`;
+}
+
+/** Text over several lines behind a lead; the lines after the first are indented to it. */
+function wrapped(lead: string, text: string, { width }: Page): string[] {
+  const indent = " ".repeat(visible(lead));
+  const lines: string[] = [];
+  let line = lead;
+  let empty = true;
+  for (const word of text.split(" ")) {
+    if (!empty && visible(line) + visible(word) + 1 > width) {
+      lines.push(line);
+      line = indent;
+      empty = true;
+    }
+    line += empty ? word : ` ${word}`;
+    empty = false;
+  }
+  lines.push(line);
+  return lines;
+}
+
+function visible(text: string): number {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: colours take no columns
+  return text.replaceAll(/\x1b\[\d+m/g, "").length;
+}
