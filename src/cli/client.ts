@@ -11,6 +11,8 @@ export interface Client {
   readonly orchestrator: Orchestrator;
   /** The process that drives the runs of this store, if there is one. */
   owner(): Promise<number | undefined>;
+  /** The text of the YAML definition that a run is pinned to, by its hash. */
+  definition(hash: string): Promise<string | undefined>;
 }
 
 /** Does one thing as a client of a store that exists, and closes it. Throws OnexError `STORE_MISSING` and what opening throws. */
@@ -33,6 +35,7 @@ export async function withClient<T>(at: StoreUrl, use: (client: Client) => Promi
         const owner = await opened?.owner();
         return owner !== undefined && isAlive(owner.pid) ? owner.pid : undefined;
       },
+      definition: async (hash) => opened?.definition(hash),
     });
   } finally {
     await orchestrator.close({ graceMs: 0 });

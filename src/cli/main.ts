@@ -180,6 +180,21 @@ function build(): Command {
     .action(async (file, options) => {
       code = await (await import("./commands/plan.ts")).plan(file, options);
     });
+
+  command("graph", "draw the graph of a workflow, or of a run with how far each step is", [
+    "onex graph checkout.yaml",
+    "onex graph checkout.yaml --output checkout.svg",
+    "onex graph order-7 --format mermaid",
+  ])
+    .argument("<file|run>", "a YAML workflow, the folder of a generated node, or the id of a run")
+    .addOption(new Option("--format <format>", "how it is drawn (default: by the ending of --output, else text)").choices(["text", "svg", "mermaid", "dot"]))
+    .addOption(new Option("--output <file>", "write it there instead of to stdout"))
+    .addOption(new Option("--run", "it is a run, also when there is a file of that name"))
+    .addOption(nodes())
+    .addOption(store())
+    .action(async (target, options) => {
+      code = await (await import("./commands/graph.ts")).graph(target, options);
+    });
   return program;
 }
 

@@ -1,6 +1,7 @@
 /** The outlook of a flow as people read it. */
+import { notesOf } from "../../plan/outlook/notes.ts";
 import type { Outlook } from "../../plan/outlook/outlook.ts";
-import { type Spot, spotsIn, verbWords, words } from "../../plan/outlook/spot.ts";
+import { type Spot, spotsIn, verbWords } from "../../plan/outlook/spot.ts";
 import { shortMs } from "../../plan/outlook/time.ts";
 import type { Taken, UndoPlan } from "../../plan/outlook/undo.ts";
 import { waitsFor, wavesOf } from "../../plan/outlook/waves.ts";
@@ -71,7 +72,7 @@ function spotRows(spot: Spot, wave: string, shown: boolean, depth: number, rows:
     wave: shown ? wave : "",
     name: `${"  ".repeat(depth)}${lead}${clean(spot.name)}`,
     what: clean(verbWords(spot)),
-    notes: clean(notesOf(spot).join(" · ")),
+    notes: clean(rowNotes(spot).join(" · ")),
   });
   if (spot.step.verb.kind === "steps") blockRows(spot, wave === "" ? "" : `${wave}.`, depth + 1, rows);
   else for (const inner of spot.inner) spotRows(inner, wave, false, depth + 1, rows, leads[inner.role] ?? "");
@@ -80,27 +81,12 @@ function spotRows(spot: Spot, wave: string, shown: boolean, depth: number, rows:
 
 const leads: Partial<Record<Spot["role"], string>> = { case: "case ", item: "do ", turn: "do ", stream: "from " };
 
-/** Conditions and limits, in the words of the grammar. */
-function notesOf(spot: Spot): string[] {
-  const { step } = spot;
-  const { verb } = step;
+/** What it waits for, then what it says itself. */
+function rowNotes(spot: Spot): string[] {
   const { all, any, count } = waitsFor(spot);
-  const notes: string[] = [];
-  if (all.length > 0) notes.push(`after ${all.join(", ")}`);
-  if (any.length > 0) notes.push(`after ${count} of ${any.join(", ")}`);
-  if (step.when) notes.push(`when ${words(step.when)}`);
-  if (spot.role === "case" && !step.when) notes.push("otherwise");
-  if (verb.kind === "each") {
-    notes.push(`${verb.concurrency ?? 10} at once`);
-    if (verb.batchSize !== undefined) notes.push(`in batches of ${verb.batchSize}`);
-    if (verb.collect) notes.push("failed items are collected");
-  }
-  if (verb.kind === "repeat") notes.push(`at most ${verb.max} turns${verb.everyMs > 0 ? `, ${shortMs(verb.everyMs)} apart` : ""}`);
-  if (verb.kind === "race") notes.push("the first to settle decides");
-  if (verb.kind === "sleep" && verb.ms !== undefined) notes.push(shortMs(verb.ms));
-  if (step.timeout !== undefined) notes.push(`timeout ${step.timeout}`);
-  if (step.onError === "continue") notes.push("a failure is passed over");
-  return notes;
+  const after = all.length > 0 ? [`after ${all.join(", ")}`] : [];
+  if (any.length > 0) after.push(`after ${count} of ${any.join(", ")}`);
+  return [...after, ...notesOf(spot)];
 }
 
 function timeLines({ longest }: Outlook, page: Page): string[] {
@@ -160,7 +146,7 @@ function consequences(plan: UndoPlan, page: Page): string[] {
   const all = plan.undone.flatMap(({ taken }) => taken);
   for (const [i, { scope, of, taken }] of plan.undone.entries()) {
     const back = taken.filter(isUndone).map(takenWords);
-    const whose = of === "losers" ? `losing ${clean(scope)}: ` : of === "run" || plan.undone.length === 1 ? "" : `${of} ${clean(scope)}: `;
+    const whose = of === "cut" ? "what is cut off half done: " : of === "losers" ? `losing ${clean(scope)}: ` : of === "run" || plan.undone.length === 1 ? "" : `${of} ${clean(scope)}: `;
     say(i === 0 || back.length === 0 ? "take back" : of === "run" ? "then" : "beside it", back.length > 0 ? [whose + back[0], ...back.slice(1)] : []);
   }
   const named = [...all, ...plan.left];
@@ -190,7 +176,7 @@ function isUndone({ way }: Taken): boolean {
 }
 
 function takenWords({ spot, way, by, only }: Taken): string {
-  const many = spot.path.includes("*") ? "each " : "";
+  const many = spot.path.includes("*") && only !== "unknown" ? "each " : "";
   const how = way === "step" ? ` by ${clean(by ?? "")}` : way === "child" ? " by a run of its own" : way === "unknown" ? " as its node says" : "";
   const when = only === "completed" ? " if completed" : only === "ran" ? " if it ran" : only === "unknown" ? " if it may have happened" : "";
   return `${many}${clean(spot.path)}${how}${when}`;

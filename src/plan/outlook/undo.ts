@@ -24,11 +24,11 @@ export interface Taken {
   readonly only: "completed" | "ran" | "unknown" | undefined;
 }
 
-/** What one scope takes back, newest first. */
+/** What one scope takes back, newest first; `cut` are several that are cancelled half done, of which each takes back its own. */
 export interface Undone {
   /** Path of the scope; empty for the run. */
   readonly scope: string;
-  readonly of: "run" | "group" | "branch" | "item" | "losers";
+  readonly of: "run" | "group" | "branch" | "item" | "losers" | "cut";
   readonly taken: readonly Taken[];
 }
 
@@ -154,12 +154,9 @@ class Climb {
   }
 
   #add(taken: readonly Taken[]): void {
-    for (const one of taken) {
-      const at = this.#open.findIndex(({ spot }) => spot === one.spot);
-      if (at < 0) this.#open.push(one);
-      // The one that failed, and others of its kind: earlier turns, or other items.
-      else if (this.#open[at]?.only === "unknown") this.#open[at] = one;
-    }
+    // The one that failed, and earlier turns or other items of its kind, are two things to say.
+    for (const one of taken)
+      if (!this.#open.some(({ spot, only }) => spot === one.spot && (only === "unknown") === (one.only === "unknown"))) this.#open.push(one);
   }
 
   #close(spot: Spot): void {
@@ -197,16 +194,25 @@ class Climb {
   #end(stays: UndoPlan["stays"]): UndoPlan {
     const runs = this.#undone.at(-1)?.of === "run" ? this.#undone.at(-1) : undefined;
     const stopped = runs && this.#onFailure === "stop" ? runs.taken : [];
+    const cut = stopped.filter(isCut);
+    const closed = stopped.length > 0 ? this.#undone.slice(0, -1) : this.#undone;
     return {
       spot: this.#from,
       cause: this.#cause,
       likely: this.#likely,
-      undone: stopped.length > 0 ? this.#undone.slice(0, -1) : this.#undone,
+      undone: cut.length > 0 ? [...closed, { scope: "", of: "cut", taken: cut }] : closed,
       stays,
       left: stays ? newestFirst(this.#open) : [],
       stopped,
     };
   }
+}
+
+/** It may be under way beside a failure, in a scope of its own. */
+function isCut({ spot, only }: Taken): boolean {
+  if (only !== "completed") return false;
+  for (let at = spot; at.parent; at = at.parent) if (at.scope || at.role === "branch") return true;
+  return false;
 }
 
 /** What its own failure leaves: an attempt that was not refused may have happened. */
