@@ -187,7 +187,14 @@ function build(): Command {
     "onex graph order-7 --format mermaid",
   ])
     .argument("<file|run>", "a YAML workflow, the folder of a generated node, or the id of a run")
-    .addOption(new Option("--format <format>", "how it is drawn (default: by the ending of --output, else text)").choices(["text", "svg", "mermaid", "dot"]))
+    .addOption(
+      new Option("--format <format>", "how it is drawn (default: by the ending of --output, else text)").choices([
+        "text",
+        "svg",
+        "mermaid",
+        "dot",
+      ]),
+    )
     .addOption(new Option("--output <file>", "write it there instead of to stdout"))
     .addOption(new Option("--run", "it is a run, also when there is a file of that name"))
     .addOption(nodes())

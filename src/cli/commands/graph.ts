@@ -100,7 +100,13 @@ async function known(status: Promise<RunView>, runId: string, at: StoreUrl, only
 
 /** By the ending of the file that is written; text else. */
 function formatOf(output: string | undefined): Format {
-  const byEnding: Readonly<Record<string, Format>> = { ".svg": "svg", ".mmd": "mermaid", ".mermaid": "mermaid", ".dot": "dot", ".gv": "dot" };
+  const byEnding: Readonly<Record<string, Format>> = {
+    ".svg": "svg",
+    ".mmd": "mermaid",
+    ".mermaid": "mermaid",
+    ".dot": "dot",
+    ".gv": "dot",
+  };
   return byEnding[extname(output ?? "").toLowerCase()] ?? "text";
 }
 

@@ -25,7 +25,10 @@ class Drawer {
     const edges: PictureEdge[] = [];
     const ids = new Map<number, string>();
     const waves = wavesOf(spot);
-    const inner = waves.length > 0 ? waves.flatMap((wave, i) => wave.map((each) => ({ each, wave: i + 1 }))) : spot.inner.map((each) => ({ each, wave: 0 }));
+    const inner =
+      waves.length > 0
+        ? waves.flatMap((wave, i) => wave.map((each) => ({ each, wave: i + 1 })))
+        : spot.inner.map((each) => ({ each, wave: 0 }));
     for (const { each, wave } of inner) {
       const node = this.#node(each, wave);
       nodes.push(node);

@@ -134,7 +134,9 @@ class States {
   }
 
   #group(spot: Spot): State {
-    const names = new Set([...spotsIn(spot)].filter((each) => each !== spot && each.inner.length === 0).map((each) => this.#states.get(each)?.name));
+    const names = new Set(
+      [...spotsIn(spot)].filter((each) => each !== spot && each.inner.length === 0).map((each) => this.#states.get(each)?.name),
+    );
     const note = this.#counted(spot);
     const busy = ranks.find((rank) => open.has(rank) && names.has(rank));
     if (busy) return { name: busy === "waiting" || busy === "paused" ? busy : "running", note };

@@ -56,7 +56,11 @@ function boxLines({ node, x, y, width, height, lines, inner }: Box): string[] {
     at += lineGap;
   }
   if (inner)
-    out.push(`<g transform="translate(${fixed((width - inner.width) / 2)} ${fixed(at + padding - lineGap)})">`, ...planeLines(inner), "</g>");
+    out.push(
+      `<g transform="translate(${fixed((width - inner.width) / 2)} ${fixed(at + padding - lineGap)})">`,
+      ...planeLines(inner),
+      "</g>",
+    );
   return [...out, "</g>"];
 }
 
@@ -72,19 +76,17 @@ function wireLabel({ edge, label }: Wire): string[] {
   ];
 }
 
-/** Smooth through the middles between the points. */
-function curve(points: Wire["points"]): string {
-  const [first, ...rest] = points;
-  const last = rest.at(-1);
-  if (!first || !last) return "";
+/** Through the points, straight down at each of them. */
+function curve([first, ...rest]: Wire["points"]): string {
+  if (!first) return "";
   let path = `M${fixed(first.x)} ${fixed(first.y)}`;
-  for (let i = 0; i + 1 < rest.length; i++) {
-    const at = rest[i] as Wire["points"][number];
-    const next = rest[i + 1] as Wire["points"][number];
-    const end = i + 2 === rest.length ? next : { x: (at.x + next.x) / 2, y: (at.y + next.y) / 2 };
-    path += `Q${fixed(at.x)} ${fixed(at.y)} ${fixed(end.x)} ${fixed(end.y)}`;
+  let at = first;
+  for (const next of rest) {
+    const half = fixed((at.y + next.y) / 2);
+    path += at.x === next.x ? `V${fixed(next.y)}` : `C${fixed(at.x)} ${half} ${fixed(next.x)} ${half} ${fixed(next.x)} ${fixed(next.y)}`;
+    at = next;
   }
-  return rest.length === 1 ? `${path}L${fixed(last.x)} ${fixed(last.y)}` : path;
+  return path;
 }
 
 function marker(kind: string): string {

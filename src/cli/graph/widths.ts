@@ -2,7 +2,7 @@
 
 const wide =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
-const none = /[\p{Mn}\p{Me}\u200b-\u200d\ufe00-\ufe0f]/u;
+const none = /[\p{Mn}\p{Me}\p{Cf}]/u;
 
 /** Columns that a text takes on a terminal. */
 export function columns(text: string): number {
@@ -19,7 +19,7 @@ export function pixels(text: string, size: number): number {
 }
 function em(char: string): number {
   if ("ijl|!.,:;'`".includes(char)) return 0.32;
-  if ("ftrI()[]{}/\\- \"".includes(char)) return 0.42;
+  if ('ftrI()[]{}/\\- "'.includes(char)) return 0.42;
   if ("mwMW@%—…".includes(char)) return 0.96;
   if (wide.test(char)) return 1.05;
   if (/[A-Z]/.test(char)) return 0.72;

@@ -127,7 +127,8 @@ function undoLines({ undo, onFailure }: Outlook, page: Page): string[] {
   if (likely.length === 0) lines.push("  no step of it fails but by a mistake in code or in an expression");
   else if (likely.length < undo.length)
     lines.push(`  ${dim("computes, reads and values fail only by a mistake in code or in an expression: --json has their plans too")}`);
-  if (onFailure === "stop") lines.push(`  ${dim("onFailure: stop: what the run itself holds stays; groups, branches and items still take back their own")}`);
+  if (onFailure === "stop")
+    lines.push(`  ${dim("onFailure: stop: what the run itself holds stays; groups, branches and items still take back their own")}`);
   return lines;
 }
 
@@ -146,8 +147,18 @@ function consequences(plan: UndoPlan, page: Page): string[] {
   const all = plan.undone.flatMap(({ taken }) => taken);
   for (const [i, { scope, of, taken }] of plan.undone.entries()) {
     const back = taken.filter(isUndone).map(takenWords);
-    const whose = of === "cut" ? "what is cut off half done: " : of === "losers" ? `losing ${clean(scope)}: ` : of === "run" || plan.undone.length === 1 ? "" : `${of} ${clean(scope)}: `;
-    say(i === 0 || back.length === 0 ? "take back" : of === "run" ? "then" : "beside it", back.length > 0 ? [whose + back[0], ...back.slice(1)] : []);
+    const whose =
+      of === "cut"
+        ? "what is cut off half done: "
+        : of === "losers"
+          ? `losing ${clean(scope)}: `
+          : of === "run" || plan.undone.length === 1
+            ? ""
+            : `${of} ${clean(scope)}: `;
+    say(
+      i === 0 || back.length === 0 ? "take back" : of === "run" ? "then" : "beside it",
+      back.length > 0 ? [whose + back[0], ...back.slice(1)] : [],
+    );
   }
   const named = [...all, ...plan.left];
   if (!all.some(isUndone)) lines.push("    nothing is taken back");
@@ -177,8 +188,10 @@ function isUndone({ way }: Taken): boolean {
 
 function takenWords({ spot, way, by, only }: Taken): string {
   const many = spot.path.includes("*") && only !== "unknown" ? "each " : "";
-  const how = way === "step" ? ` by ${clean(by ?? "")}` : way === "child" ? " by a run of its own" : way === "unknown" ? " as its node says" : "";
-  const when = only === "completed" ? " if completed" : only === "ran" ? " if it ran" : only === "unknown" ? " if it may have happened" : "";
+  const how =
+    way === "step" ? ` by ${clean(by ?? "")}` : way === "child" ? " by a run of its own" : way === "unknown" ? " as its node says" : "";
+  const when =
+    only === "completed" ? " if completed" : only === "ran" ? " if it ran" : only === "unknown" ? " if it may have happened" : "";
   return `${many}${clean(spot.path)}${how}${when}`;
 }
 

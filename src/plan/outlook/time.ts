@@ -159,8 +159,7 @@ export class Times {
       const end = (least.get(inner.index) ?? 0) + this.of(inner).leastMs;
       leastMs = Math.max(leastMs, end);
       // Of several of which some are enough, the first may be enough.
-      for (const { step, any } of block?.dependents[inner.index] ?? [])
-        if (!any) least.set(step, Math.max(least.get(step) ?? 0, end));
+      for (const { step, any } of block?.dependents[inner.index] ?? []) if (!any) least.set(step, Math.max(least.get(step) ?? 0, end));
     }
     let most: Ended = { mostMs: 0, openMs: 0 };
     for (const end of ends.values()) if (longer(end, most)) most = end;

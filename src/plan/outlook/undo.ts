@@ -156,7 +156,8 @@ class Climb {
   #add(taken: readonly Taken[]): void {
     // The one that failed, and earlier turns or other items of its kind, are two things to say.
     for (const one of taken)
-      if (!this.#open.some(({ spot, only }) => spot === one.spot && (only === "unknown") === (one.only === "unknown"))) this.#open.push(one);
+      if (!this.#open.some(({ spot, only }) => spot === one.spot && (only === "unknown") === (one.only === "unknown")))
+        this.#open.push(one);
   }
 
   #close(spot: Spot): void {
@@ -208,9 +209,10 @@ class Climb {
   }
 }
 
-/** It may be under way beside a failure, in a scope of its own. */
-function isCut({ spot, only }: Taken): boolean {
+/** It may be under way beside a failure, in a scope or a run of its own. */
+function isCut({ spot, way, only }: Taken): boolean {
   if (only !== "completed") return false;
+  if (way === "child") return true;
   for (let at = spot; at.parent; at = at.parent) if (at.scope || at.role === "branch") return true;
   return false;
 }
