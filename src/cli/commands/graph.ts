@@ -1,5 +1,5 @@
 /** `onex graph FILE|RUN`: the graph of a workflow, or of a run with how far each step is. */
-import { existsSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { extname } from "node:path";
 import { OnexError } from "../../core/failure.ts";
 import type { RunView } from "../../core/view.ts";
@@ -8,9 +8,9 @@ import { contractsOf } from "../contracts.ts";
 import { type ExitCode, exit } from "../exit.ts";
 import { draw, type Format } from "../graph/formats.ts";
 import type { Picture } from "../graph/picture.ts";
-import { splitName } from "../load.ts";
+import { isFolder, splitName } from "../load.ts";
 import { clean, styleOf, Terminal, took } from "../output.ts";
-import { memoryNote, type StoreUrl, storeUrl } from "../store.ts";
+import { memoryNote, quote, type StoreUrl, storeUrl } from "../store.ts";
 import { flowOf, sayFindings } from "./plan.ts";
 
 export interface GraphOptions {
@@ -45,11 +45,11 @@ export async function graph(target: string, options: GraphOptions): Promise<Exit
   return exit.done;
 }
 
-/** What is there as a file is one, and what is named like one is meant to be; all else is the id of a run. */
+/** What is named like a file is meant to be one, and so is a folder that is there; all else is the id of a run. */
 function isFile(target: string, { run }: GraphOptions): boolean {
   if (run === true) return false;
   const { file } = splitName(target);
-  return existsSync(file) || [".yaml", ".yml", ".ts", ".mts", ".js", ".mjs", ".cjs"].includes(extname(file).toLowerCase());
+  return isFolder(file) || [".yaml", ".yml", ".ts", ".mts", ".js", ".mjs", ".cjs"].includes(extname(file).toLowerCase());
 }
 
 async function ofFile(target: string, options: GraphOptions, terminal: Terminal): Promise<Picture[]> {
@@ -57,8 +57,9 @@ async function ofFile(target: string, options: GraphOptions, terminal: Terminal)
   const contracts = await contractsOf(target, options.nodes);
   const pictures = contracts.map((contract) => flowPicture(flowOf(contract)));
   for (const contract of contracts) sayFindings(terminal, contract, options.nodes ?? []);
-  if (options.store !== undefined || !/[./\\]/.test(target))
-    terminal.say(`${clean(target)} is a file, so that is what is shown; the run of that id: onex graph --run ${clean(target)}`);
+  // It could be the id of a run as well.
+  if (!/[./\\]/.test(target))
+    terminal.say(`${clean(target)} is a folder, so that is what is shown; the run of that id: onex graph --run ${quote(clean(target))}`);
   return pictures;
 }
 
@@ -67,7 +68,8 @@ async function ofRun(runId: string, { store, run }: GraphOptions): Promise<Pictu
   if (at.kind === "memory") throw new OnexError("RUN_UNKNOWN", `there is no run ${runId}: ${memoryNote}`);
   return withClient(at, async (client) => {
     const handle = client.orchestrator.run(runId);
-    const [view, facts] = await Promise.all([known(handle.status(), runId, at, run === true), handle.facts()]);
+    const view = await known(handle.status(), runId, at, run === true);
+    const facts = await handle.facts();
     const subtitle = `run ${clean(runId)}: ${view.status}${tookOf(view)}`;
     const started = facts.find((fact) => fact.type === "run.started");
     const definition = started?.definition === undefined ? undefined : await client.definition(started.definition);

@@ -2,8 +2,8 @@
 import { notesOf } from "../../plan/outlook/notes.ts";
 import type { Outlook } from "../../plan/outlook/outlook.ts";
 import { type Spot, spotsIn, verbWords } from "../../plan/outlook/spot.ts";
-import { shortMs } from "../../plan/outlook/time.ts";
-import type { Taken, UndoPlan } from "../../plan/outlook/undo.ts";
+import { type Span, shortMs } from "../../plan/outlook/time.ts";
+import type { Taken, Undone, UndoPlan } from "../../plan/outlook/undo.ts";
 import { waitsFor, wavesOf } from "../../plan/outlook/waves.ts";
 import { clean, type Style } from "../output.ts";
 
@@ -28,8 +28,11 @@ function head({ flow, run, concurrency, unknown }: Outlook, page: Page): string[
     lines.push(
       ...wrapped(
         yellow("? "),
-        `nobody has given these nodes, so the times and undos that they say are unknown (--nodes MODULE): ${unknown.map(clean).join(", ")}`,
+        `these nodes are not given, so what they say of times and undo is not known (--nodes MODULE): ${unknown.map(clean).join(", ")}`.split(
+          " ",
+        ),
         page,
+        " ",
       ),
     );
   return lines;
@@ -95,22 +98,31 @@ function timeLines({ longest }: Outlook, page: Page): string[] {
   const lines = [`${bold("TIME")}  ${dim("at most, as declared; waiting for a slot, computes and undoing are not counted")}`];
   const timed = way.filter(({ span }) => span.mostMs > 0);
   const nameWidth = Math.max(0, ...timed.map(({ spot }) => clean(spot.name).length));
-  const spanWidth = Math.max(0, ...timed.map(({ span }) => shortMs(span.mostMs).length));
-  const of = timeoutMs === undefined ? "; the run has no timeout" : ` of the ${shortMs(timeoutMs)} that the run has`;
-  const over = timeoutMs !== undefined && mostMs > timeoutMs;
-  const total = `${shortMs(mostMs)}${of}`;
-  lines.push(`  longest way  ${over && mostMs !== Number.POSITIVE_INFINITY ? yellow(`${total}: it may end with RUN_TIMEOUT`) : total}`);
+  const spanWidth = Math.max(0, ...timed.map(({ span }) => spanWords(span).length));
+  const open = mostMs === Number.POSITIVE_INFINITY;
+  const told = endless.filter(({ unknown }) => !unknown);
+  const unknown = endless.length - told.length;
+  const total = !open ? shortMs(mostMs) : told.length === 0 ? "not known" : "no end";
+  const limit = timeoutMs === undefined ? "the run has no timeout" : `the run is ended after ${shortMs(timeoutMs)}`;
+  const over = !open && timeoutMs !== undefined && mostMs > timeoutMs;
+  lines.push(`  longest way  ${over ? yellow(`${total}: longer than the run may take, ${limit}`) : `${total}; ${limit}`}`);
   for (const { spot, span } of timed)
     lines.push(
-      `    ${clean(spot.name).padEnd(nameWidth)}  ${shortMs(span.mostMs).padEnd(spanWidth)}${span.why === "" ? "" : `  ${dim(span.why)}`}`.trimEnd(),
+      `    ${clean(spot.name).padEnd(nameWidth)}  ${spanWords(span).padEnd(spanWidth)}${span.why === "" ? "" : `  ${dim(span.why)}`}`.trimEnd(),
     );
   if (leastMs > 0) lines.push(`  at least     ${shortMs(leastMs)} when all of it completes`);
-  for (const [i, { spot, why }] of endless.entries())
-    lines.push(...wrapped(i === 0 ? "  no end in    " : "               ", `${clean(spot.path)}: ${clean(why)}`, page));
+  for (const [i, { spot, why }] of told.entries())
+    lines.push(...wrapped(i === 0 ? "  no end in    " : "               ", [`${clean(spot.path)}: ${clean(why)}`], page));
+  if (unknown > 0)
+    lines.push(`  not known    ${unknown === 1 ? "one step, whose node is" : `${unknown} steps, whose nodes are`} not given`);
   return lines;
 }
 
-function undoLines({ undo, onFailure }: Outlook, page: Page): string[] {
+function spanWords({ mostMs, endless }: Span): string {
+  return mostMs === Number.POSITIVE_INFINITY && endless.every(({ unknown }) => unknown) ? "not known" : shortMs(mostMs);
+}
+
+function undoLines({ undo, onFailure, unknown }: Outlook, page: Page): string[] {
   const { bold, dim } = page.style;
   const lines = [`${bold("UNDO")}  ${dim("what is taken back when a step fails for good, newest first")}`];
   const likely = undo.filter((plan) => plan.likely);
@@ -123,17 +135,18 @@ function undoLines({ undo, onFailure }: Outlook, page: Page): string[] {
     same.who.push(causeWords(plan));
     together.set(key, same);
   }
-  for (const { who, said } of together.values()) lines.push(...wrapped("  ", who.map(bold).join(", "), page), ...said);
+  for (const { who, said } of together.values()) lines.push(...wrapped("  ", who.map(bold), page, ", "), ...said);
   if (likely.length === 0) lines.push("  no step of it fails but by a mistake in code or in an expression");
   else if (likely.length < undo.length)
     lines.push(`  ${dim("computes, reads and values fail only by a mistake in code or in an expression: --json has their plans too")}`);
+  if (unknown.length > 0) lines.push(`  ${dim("?: as its node says, which is not given")}`);
   if (onFailure === "stop")
     lines.push(`  ${dim("onFailure: stop: what the run itself holds stays; groups, branches and items still take back their own")}`);
   return lines;
 }
 
 function causeWords({ spot, cause }: UndoPlan): string {
-  const name = clean(spot.path);
+  const name = labelOf(spot);
   if (cause === "timeout") return `${name} runs out of time`;
   if (cause === "limit") return `${name} repeats too often`;
   return cause === "needs" ? `${name} lacks what it needs` : `${name} fails`;
@@ -142,30 +155,26 @@ function causeWords({ spot, cause }: UndoPlan): string {
 function consequences(plan: UndoPlan, page: Page): string[] {
   const lines: string[] = [];
   const say = (label: string, taken: readonly string[]) => {
-    if (taken.length > 0) lines.push(...wrapped(`    ${label.padEnd(12)}`, taken.join(" · "), page));
+    if (taken.length > 0) lines.push(...wrapped(`    ${label.padEnd(12)}`, taken, page));
   };
   const all = plan.undone.flatMap(({ taken }) => taken);
   for (const [i, { scope, of, taken }] of plan.undone.entries()) {
     const back = taken.filter(isUndone).map(takenWords);
-    const whose =
-      of === "cut"
-        ? "what is cut off half done: "
-        : of === "losers"
-          ? `losing ${clean(scope)}: `
-          : of === "run" || plan.undone.length === 1
-            ? ""
-            : `${of} ${clean(scope)}: `;
+    const whose = whoseWords(scope, of, plan.undone.length);
     say(
       i === 0 || back.length === 0 ? "take back" : of === "run" ? "then" : "beside it",
       back.length > 0 ? [whose + back[0], ...back.slice(1)] : [],
     );
   }
   const named = [...all, ...plan.left];
-  if (!all.some(isUndone)) lines.push("    nothing is taken back");
+  // An outcome that is unknown is taken back even if all around it ends well.
+  const later = plan.left.filter((taken) => taken.only === "unknown" && isUndone(taken) && !taken.spot.step.keep);
+  if (!all.some(isUndone) && later.length === 0) lines.push("    nothing is taken back");
+  say("at its end", later.map(takenWords));
   say("stays", [
-    ...named.filter(({ way }) => way === "irreversible").map(({ spot, by }) => `${clean(spot.path)} (irreversible: ${clean(by ?? "")})`),
-    ...named.filter(({ way }) => way === "none").map(({ spot }) => `${clean(spot.path)} (its node does not say how: NO_UNDO)`),
-    ...plan.stopped.map(({ spot }) => clean(spot.path)),
+    ...named.filter(({ way }) => way === "irreversible").map(({ spot, by }) => `${labelOf(spot)} (irreversible: ${clean(by ?? "")})`),
+    ...named.filter(({ way }) => way === "none").map(({ spot }) => `${labelOf(spot)} (its node does not say how: NO_UNDO)`),
+    ...plan.stopped.filter(isUndone).map(takenWords),
   ]);
   if (plan.stays) {
     const at = clean(plan.stays.spot.path);
@@ -182,36 +191,54 @@ function consequences(plan: UndoPlan, page: Page): string[] {
   return lines;
 }
 
+/** Which scope takes back, where that is not plain. */
+function whoseWords(scope: string, of: Undone["of"], count: number): string {
+  const path = clean(scope);
+  switch (of) {
+    case "run":
+      return "";
+    case "cut":
+      return "what is cut off half done: ";
+    case "losers":
+      return `losing ${path}: `;
+    case "item":
+      return `item of ${path.replace(/\/\*.*$/, "")}: `;
+    default:
+      return count === 1 ? "" : `${of} ${path}: `;
+  }
+}
+
 function isUndone({ way }: Taken): boolean {
   return way === "node" || way === "step" || way === "event" || way === "child" || way === "unknown";
 }
 
 function takenWords({ spot, way, by, only }: Taken): string {
   const many = spot.path.includes("*") && only !== "unknown" ? "each " : "";
-  const how =
-    way === "step" ? ` by ${clean(by ?? "")}` : way === "child" ? " by a run of its own" : way === "unknown" ? " as its node says" : "";
+  const how = way === "step" ? ` by ${clean(by ?? "")}` : way === "child" ? " by a run of its own" : way === "unknown" ? "?" : "";
   const when =
     only === "completed" ? " if completed" : only === "ran" ? " if it ran" : only === "unknown" ? " if it may have happened" : "";
-  return `${many}${clean(spot.path)}${how}${when}`;
+  return `${many}${labelOf(spot)}${how}${when}`;
 }
 
-/** Text over several lines behind a lead; the lines after the first are indented to it. */
-function wrapped(lead: string, text: string, { width }: Page): string[] {
+/** The id of a step; cases of a switch share one, so theirs says the node too. */
+function labelOf(spot: Spot): string {
+  return clean(spot.role === "case" && spot.inner.length === 0 ? `${spot.path} (${spot.name})` : spot.path);
+}
+
+/** Parts over as many lines as they need behind a lead; the lines after the first are indented to it. */
+function wrapped(lead: string, parts: readonly string[], { width }: Page, between = " · "): string[] {
   const indent = " ".repeat(visible(lead));
   const lines: string[] = [];
   let line = lead;
-  let empty = true;
-  for (const word of text.split(" ")) {
-    if (!empty && visible(line) + visible(word) + 1 > width) {
-      lines.push(line);
+  for (const [i, part] of parts.entries()) {
+    const piece = i === parts.length - 1 ? part : part + between;
+    if (i > 0 && visible(line) + visible(piece.trimEnd()) > width) {
+      lines.push(line.trimEnd());
       line = indent;
-      empty = true;
     }
-    line += empty ? word : ` ${word}`;
-    empty = false;
+    line += piece;
   }
-  lines.push(line);
-  return lines;
+  return [...lines, line];
 }
 
 function visible(text: string): number {

@@ -24,6 +24,8 @@ export interface Span {
 export interface Endless {
   readonly spot: Spot;
   readonly why: string;
+  /** Nobody has given the node, which may say it. */
+  readonly unknown: boolean;
 }
 
 /** The longest way through a flow. */
@@ -192,8 +194,7 @@ export class Times {
   #effect(spot: Spot): Span {
     const { step, node } = spot;
     const contract = node?.contract as EffectContract | undefined;
-    if (!contract && (step.timeout === undefined || step.retry === undefined))
-      return endless(spot, "its node is not known: name it with --nodes");
+    if (!contract && (step.timeout === undefined || step.retry === undefined)) return endless(spot, "its node is not known", true);
     const { defaults } = this.#flow;
     const attemptMs = durationMs(step.timeout ?? contract?.timeout ?? defaults.timeout ?? this.#defaults.stepTimeout ?? "30s");
     const retry = retryFor(step.retry ?? contract?.retry ?? defaults.retry, contract, this.#defaults);
@@ -206,7 +207,7 @@ export class Times {
     const declared = (node?.contract as WorkflowContract | undefined)?.timeout;
     const attemptMs = Math.min(own, declared === undefined ? Number.POSITIVE_INFINITY : durationMs(declared));
     if (attemptMs === Number.POSITIVE_INFINITY)
-      return endless(spot, node ? "the workflow has no timeout" : "its workflow is not known: name it with --nodes");
+      return endless(spot, node ? "the workflow has no timeout" : "its workflow is not known", !node);
     return { ...attempts(step.retry ? retryOf(step.retry) : once, attemptMs), leastMs: 0, endless: [] };
   }
 }
@@ -221,8 +222,8 @@ function longer(a: Ended | undefined, b: Ended | undefined): boolean {
   return a.mostMs === b.mostMs ? a.openMs > b.openMs : a.mostMs > b.mostMs;
 }
 
-function endless(spot: Spot, why: string): Span {
-  return { mostMs: Number.POSITIVE_INFINITY, leastMs: 0, why: "", endless: [{ spot, why: `${verbWords(spot)}: ${why}` }] };
+function endless(spot: Spot, why: string, unknown = false): Span {
+  return { mostMs: Number.POSITIVE_INFINITY, leastMs: 0, why: "", endless: [{ spot, why: `${verbWords(spot)}: ${why}`, unknown }] };
 }
 
 function times(count: number, ms: number): number {
