@@ -13,6 +13,8 @@ export interface Client {
   owner(): Promise<number | undefined>;
   /** Calls back when something was written to the store; the answer ends that. */
   news(listener: () => void): () => void;
+  /** The text of the YAML definition that a run is pinned to, by its hash. */
+  definition(hash: string): Promise<string | undefined>;
 }
 
 /** Does one thing as a client of a store that exists, and closes it. Throws OnexError `STORE_MISSING` and what opening throws. */
@@ -36,6 +38,7 @@ export async function withClient<T>(at: StoreUrl, use: (client: Client) => Promi
         return owner !== undefined && isAlive(owner.pid) ? owner.pid : undefined;
       },
       news: (listener) => opened?.watch("client", listener) ?? (() => {}),
+      definition: async (hash) => opened?.definition(hash),
     });
   } finally {
     await orchestrator.close({ graceMs: 0 });

@@ -35,6 +35,7 @@ const byCode: Readonly<Record<string, ExitCode>> = {
   FILE_EXISTS: exit.usage,
   PATH_REFUSED: exit.usage,
   FILE_MISSING: exit.usage,
+  PLAN_MISSING: exit.usage,
   CONTRACT_NOT_FOUND: exit.usage,
   INPUT_NOT_JSON: exit.usage,
   INPUT_INVALID: exit.usage,

@@ -58,6 +58,7 @@ export interface NamedStep {
 export interface Step {
   readonly verb: Verb;
   readonly place: Place;
+  readonly description: string | undefined;
   readonly when: Expression | undefined;
   readonly fallback: Template | undefined;
   readonly timeout: Duration | undefined;

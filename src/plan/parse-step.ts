@@ -82,9 +82,9 @@ export function readStep(
   const retry = cursor.get("retry");
   const needs = cursor.get("needs");
   const undo = verb === "effect" ? cursor.get("undo") : undefined;
-  cursor.get("description")?.text("description");
   const step = {
     place: cursor.keyPlace,
+    description: cursor.get("description")?.text("description"),
     when: when && readExpression(when, "when", where),
     fallback: fallback && readTemplate(fallback, where),
     timeout: cursor.get("timeout")?.duration("timeout"),

@@ -138,6 +138,15 @@ export function restoreWorkflow(stored: string): Workflow<Json, Json> {
     : parseWorkflow(text, file, (path) => schemas[path], options);
 }
 
+/** The flow of a stored definition, for those who look at it without running it. Throws OnexError `CONTRACT_INVALID`. */
+export function restoreFlow(stored: string): Flow {
+  const { file, text, schemas, data } = JSON.parse(stored) as Definition;
+  const findings = new Findings(file);
+  const readRef: ReadRef = (path) => schemas[path];
+  const read = data ? readData(JSON.parse(text) as Json, findings, undefined, readRef) : readText(text, findings, readRef);
+  return refused(read, findings).flow;
+}
+
 interface Definition {
   readonly file: string;
   readonly text: string;
