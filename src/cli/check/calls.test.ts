@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { checkCalls } from "./calls.ts";
+import { checkCalls, checkCallsFrom } from "./calls.ts";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 let folder = "";
@@ -221,6 +221,20 @@ test("a file that does not parse is left to the loader; JavaScript is read too",
   const line = 'export default workflow({ name: "w" }, function* () { sleep("1s"); });';
   writeFileSync(file, `import { sleep, workflow } from "onex";\n${line}\n`);
   expect((await checkCalls(file)).map(({ line, column }) => [line, column])).toEqual([[2, line.indexOf("sleep") + 1]]);
+});
+
+test("from an entry, everything that it imports is looked at, each under its own name", async () => {
+  const entry = join(folder, "entry.ts");
+  mkdirSync(join(folder, "flows"));
+  writeFileSync(entry, 'export * from "./flows/pay.ts";\nexport { charge } from "./lib/nodes.ts";\n');
+  writeFileSync(
+    join(folder, "flows/pay.ts"),
+    `import { charge } from "../lib/nodes.ts";\nimport { workflow } from "onex";\n${flow("  charge({});")}`,
+  );
+  expect(await checkCalls(entry)).toEqual([]);
+  expect((await checkCallsFrom(entry)).map(({ file, line, column, code }) => [file, line, column, code])).toEqual([
+    [join(folder, "flows/pay.ts"), 4, 3, "OPERATION_NOT_PERFORMED"],
+  ]);
 });
 
 const usage = join(root, "../shared/api/usage.ts");

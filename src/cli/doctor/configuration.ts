@@ -17,6 +17,7 @@ export interface Asked {
 /** How a folder of a node is loaded; a test has a loader of its own. */
 export type Loader = (folder: string) => Promise<Pick<Loaded, "nodes" | "config">>;
 
+/** Throws OnexError `STORE_URL_INVALID` for a store that was asked for. */
 export async function checkConfiguration(
   asked: Asked,
   { env }: System,
@@ -26,7 +27,8 @@ export async function checkConfiguration(
   const at = whichStore(asked.store, env, report);
   const manifests = manifestsIn(asked.folder, report);
   for (const manifest of manifests) await node(manifest, at, loader, report);
-  if (env.NODE_ENV === "production") report.fine("NODE_ENV", "production: clock and randomness in workflows are not guarded");
+  if (env.NODE_ENV === "production")
+    report.fine("environment", "NODE_ENV is production: the clock and randomness in workflows are not guarded");
   return { checks: report.checks, at };
 }
 
@@ -37,8 +39,9 @@ function whichStore(option: string | undefined, env: NodeJS.ProcessEnv, report: 
     report.fine("store", `${at.url} (${from})`);
     return at;
   } catch (error) {
-    if (!(error instanceof OnexError)) throw error;
-    report.wrong("store", error.message, option === undefined ? "correct or unset ONEX_STORE" : "correct --store");
+    // What was typed here is wrong, not what is looked at.
+    if (option !== undefined || !(error instanceof OnexError)) throw error;
+    report.wrong("store", error.message, "correct or unset ONEX_STORE");
     return undefined;
   }
 }

@@ -373,6 +373,7 @@ describe("the configuration", () => {
       'wrong store: ONEX_STORE "onex.db" is no store: write sqlite:FILE or memory: (did you mean sqlite:onex.db?)',
     ]);
     expect(exitCodeOf(checks)).toBe(1);
+    await expect(diagnose({ store: "onex.db", folder }, healthy, noNodes)).rejects.toMatchObject({ code: "STORE_URL_INVALID" });
     expect(amiss(await diagnose({ store: "memory:", folder }, healthy, noNodes))[0]).toContain("warning file: memory: is empty");
   });
 });

@@ -1,6 +1,6 @@
 /**
- * A look at a file that changes nothing: no byte of it, no file beside it, no ownership. It works beside the process that
- * owns the file, but not within it.
+ * A look at a file that changes nothing: no byte of it or of its log, no ownership. It works beside the process that owns
+ * the file, but not within it. Of a file whose owner was killed, SQLite may make `FILE-shm` anew, the index of the log.
  */
 import { closeSync, existsSync, openSync, readSync } from "node:fs";
 import { pathToFileURL } from "node:url";
