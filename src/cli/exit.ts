@@ -50,6 +50,7 @@ const byCode: Readonly<Record<string, ExitCode>> = {
   CONTRACT_INVALID: exit.contract,
   CONFIG_INVALID: exit.contract,
   MANIFEST_INVALID: exit.contract,
+  SUBCONTRACT_INVALID: exit.contract,
   MODULE_INVALID: exit.contract,
   NODE_INVALID: exit.contract,
   NODE_DUPLICATE: exit.contract,

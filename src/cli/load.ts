@@ -176,16 +176,26 @@ export async function loadTarget(target: string, nodeModules: readonly string[])
 
 /** What a module exports: nodes, `provide`, arrays of both. Throws as `load` does. */
 export async function loadModule(file: string): Promise<Module> {
+  return contentsOf(await importModule(file));
+}
+
+export type Exported = Readonly<Record<string, unknown>>;
+
+/** All exports of a module of the user. Throws as `load` does. */
+export async function importModule(file: string): Promise<Exported> {
   checkThere(file);
   if (!moduleEndings.includes(extname(file).toLowerCase()))
     throw new OnexError("MODULE_INVALID", `${file} is neither YAML (${yamlEndings.join(", ")}) nor a module (${moduleEndings.join(", ")})`);
   registerHooks();
-  let exported: Readonly<Record<string, unknown>>;
   try {
-    exported = (await import(pathToFileURL(resolve(file)).href)) as Readonly<Record<string, unknown>>;
+    return (await import(pathToFileURL(resolve(file)).href)) as Exported;
   } catch (error) {
     throw await explained(error, file);
   }
+}
+
+/** The nodes and services among the exports of a module. */
+export function contentsOf(exported: Exported): Module {
   const nodes = new Set<AnyNode>();
   const provide = new Set<Provided>();
   const take = (value: unknown, depth: number): void => {

@@ -264,6 +264,17 @@ function build() {
     .action(async (target, options) => {
       code = await (await import("./commands/graph.ts")).graph(target, options);
     });
+
+  command("doctor", "find what is wrong with the installation, the configuration and the store", [
+    "onex doctor",
+    "onex doctor --store sqlite:shop.db --deep",
+  ])
+    .addOption(store())
+    .addOption(new Option("--deep", "let SQLite check the whole file, indexes too: it takes a while"))
+    .addOption(jsonFlag("print what was found as one JSON array"))
+    .action(async (options) => {
+      code = await (await import("./commands/doctor.ts")).doctor(options);
+    });
   return program;
 }
 

@@ -33,7 +33,7 @@ interface SqliteModule {
   readonly DatabaseSync: new (path: string, options: { readonly readOnly: boolean }) => Database;
 }
 
-const oldest = "3.51.3";
+export const oldest = "3.51.3";
 
 /** @throws OnexError `STORE_DRIVER_MISSING` when neither Node nor the optional package has one. */
 export function loadDriver(node: () => SqliteModule | undefined = ofNode, npm: () => SqliteModule | undefined = ofPackage): Driver {
@@ -61,13 +61,29 @@ function ofPackage(): SqliteModule | undefined {
 }
 
 function usable(module: SqliteModule | undefined): SqliteModule | undefined {
-  if (module === undefined) return undefined;
+  return module !== undefined && atLeast(versionIn(module), oldest) ? module : undefined;
+}
+
+function versionIn(module: SqliteModule): string {
   const db = new module.DatabaseSync(":memory:", { readOnly: false });
   try {
-    return atLeast(String(db.prepare("SELECT sqlite_version() AS version").get()?.version), oldest) ? module : undefined;
+    return String(db.prepare("SELECT sqlite_version() AS version").get()?.version);
   } finally {
     db.close();
   }
+}
+
+/** The drivers of this process, in the order in which they are taken, and whether each is new enough. */
+export function driversHere(): readonly { readonly name: string; readonly version: string; readonly usable: boolean }[] {
+  const found = [
+    { name: "node:sqlite", module: ofNode() },
+    { name: "@photostructure/sqlite", module: ofPackage() },
+  ];
+  return found.flatMap(({ name, module }) => {
+    if (module === undefined) return [];
+    const version = versionIn(module);
+    return [{ name, version, usable: atLeast(version, oldest) }];
+  });
 }
 
 /** The values of one row, read without a statement object. */

@@ -16,6 +16,11 @@ const openBusyMs = 1000;
 /** Makes sure that `path` is a database of ours, making it if there is no such file. `name` is for messages. */
 export function ensureFile(driver: Driver, path: string, name: string): void {
   if (statSync(path, { throwIfNoEntry: false }) === undefined) create(driver, path, name);
+  checkFile(driver, path, name);
+}
+
+/** Throws OnexError `STORE_MISSING`, `STORE_FOREIGN`, `STORE_BUSY`, `STORE_FAILED` unless `path` is a database of ours that this onex knows. */
+export function checkFile(driver: Driver, path: string, name: string): void {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found === undefined)
     throw new OnexError("STORE_MISSING", `${name}: the link points to a file that does not exist; make it point to one, or remove it`);
