@@ -50,22 +50,27 @@ function first<T>(step: T | undefined, node: T | undefined, file: T | undefined)
   return file !== undefined ? { value: file, said: "file" } : { value: undefined, said: "built-in" };
 }
 
-/** The waits between the first `attempts` attempts, all at their longest (T3). */
-export function waitsMs(retry: Retry, attempts = retry.maxAttempts): number {
+/** The waits between all attempts, each at its longest (T3). */
+export function waitsMs(retry: Retry): number {
   let sumMs = 0;
-  for (let attempt = 1; attempt < attempts; attempt++) sumMs += backoffMs(retry, attempt);
+  for (let attempt = 1; attempt < retry.maxAttempts; attempt++) {
+    const waitMs = backoffMs(retry, attempt);
+    // From here on every wait is the same.
+    if (retry.backoff === "fixed" || waitMs >= retry.maxDelayMs) return sumMs + waitMs * (retry.maxAttempts - attempt);
+    sumMs += waitMs;
+  }
   return sumMs;
 }
 
 /** How many attempts begin within the budget when each fails at once and each wait is at its longest. */
 export function attemptsWithin(retry: Retry): number {
+  if (retry.withinMs === Number.POSITIVE_INFINITY) return retry.maxAttempts;
   let sumMs = 0;
-  let attempt = 1;
-  for (; attempt < retry.maxAttempts; attempt++) {
+  for (let attempt = 1; attempt < retry.maxAttempts; attempt++) {
     sumMs += backoffMs(retry, attempt);
-    if (sumMs > retry.withinMs) break;
+    if (sumMs > retry.withinMs) return attempt;
   }
-  return attempt;
+  return retry.maxAttempts;
 }
 
 /** A time, and the longest single sleep in it. */

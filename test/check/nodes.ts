@@ -68,7 +68,13 @@ export const exportReport = effect(
 );
 
 export const sendSms = effect(
-  { name: "send-sms", input: z.object({ to: z.string(), text: z.string() }), output: z.null(), idempotent: true, irreversible: "it was read" },
+  {
+    name: "send-sms",
+    input: z.object({ to: z.string(), text: z.string() }),
+    output: z.null(),
+    idempotent: true,
+    irreversible: "it was read",
+  },
   async () => null,
 );
 
