@@ -5,7 +5,7 @@ import { callTiming, type Least, leastOf, leastOfBlock, sayMs } from "../timing.
 import type { Family } from "./rules.ts";
 import { type Around, type Limit, limitWithin } from "./walk.ts";
 
-export const deadlines: Family = ({ flow, findings, contract }) => {
+export const deadlines: Family = ({ read, flow, findings, contract }) => {
   const { defaults } = flow;
   const runMs = flow.timeout === undefined ? undefined : durationMs(flow.timeout);
   const filesMs = defaults.timeout === undefined ? undefined : durationMs(defaults.timeout);
@@ -53,7 +53,7 @@ export const deadlines: Family = ({ flow, findings, contract }) => {
     findings.warn(
       "RETRY_BEYOND",
       place,
-      `${byFile ? "an effect" : label} may take ${sayMs(worstMs)} in all (${retry.maxAttempts} attempts of up to ${sayMs(attemptMs)}, and the waits between them), longer than ${limit.what} (${sayMs(limit.ms)}), which ends it first; make fewer or shorter attempts, or write \`retry: { within }\` below it`,
+      `${byFile ? "an effect" : label} may take ${sayMs(worstMs)} in all (${retry.maxAttempts} attempts of up to ${sayMs(attemptMs)}, and the waits between them), longer than ${limit.what} (${sayMs(limit.ms)}), which ends it first; make fewer or shorter attempts${read.plan === undefined ? ", or write `retry: { within }` below it" : ""}`,
     );
   }
 

@@ -23,6 +23,8 @@ export interface Context {
 export type Family = (context: Context) => Visitor;
 
 const families: readonly Family[] = [reach, joins, races, signals, deadlines, retries, loops, needless];
+/** Of an ONEX contract: what its author wrote is times; conditions, joins and modifiers of the plan were made from it. */
+const familiesOfOnex: readonly Family[] = [deadlines];
 
 /**
  * Adds what is to be said beside types. Only warnings: a flow that was accepted once must be accepted again when a run that
@@ -37,7 +39,7 @@ export function checkRules(read: Read, nodes: NodeSource | undefined, findings: 
     if (!known.has(key)) known.set(key, nodes.find(verb.node, verb.reference)?.contract);
     return known.get(key);
   };
-  const visitors = families.map((family) => family({ read, flow, findings, contract }));
+  const visitors = (read.plan === undefined ? families : familiesOfOnex).map((family) => family({ read, flow, findings, contract }));
   walk(flow, {
     step(step, around) {
       for (const visitor of visitors) visitor.step?.(step, around);
