@@ -38,7 +38,8 @@ export const deadlines: Family = ({ read, flow, findings, contract }) => {
     const { attemptSaid, retrySaid, retry, attemptMs, worstMs } = timing;
     if (attemptSaid === "built-in" && retrySaid === "built-in") return;
     const byFile = [attemptSaid, retrySaid].every((said) => said === "file" || said === "built-in");
-    if (byFile && toldFile) return;
+    // The defaults of an ONEX contract stand in several sections of it.
+    if (byFile && (toldFile || read.plan !== undefined)) return;
     toldFile ||= byFile;
     const place =
       retrySaid === "step"

@@ -89,3 +89,34 @@ test("what is said of a thousand steps takes time in proportion", () => {
   time(100);
   expect(time(1000)).toBeLessThan(5000);
 });
+
+describe("an ONEX contract", () => {
+  const onex = (node: string, rules: string) => {
+    const findings = new Findings("f.yaml");
+    const text = `node_type: ORCHESTRATOR_GENERIC
+contract_version: { major: 1, minor: 0, patch: 0 }
+workflow_coordination:
+  execution_mode: conditional
+  workflow_definition:
+    workflow_metadata: { workflow_name: load, workflow_version: "1.0.0" }
+    execution_graph:
+      nodes:
+        - { node_id: first, node_type: EFFECT_GENERIC, target_node_type: call }
+        - { node_id: load, node_type: EFFECT_GENERIC, target_node_type: call, depends_on: [first], ${node} }
+    coordination_rules: { ${rules} }
+`;
+    const read = readText(text, findings, () => undefined);
+    if (read) checkFlow(read, new Registry([call]), findings);
+    return findings.sorted().map(({ line: row, column, code }) => `${row}:${column} ${code}`);
+  };
+
+  test("is told of times, at the step that they are of", () => {
+    expect(onex("timeout_ms: 90000", "timeout_ms: 60000, step_timeout_ms: 10000")).toContain("10:11 TIMEOUT_BEYOND");
+    expect(onex("timeout_ms: 20000, retry_count: 4", "timeout_ms: 60000")).toContain("10:11 RETRY_BEYOND");
+  });
+
+  test("is not told what nobody wrote in it: its defaults stand in several sections, its plan was made", () => {
+    expect(onex("continue_on_error: true", "timeout_ms: 60000, max_retries: 5, retry_backoff_ms: 1000")).toEqual([]);
+    expect(onex("condition: 'true'", "timeout_ms: 60000")).toEqual([]);
+  });
+});
