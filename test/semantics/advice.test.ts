@@ -123,6 +123,17 @@ describe("what comes too late", () => {
     expect(view).toMatchObject({ status: "failed", error: { code: "RUN_TIMEOUT" } });
   });
 
+  test.each([
+    ["a run", "RUN_TIMEOUT", "timeout: 0s\nsteps:\n  call: { effect: look, with: x }"],
+    ["a call", "STEP_TIMEOUT", "steps:\n  call: { effect: look, with: x, timeout: 0s, retry: false }"],
+  ])("%s without any time", async (_, code, body) => {
+    const ledger = new Ledger();
+    ledger.manners.x = "obey";
+    const { codes, view } = await tell(body, {}, ledger);
+    expect(codes).toEqual(["TIMEOUT_CERTAIN"]);
+    expect(view).toMatchObject({ status: "failed", error: { code } });
+  });
+
   test("attempts that use all their time", async () => {
     const ledger = new Ledger();
     ledger.manners.x = "obey";

@@ -68,6 +68,18 @@ export const deadlines: Family = ({ read, flow, findings, contract }) => {
     );
   }
 
+  /** Zero is no word for "none". */
+  function zero(ms: number | undefined, place: Step["place"], what: string): void {
+    if (ms === 0)
+      findings.warn(
+        "TIMEOUT_CERTAIN",
+        place,
+        `a timeout of 0 ends ${what} before it has begun; leave the timeout out where there is to be none`,
+      );
+  }
+
+  zero(runMs, flow.at("timeout").value, "the run");
+  zero(filesMs, flow.at("defaults", "timeout").value, "each attempt of an effect");
   if (runMs !== undefined) together(leastOfBlock(flow.body), runMs, flow.at("timeout").value, "the run");
 
   return {
@@ -75,6 +87,7 @@ export const deadlines: Family = ({ read, flow, findings, contract }) => {
       const { label, limit, undoing } = around;
       const { verb } = step;
       if (undoing) return;
+      if (step.timeout !== undefined) zero(durationMs(step.timeout), step.at("timeout").value, label);
       const longer = limit !== undefined && ownTimeout(step, limit, label);
       if (limit && !longer) retried(step, limit, label);
       if (step.timeout !== undefined && !longer && verb.kind !== "call" && verb.kind !== "sleep")
