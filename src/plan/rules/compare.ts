@@ -9,6 +9,7 @@ export interface Part {
   readonly compared: Comparison | undefined;
 }
 interface Comparison {
+  /** What is compared: expressions are pure, so equal texts have equal values. */
   readonly path: string;
   readonly op: "<" | "<=" | ">" | ">=" | "==" | "!=";
   readonly value: number | string | boolean | null;
@@ -63,12 +64,10 @@ function comparisonOf(ast: ASTNode, truth: boolean): Comparison | undefined {
   if (ast.op !== "<" && ast.op !== "<=" && ast.op !== ">" && ast.op !== ">=" && ast.op !== "==" && ast.op !== "!=") return undefined;
   const [left, right] = ast.args;
   const op = truth ? ast.op : contrary[ast.op];
-  const ofLeft = pathOf(left);
-  const ofRight = pathOf(right);
-  const literal = literalOf(ofLeft === undefined ? left : right);
-  if (literal === undefined) return undefined;
-  if (ofLeft !== undefined) return { path: ofLeft, op, value: literal };
-  return ofRight === undefined ? undefined : { path: ofRight, op: mirrored[op], value: literal };
+  const [ofLeft, ofRight] = [literalOf(left), literalOf(right)];
+  if (ofLeft === undefined && ofRight !== undefined) return { path: pathOf(left) ?? bare(left), op, value: ofRight };
+  if (ofLeft !== undefined && ofRight === undefined) return { path: pathOf(right) ?? bare(right), op: mirrored[op], value: ofLeft };
+  return undefined;
 }
 
 function literalOf(ast: ASTNode): Comparison["value"] | undefined {
