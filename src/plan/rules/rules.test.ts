@@ -43,7 +43,7 @@ describe("the sentences", () => {
 });
 
 describe("what is not said", () => {
-  test.each([
+  test.each<[string, string, string?]>([
     ["an undo has no deadline", "a: { effect: book, undo: { steps: { b: { sleep: 9d }, c: { effect: call, timeout: 2d, needs: [b] } } } }"],
     ["the built-in figures were written by nobody", "a: { effect: call }", "timeout: 1m\n"],
     ["a step that is skipped where it would fail", "a: { when: input == 1, fail: { code: NO } }\nb: { needs: [a], set: 1 }"],
