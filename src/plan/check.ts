@@ -10,6 +10,7 @@ import type { Block, Step, StreamCall, Verb } from "./flow.ts";
 import { Inference, type TypeScope } from "./infer.ts";
 import { conditions, type Facts, factsOf, noFacts, together } from "./narrow.ts";
 import { isJsonMap } from "./parse-value.ts";
+import { checkRules } from "./rules/rules.ts";
 import { typeOfSchema } from "./schema-type.ts";
 import type { Template } from "./template.ts";
 import {
@@ -44,6 +45,7 @@ export function checkFlow(read: Read, nodes: NodeSource | undefined, findings: F
   });
   const signals = new Map([...read.signals].map(([name, schema]) => [name, typeOfSchema(schema.raw, schema.files, "taken")]));
   new Checker(findings, signals, nodes && new Binding(nodes, flow, findings)).block(flow.body, scope, noFacts, true);
+  checkRules(read, nodes, findings);
 }
 
 class Scope implements TypeScope {

@@ -7,6 +7,7 @@ import type { Json } from "../core/json.ts";
 import type { RetryPolicy } from "../core/retry.ts";
 import type { Expression } from "./expression.ts";
 import type { Place } from "./finding.ts";
+import type { Spots } from "./spots.ts";
 import type { Template } from "./template.ts";
 
 export interface Flow {
@@ -24,6 +25,7 @@ export interface Flow {
   readonly defaults: { readonly timeout?: Duration | undefined; readonly retry?: RetryPolicy | false | undefined };
   readonly onFailure: "compensate" | "stop" | undefined;
   readonly body: Block;
+  readonly at: Spots;
   readonly places: { readonly file: Place; readonly input: Place; readonly config: Place; readonly signals: ReadonlyMap<string, Place> };
 }
 
@@ -59,6 +61,7 @@ export interface Step {
   readonly verb: Verb;
   readonly place: Place;
   readonly description: string | undefined;
+  readonly at: Spots;
   readonly when: Expression | undefined;
   readonly fallback: Template | undefined;
   readonly timeout: Duration | undefined;

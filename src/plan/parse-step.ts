@@ -8,6 +8,7 @@ import { drawBlock, type RawStep } from "./graph.ts";
 import { Names, nameProblem, type Unknowns } from "./names.ts";
 import { readNeeds, readRetry } from "./parse-modifiers.ts";
 import { readExpression, readTemplate, type Where } from "./parse-value.ts";
+import { spotsOf } from "./spots.ts";
 import { didYouMean, oneOf } from "./suggest.ts";
 import type { Template } from "./template.ts";
 
@@ -85,6 +86,7 @@ export function readStep(
   const step = {
     place: cursor.keyPlace,
     description: cursor.get("description")?.text("description"),
+    at: spotsOf(cursor),
     when: when && readExpression(when, "when", where),
     fallback: fallback && readTemplate(fallback, where),
     timeout: cursor.get("timeout")?.duration("timeout"),

@@ -8,6 +8,7 @@ import { Names, Unknowns } from "./names.ts";
 import { readRetry, readWords } from "./parse-modifiers.ts";
 import { type PlanContext, readBlock } from "./parse-step.ts";
 import { readConstant } from "./parse-value.ts";
+import { spotsOf } from "./spots.ts";
 
 const fileKeys = [
   "onex",
@@ -46,6 +47,7 @@ export function parsePlan(data: Json, findings: Findings, places?: Places): Flow
     ...flow,
     body,
     signals: signals.schemas,
+    at: spotsOf(file),
     places: {
       file: file.place,
       input: file.get("input")?.place ?? file.place,
@@ -73,7 +75,7 @@ function readHead(file: Cursor): void {
     version.wrong(`version has three numbers, as in "1.0.0", not ${shown(version.value)}`);
 }
 
-function readRest(file: Cursor): Omit<Flow, "body" | "signals" | "places"> {
+function readRest(file: Cursor): Omit<Flow, "at" | "body" | "signals" | "places"> {
   const defaults = file.get("defaults");
   if (defaults?.map("defaults")) defaults.only("defaults", ["timeout", "retry"]);
   const retry = defaults?.get("retry");

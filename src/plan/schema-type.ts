@@ -148,7 +148,7 @@ class Reader {
   }
 }
 
-function point(document: Json, pointer: string): Json | undefined {
+export function point(document: Json, pointer: string): Json | undefined {
   let at: Json | undefined = document;
   for (const part of pointer.split("/").slice(1)) {
     const key = decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~");

@@ -94,11 +94,10 @@ export function readFenced(fenced: Fenced, findings: Findings, readRef: ReadRef,
   if (!isOnex(fenced.data)) return readData(fenced.data, findings, fenced.places, readRef);
   checkFingerprint(fenced, findings, sha256);
   const made = translate(fenced.data, findings, fenced.places, mode);
-  const read = made && readData(made.plan, findings, made.places, noFiles);
-  return read && { ...read, plan: JSON.stringify(made.plan) };
+  return made && readData(made.plan, findings, made.places, noFiles, JSON.stringify(made.plan));
 }
 
-function readData(data: Json, findings: Findings, places: Places | undefined, readRef: ReadRef): Read | undefined {
+function readData(data: Json, findings: Findings, places: Places | undefined, readRef: ReadRef, plan?: string): Read | undefined {
   const flow = parsePlan(data, findings, places);
   if (!flow) return undefined;
   const files = new SchemaFiles(readRef, findings);
@@ -111,7 +110,7 @@ function readData(data: Json, findings: Findings, places: Places | undefined, re
     if (made) signals.set(name, made);
   }
   if (findings.failed) return undefined;
-  const read: Read = { flow, input, configSchema, signals, texts: files.texts };
+  const read: Read = { flow, input, configSchema, signals, texts: files.texts, ...(plan === undefined ? {} : { plan }) };
   checkFlow(read, undefined, findings);
   return read;
 }

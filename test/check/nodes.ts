@@ -53,6 +53,31 @@ export const stockLevel = reducer(
   (state, event) => ({ onHand: state.onHand + event.delta }),
 );
 
+/** Takes long, and cannot be taken back. */
+export const exportReport = effect(
+  {
+    name: "export-report",
+    input: z.object({ month: z.string() }),
+    output: z.object({ file: z.string() }),
+    idempotent: true,
+    irreversible: "the report stays where it was written",
+    retry: { maxAttempts: 4, delay: "30s" },
+    timeout: "10m",
+  },
+  async () => ({ file: "report.pdf" }),
+);
+
+export const sendSms = effect(
+  {
+    name: "send-sms",
+    input: z.object({ to: z.string(), text: z.string() }),
+    output: z.null(),
+    idempotent: true,
+    irreversible: "it was read",
+  },
+  async () => null,
+);
+
 export const readRows = stream(
   { name: "read-rows", input: z.object({ file: z.string() }), item: z.object({ id: z.string(), cents: z.number() }) },
   async function* () {
