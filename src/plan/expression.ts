@@ -31,6 +31,10 @@ export class Expression {
     this.names = this.#compiled.names;
   }
 
+  /** Where its first character stands that is no space. */
+  get start(): Place {
+    return this.#place(this.text.length - this.text.trimStart().length);
+  }
   place(offset = 0): Place {
     return this.#place(offset);
   }

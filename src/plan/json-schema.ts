@@ -18,7 +18,7 @@ export interface JsonSchemaOf extends Schema<Json, Json> {
 }
 
 /** What ajv takes for a regular expression; it keeps them apart by their text. */
-const linear = Object.assign(
+export const linear = Object.assign(
   (source: string) => {
     const compiled = pattern(source);
     return { test: (text: string) => compiled.matcher(text).find(), toString: () => `/${source}/` };
