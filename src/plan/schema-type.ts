@@ -89,10 +89,10 @@ class Reader {
       typeof schema.type === "string" ? [schema.type] : Array.isArray(schema.type) ? (schema.type as readonly Json[]) : undefined;
     const kinds = named ?? (schema.properties !== undefined ? ["object"] : schema.items !== undefined ? ["array"] : []);
     if (kinds.length === 0) return undefined;
-    return union(kinds.map((kind) => this.#kind(String(kind), schema, root, depth)));
+    return union(kinds.map((kind) => this.#kind(kind, schema, root, depth)));
   }
 
-  #kind(kind: string, schema: JsonMap, root: Json, depth: number): Type {
+  #kind(kind: Json, schema: JsonMap, root: Json, depth: number): Type {
     switch (kind) {
       case "string":
         return this.#scalar("string", schema) ?? string;
@@ -125,7 +125,7 @@ class Reader {
   }
 
   #map(schema: JsonMap, root: Json, depth: number): Type {
-    const required = new Set(Array.isArray(schema.required) ? (schema.required as readonly Json[]).map(String) : []);
+    const required = new Set(Array.isArray(schema.required) ? (schema.required as readonly Json[]).flatMap((key) => (typeof key === "string" ? key : [])) : []);
     const unsaid = this.#exact && schema.required === undefined;
     const properties = isJsonMap(schema.properties) ? schema.properties : {};
     const fields = new Map<string, Field>();
