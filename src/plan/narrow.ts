@@ -153,6 +153,8 @@ export function narrowed(type: Type, path: string, facts: Facts): Type {
     const mark = fact[0];
     if (mark === "=" || !fact.startsWith(path, mark === "~" || mark === "!" || mark === "?" ? 1 : 0)) continue;
     const rest = fact.slice((mark === "~" || mark === "!" || mark === "?" ? 1 : 0) + path.length);
+    // What is not a value says something only of a type with few values.
+    if (mark === "!" && rest[0] === "=" && !members(known).some((member) => "values" in member)) continue;
     if ((mark === "~" || mark === "!") && rest[0] === "=") known = scalar(known, JSON.parse(rest.slice(1)), mark === "~");
     else if (rest[0] === ".") known = chosen(known, mark, rest.slice(1));
   }
