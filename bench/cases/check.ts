@@ -36,7 +36,8 @@ const shapes: Readonly<Record<string, (steps: number) => string>> = {
   chain: (steps) => plan(steps, (i) => step(i, before(i))),
   wide: (steps) => plan(steps, (i) => step(i, "input")),
   guarded: (steps) => plan(steps, (i) => step(i, before(i), `    when: ${before(i)}.n < ${i}\n    default: { n: 0, tag: none }\n`)),
-  switch: (steps) => `${head}  one:\n    switch:\n${Array.from({ length: steps }, (_, i) => `      - { when: input.n == ${i} && input.tag != 'x', set: ${i} }\n`).join("")}`,
+  switch: (steps) =>
+    `${head}  one:\n    switch:\n${Array.from({ length: steps }, (_, i) => `      - { when: input.n == ${i} && input.tag != 'x', set: ${i} }\n`).join("")}`,
 };
 
 export function check(): Promise<Figures> {

@@ -105,11 +105,18 @@ class Checker {
 
   block(block: Block, outer: TypeScope, facts: Facts, implicit: boolean): Type {
     const scope = new Scope(outer);
+    let ends = true;
     for (const i of runningOrder(block)) {
       const step = block.steps[i];
-      if (step) scope.set(step.name, this.#step(step.body, scope, facts, step.name));
+      if (!step) continue;
+      const type = this.#step(step.body, scope, facts, step.name);
+      scope.set(step.name, type);
+      // One that always fails fails its block, unless others judge it.
+      if (type.kind === "never" && !step.judged) ends = false;
     }
-    if (block.output) return this.#template(block.output, scope, facts);
+    const output = block.output && this.#template(block.output, scope, facts);
+    if (!ends) return never;
+    if (output) return output;
     return implicit ? (scope.get(block.steps.at(-1)?.name ?? "") ?? nothing) : nothing;
   }
 
@@ -269,8 +276,7 @@ class Checker {
       case "hole":
         return recorded(this.#expression(template.expression, scope, facts));
       case "text":
-        for (const part of template.parts)
-          if (typeof part !== "string") this.#printed(part, this.#expression(part, scope, facts));
+        for (const part of template.parts) if (typeof part !== "string") this.#printed(part, this.#expression(part, scope, facts));
         return string;
       case "list":
         return listOf(union(template.items.map((item) => this.#template(item, scope, facts))));

@@ -5,18 +5,7 @@
  * tags. So the text is measured first (bytes, tokens, depth, without recursion), then parsed with every convenience off,
  * then walked once: duplicates by a Set, forbidden keys, tags, aliases, the number of values.
  */
-import {
-  type Document,
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  Lexer,
-  type Node,
-  type Pair,
-  parseDocument,
-  type YAMLMap,
-} from "yaml";
+import { type Document, isAlias, isMap, isScalar, isSeq, Lexer, type Node, type Pair, parseDocument, type YAMLMap } from "yaml";
 import type { Json } from "../core/json.ts";
 import type { Findings, Place } from "./finding.ts";
 

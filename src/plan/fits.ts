@@ -3,7 +3,7 @@ import type { CallCheck } from "./bind.ts";
 import type { Findings, Place } from "./finding.ts";
 import { didYouMean, nearest } from "./suggest.ts";
 import type { Template } from "./template.ts";
-import { isNullable, type MapType, members, nonNull, overlap, show, skippedBy, type Type, typeOfValue } from "./types.ts";
+import { isNullable, type MapType, members, nonNull, overlap, show, skippedBy, type Type, typeOfValue, union } from "./types.ts";
 
 export class Fitting {
   readonly #findings: Findings;
@@ -18,14 +18,15 @@ export class Fitting {
 
   /** `path` is where in the input this stands: `order.lines[0]`, empty for the whole. */
   check(template: Template, wanted: Type, path = ""): void {
-    const type = template.kind === "constant" ? typeOfValue(template.value) : this.#typeOf(template);
+    const type = this.#type(template);
     if (members(wanted).some((member) => member.kind === "any")) return;
     const entries = entriesOf(template);
     const maps = members(wanted).filter((member) => member.kind === "map");
-    const fitting = maps.length > 1 ? maps.filter((map) => overlap(type, map)) : maps;
-    const [map] = fitting;
-    if (entries && map && fitting.length === 1) {
-      this.#entries(template, entries, map, path);
+    if (entries && maps.length > 0) {
+      const [map, other] = this.#variants(entries, maps);
+      if (map && !other) this.#entries(template, entries, map, path);
+      else if (!map) this.#noVariant(template, entries, maps, wanted, path);
+      else if (!overlap(type, wanted)) this.#whole(template, type, wanted, path);
       return;
     }
     const items = itemsOf(template);
@@ -38,6 +39,36 @@ export class Fitting {
       return;
     }
     this.#whole(template, type, wanted, path);
+  }
+
+  /** The maps whose choices (`kind: "card"`) are those that stand here. */
+  #variants(entries: readonly Entry[], maps: readonly MapType[]): readonly MapType[] {
+    if (maps.length === 1) return maps;
+    return maps.filter((map) =>
+      entries.every(({ key, value }) => {
+        const field = map.fields.get(key)?.type;
+        return field === undefined || !isChoice(field) || overlap(this.#type(value), field);
+      }),
+    );
+  }
+
+  /** Where one field chooses the variant, the complaint is about it. */
+  #noVariant(template: Template, entries: readonly Entry[], maps: readonly MapType[], wanted: Type, path: string): void {
+    const chosen = entries.find(({ key, value }) => {
+      const types = maps.map((map) => map.fields.get(key)?.type);
+      return types.every((type) => type !== undefined && isChoice(type) && !overlap(this.#type(value), type));
+    });
+    if (chosen)
+      this.check(
+        chosen.value,
+        union(maps.flatMap((map) => map.fields.get(chosen.key)?.type ?? [])),
+        path === "" ? chosen.key : `${path}.${chosen.key}`,
+      );
+    else this.#whole(template, this.#type(template), wanted, path);
+  }
+
+  #type(template: Template): Type {
+    return template.kind === "constant" ? typeOfValue(template.value) : this.#typeOf(template);
   }
 
   #entries(template: Template, entries: readonly Entry[], map: MapType, path: string): void {
@@ -82,6 +113,10 @@ export class Fitting {
     const weak = weakness(type, wanted, path, 0);
     if (weak) this.#findings.warn(weak.code, placeOf(template, place), `${name} takes ${weak.message}`);
   }
+}
+
+function isChoice(type: Type): boolean {
+  return type.kind === "string" && type.values?.length === 1;
 }
 
 interface Entry {

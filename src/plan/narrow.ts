@@ -148,7 +148,9 @@ export function narrowed(type: Type, path: string, facts: Facts): Type {
   if (isNullable(known))
     known = facts.has(path)
       ? nonNull(known)
-      : union(members(known).filter((member) => !(member.kind === "null" && member.conditions?.every((condition) => facts.has(condition)))));
+      : union(
+          members(known).filter((member) => !(member.kind === "null" && member.conditions?.every((condition) => facts.has(condition)))),
+        );
   for (const fact of facts) {
     const mark = fact[0];
     if (mark === "=" || !fact.startsWith(path, mark === "~" || mark === "!" || mark === "?" ? 1 : 0)) continue;

@@ -26,7 +26,9 @@ export function fromOutside(type: Type, depth = 0): Type {
     case "map":
       return {
         ...type,
-        fields: new Map([...type.fields].map(([key, field]): [string, Field] => [key, { ...field, type: fromOutside(field.type, depth + 1) }])),
+        fields: new Map(
+          [...type.fields].map(([key, field]): [string, Field] => [key, { ...field, type: fromOutside(field.type, depth + 1) }]),
+        ),
         rest: type.rest && fromOutside(type.rest, depth + 1),
       };
     default:

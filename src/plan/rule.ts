@@ -11,7 +11,9 @@ const words: Readonly<Record<"string" | "number", readonly string[]>> = {
 
 /** The rule in a schema; undefined when it says nothing more. `exact`: the schema itself is what values are checked by. */
 export function ruleOf(kind: "string" | "number", schema: JsonMap, exact: boolean): JsonMap | undefined {
-  const found = words[kind].filter((word) => schema[word] !== undefined).map((word) => [word, schema[word]] as const);
+  // Bounds that every whole number keeps, as zod writes them, say nothing.
+  const says = (word: string): boolean => schema[word] !== undefined && Math.abs(Number(schema[word])) !== Number.MAX_SAFE_INTEGER;
+  const found = words[kind].filter(says).map((word) => [word, schema[word]] as const);
   const whole = kind === "number" && (schema.type === "integer" || (Array.isArray(schema.type) && !schema.type.includes("number")));
   // Another library checks a format by rules of its own.
   const format = kind === "string" && exact && typeof schema.format === "string" ? ([["format", schema.format]] as const) : [];

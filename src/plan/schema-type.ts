@@ -6,7 +6,21 @@ import type { JsonMap } from "./cursor.ts";
 import { isJsonSchema } from "./json-schema.ts";
 import { isJsonMap } from "./parse-value.ts";
 import { ruleOf } from "./rule.ts";
-import { any, bool, type Field, listOf, type MapType, members, nothing, number, type Scalar, string, type Type, typeOfValue, union } from "./types.ts";
+import {
+  any,
+  bool,
+  type Field,
+  listOf,
+  type MapType,
+  members,
+  nothing,
+  number,
+  type Scalar,
+  string,
+  type Type,
+  typeOfValue,
+  union,
+} from "./types.ts";
 
 /** "given": what may be handed in (a default makes a property optional); "taken": what comes out (it is there). */
 export type Side = "given" | "taken";
@@ -125,7 +139,9 @@ class Reader {
   }
 
   #map(schema: JsonMap, root: Json, depth: number): Type {
-    const required = new Set(Array.isArray(schema.required) ? (schema.required as readonly Json[]).flatMap((key) => (typeof key === "string" ? key : [])) : []);
+    const required = new Set(
+      Array.isArray(schema.required) ? (schema.required as readonly Json[]).flatMap((key) => (typeof key === "string" ? key : [])) : [],
+    );
     const unsaid = this.#exact && schema.required === undefined;
     const properties = isJsonMap(schema.properties) ? schema.properties : {};
     const fields = new Map<string, Field>();
@@ -195,7 +211,16 @@ function merged(a: MapType, b: MapType): MapType {
   const fields = new Map(a.fields);
   for (const [key, field] of b.fields) {
     const other = fields.get(key);
-    fields.set(key, other ? { type: both(other.type, field.type), optional: other.optional && field.optional, unsaid: other.unsaid === true && field.unsaid === true } : field);
+    fields.set(
+      key,
+      other
+        ? {
+            type: both(other.type, field.type),
+            optional: other.optional && field.optional,
+            unsaid: other.unsaid === true && field.unsaid === true,
+          }
+        : field,
+    );
   }
   return {
     kind: "map",

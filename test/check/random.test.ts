@@ -13,11 +13,14 @@ import { type Finding, Findings } from "../../src/plan/finding.ts";
 import { readText } from "../../src/plan/workflow.ts";
 import * as nodes from "./nodes.ts";
 import { junk, shaped, slipped } from "./random.ts";
+import * as shop from "./shop-nodes.ts";
 
 const runs = Number(process.env.ONEX_RANDOM_RUNS ?? 2000);
 const seed = Number(process.env.ONEX_RANDOM_SEED ?? 20_260_727);
-const registry = new Registry(Object.values(nodes));
-const known = new Set([...readFileSync(new URL("../../docs/errors.md", import.meta.url), "utf8").matchAll(/^\| `([A-Z_]+)`/gm)].map(([, code]) => code));
+const registry = new Registry([...Object.values(nodes), ...Object.values(shop)]);
+const known = new Set(
+  [...readFileSync(new URL("../../docs/errors.md", import.meta.url), "utf8").matchAll(/^\| `([A-Z_]+)`/gm)].map(([, code]) => code),
+);
 
 function findingsOf(text: string): readonly Finding[] {
   const findings = new Findings("random.yaml");
@@ -38,7 +41,8 @@ function holds(text: string): void {
     expect(known, `${code} stands in docs/errors.md`).toContain(code);
     expect(message).not.toBe("");
     const row = lines[line - 1];
-    if (row === undefined || column < 1 || column > row.length + 1) expect.fail(`${code} ${line}:${column} lies outside the text: ${message}`);
+    if (row === undefined || column < 1 || column > row.length + 1)
+      expect.fail(`${code} ${line}:${column} lies outside the text: ${message}`);
   }
   expect(findingsOf(text)).toEqual(findings);
 }

@@ -19,7 +19,9 @@ function expression(depth: number): fc.Arbitrary<string> {
       .tuple(inner, fc.constantFrom("+", "-", "*", "/", "%", "<", ">=", "==", "!=", "&&", "||", "in", "=", "??"), inner)
       .map(([a, operator, b]) => `${a} ${operator} ${b}`),
     fc.tuple(inner, inner, inner).map(([a, b, c]) => `(${a} ? ${b} : ${c})`),
-    fc.tuple(inner, fc.constantFrom("map", "filter", "all", "exists", "exists_one"), inner).map(([a, macro, b]) => `${a}.${macro}(x, ${b})`),
+    fc
+      .tuple(inner, fc.constantFrom("map", "filter", "all", "exists", "exists_one"), inner)
+      .map(([a, macro, b]) => `${a}.${macro}(x, ${b})`),
     fc
       .tuple(inner, fc.constantFrom("size", "contains", "split", "getHours", "substring", "trim", "matches"), inner)
       .map(([a, f, b]) => `${a}.${f}(${b})`),
@@ -50,7 +52,17 @@ const template: fc.Arbitrary<unknown> = fc.oneof(
     { maxLength: 3 },
   ),
 );
-const node = fc.constantFrom("price-cart", "charge-card@1", "send-mail", "stock-level", "read-rows", "shipping@2", "find-user", "nobody", "Bad Name");
+const node = fc.constantFrom(
+  "price-cart",
+  "charge-card@1",
+  "send-mail",
+  "stock-level",
+  "read-rows",
+  "shipping@2",
+  "find-user",
+  "nobody",
+  "Bad Name",
+);
 const length = fc.constantFrom("5s", "1h", "10", "${ input.day }", "never");
 const stepNames = fc.constantFrom("one", "two", "three", "four", "input", "a-b", "list");
 
@@ -73,7 +85,10 @@ const { step } = fc.letrec<{ step: Tree; verb: Tree; steps: Tree; modifiers: Tre
       { each: fc.oneof(cel, fc.record({ effect: node, with: template })), do: tie("step"), as: stepNames, batchSize: fc.integer() },
       { requiredKeys: ["each", "do"] },
     ),
-    fc.record({ repeat: tie("step"), until: cel, max: fc.integer({ min: -1, max: 9 }), every: length }, { requiredKeys: ["repeat", "until"] }),
+    fc.record(
+      { repeat: tie("step"), until: cel, max: fc.integer({ min: -1, max: 9 }), every: length },
+      { requiredKeys: ["repeat", "until"] },
+    ),
   ) as fc.Arbitrary<Tree>,
   modifiers: fc.record(
     {
@@ -85,11 +100,7 @@ const { step } = fc.letrec<{ step: Tree; verb: Tree; steps: Tree; modifiers: Tre
       ),
       timeout: length,
       retry: fc.oneof(fc.integer({ min: 0, max: 4 }), fc.constant(false), fc.record({ maxAttempts: fc.integer(), delay: length })),
-      onError: fc.oneof(
-        { depthIdentifier: "steps", maxDepth: 4 },
-        fc.constantFrom("fail", "continue", "ignore"),
-        tie("step"),
-      ),
+      onError: fc.oneof({ depthIdentifier: "steps", maxDepth: 4 }, fc.constantFrom("fail", "continue", "ignore"), tie("step")),
       undo: fc.oneof({ depthIdentifier: "steps", maxDepth: 4 }, fc.constant("no"), tie("step")),
       priority: fc.integer({ min: 0, max: 3 }),
     },
@@ -135,7 +146,28 @@ export const shaped: fc.Arbitrary<string> = fc
 
 // ── real ones with a slip ──
 
-const odd = fc.constantFrom("\t", "\u0000", "\u2028", "😀", "\uFEFF", "\r", "${", "}", "'", '"', "*a", "&a ", "!!x ", "<<: ", "- ", ": ", "%", "|\n", "\ud800", "#");
+const odd = fc.constantFrom(
+  "\t",
+  "\u0000",
+  "\u2028",
+  "😀",
+  "\uFEFF",
+  "\r",
+  "${",
+  "}",
+  "'",
+  '"',
+  "*a",
+  "&a ",
+  "!!x ",
+  "<<: ",
+  "- ",
+  ": ",
+  "%",
+  "|\n",
+  "\ud800",
+  "#",
+);
 
 /** One slip in the text: cut off, repeated, swapped, with something odd in it. */
 function slipInText(text: string): fc.Arbitrary<string> {
@@ -148,7 +180,12 @@ function slipInText(text: string): fc.Arbitrary<string> {
     fc.tuple(at, fc.integer({ min: 1, max: 20 })).map(([i, count]) => text.slice(0, i) + text.slice(i + count)),
     line.map((i) => lines.toSpliced(i, 1).join("\n")),
     line.map((i) => lines.toSpliced(i, 0, lines[i] ?? "").join("\n")),
-    fc.tuple(line, line).map(([i, j]) => lines.with(i, lines[j] ?? "").with(j, lines[i] ?? "").join("\n")),
+    fc.tuple(line, line).map(([i, j]) =>
+      lines
+        .with(i, lines[j] ?? "")
+        .with(j, lines[i] ?? "")
+        .join("\n"),
+    ),
     fc.tuple(line, fc.integer({ min: 1, max: 4 })).map(([i, by]) => lines.with(i, " ".repeat(by) + (lines[i] ?? "")).join("\n")),
   );
 }
@@ -167,7 +204,12 @@ function slots(value: unknown): Slot[] {
 function slipInData(text: string): fc.Arbitrary<string> {
   const count = slots(parse(text)).length;
   return fc
-    .record({ what: fc.nat({ max: 4 }), a: fc.nat({ max: Math.max(0, count - 1) }), b: fc.nat({ max: Math.max(0, count - 1) }), value: fc.oneof(template, fc.jsonValue({ maxDepth: 1 })) })
+    .record({
+      what: fc.nat({ max: 4 }),
+      a: fc.nat({ max: Math.max(0, count - 1) }),
+      b: fc.nat({ max: Math.max(0, count - 1) }),
+      value: fc.oneof(template, fc.jsonValue({ maxDepth: 1 })),
+    })
     .map(({ what, a, b, value }) => {
       const data = parse(text) as unknown;
       const all = slots(data);
@@ -208,6 +250,26 @@ export function slipped(texts: readonly string[]): fc.Arbitrary<string> {
 /** Text that nobody meant as a contract. */
 export const junk: fc.Arbitrary<string> = fc.oneof(
   fc.string({ unit: "binary", maxLength: 200 }),
-  fc.string({ unit: fc.oneof(odd, fc.constantFrom("a", "b", "\n", " ", "  ", "steps", "set", "[", "]", "{", ",", "-", "?", ">", "~")), maxLength: 60 }),
-  fc.array(fc.constantFrom("onex: v1", "kind: workflow", "steps:", "  one: { set: 1 }", "name: x", "version: 1.0.0", "---", "...", "? [a]", "  - &x *x", "\tone: 1"), { maxLength: 12 }).map((lines) => lines.join("\n")),
+  fc.string({
+    unit: fc.oneof(odd, fc.constantFrom("a", "b", "\n", " ", "  ", "steps", "set", "[", "]", "{", ",", "-", "?", ">", "~")),
+    maxLength: 60,
+  }),
+  fc
+    .array(
+      fc.constantFrom(
+        "onex: v1",
+        "kind: workflow",
+        "steps:",
+        "  one: { set: 1 }",
+        "name: x",
+        "version: 1.0.0",
+        "---",
+        "...",
+        "? [a]",
+        "  - &x *x",
+        "\tone: 1",
+      ),
+      { maxLength: 12 },
+    )
+    .map((lines) => lines.join("\n")),
 );
