@@ -29,6 +29,8 @@ export function goals(results: Results): Goal[] {
   ask("fanout / limit for 1,000 rows", over(of("fanout", "ms"), rows === undefined ? undefined : 1_000_000 / rows), "at most", 5);
   ask("long: last 100 steps / first 100", of("long", "lastToFirst"), "at most", 1.5);
   ask("long: cold resume", of("long", "coldResumeMs"), "at most", 500, " ms");
+  for (const shape of ["chain", "wide", "guarded", "switch"])
+    ask(`check: 1,000 steps, ${shape}`, of("check", `${shape}Ms`), "at most", 1_000, " ms");
   ask("sleepers: memory each", of("sleepers", "bytesEach"), "at most", 256, " bytes");
   ask("sleepers: late p99", of("sleepers", "lateP99Ms"), "at most", 1_000, " ms");
   ask("sleepers: woken early", of("sleepers", "early"), "at most", 0);

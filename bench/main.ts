@@ -3,6 +3,7 @@
  * meets all cases alike. Quote the ratios; absolute figures are this machine's, today.
  */
 import { parseArgs } from "node:util";
+import { check } from "./cases/check.ts";
 import { fanout } from "./cases/fanout.ts";
 import { limit } from "./cases/limit.ts";
 import { long } from "./cases/long.ts";
@@ -15,7 +16,7 @@ import { type Figures, medians } from "./stats.ts";
 // As in production: without the guard that finds nondeterminism while developing.
 process.env.NODE_ENV ??= "production";
 
-const cases: Readonly<Record<string, () => Promise<Figures>>> = { limit, sequential, throughput, pure, fanout, long, sleepers };
+const cases: Readonly<Record<string, () => Promise<Figures>>> = { limit, sequential, throughput, pure, fanout, long, check, sleepers };
 /** It takes two minutes, so it is measured once. */
 const once = new Set(["sleepers"]);
 

@@ -6,8 +6,8 @@ import type { Contract, NodeSource } from "../node/contract.ts";
 import type { Findings, Place } from "./finding.ts";
 import type { Flow, Step, Verb } from "./flow.ts";
 import { inputType, outputType } from "./schema-type.ts";
-import { didYouMean, nearest } from "./suggest.ts";
-import { any, type MapType, members, show, type Type } from "./types.ts";
+import { didYouMean } from "./suggest.ts";
+import { any, members, type Type } from "./types.ts";
 
 /** A call of a node that was found. */
 export interface CallCheck {
@@ -15,8 +15,6 @@ export interface CallCheck {
   readonly place: Place;
   readonly input: Type;
   readonly output: Type;
-  /** Complains about keys that are missing, or that the node does not take. */
-  keys(given: readonly string[], wanted: MapType): void;
   /** The step has no `with`. */
   withoutInput(): void;
 }
@@ -27,14 +25,22 @@ export class Binding {
   readonly #nodes: NodeSource;
   readonly #flow: Flow;
   readonly #findings: Findings;
+  readonly #outputOf: (contract: Contract) => Type;
   readonly #known = new Map<string, Contract | undefined>();
   /** What is wrong with a node is told once. */
   readonly #told = new Set<string>();
 
-  constructor(nodes: NodeSource, flow: Flow, findings: Findings) {
+  /** `outputOf`: what a node gives. */
+  constructor(nodes: NodeSource, flow: Flow, findings: Findings, outputOf: (contract: Contract) => Type = outputType) {
     this.#nodes = nodes;
     this.#flow = flow;
     this.#findings = findings;
+    this.#outputOf = outputOf;
+  }
+
+  /** The same, which complains elsewhere. */
+  toldTo(findings: Findings): Binding {
+    return new Binding(this.#nodes, this.#flow, findings, this.#outputOf);
   }
 
   read(verb: Verb & { readonly kind: "read" }): Type {
@@ -53,25 +59,7 @@ export class Binding {
       name,
       place: verb.place,
       input,
-      output: outputType(contract),
-      keys(given, wanted) {
-        const missing = [...wanted.fields].filter(([key, field]) => !field.optional && !given.includes(key)).map(([key]) => key);
-        const extra = wanted.closed ? given.filter((key) => !wanted.fields.has(key)) : [];
-        for (const key of extra)
-          findings.error(
-            "INPUT_MISMATCH",
-            verb.place,
-            `${name} takes no "${key}".${didYouMean(key, wanted.fields.keys()) || ` It takes ${[...wanted.fields.keys()].join(", ")}.`}`,
-          );
-        for (const key of missing) {
-          const slip = given.find((other) => !wanted.fields.has(other) && nearest(other, [key]) !== undefined);
-          findings.error(
-            "INPUT_MISMATCH",
-            verb.place,
-            `${name} takes "${key}" (${show(wanted.fields.get(key)?.type ?? any)}), and \`with\` has none${slip === undefined || extra.includes(slip) ? "" : `; is "${slip}" meant to be it?`}`,
-          );
-        }
-      },
+      output: this.#outputOf(contract),
       withoutInput() {
         const [map] = members(input);
         if (members(input).length !== 1 || map?.kind !== "map") return;

@@ -11,7 +11,7 @@ import { parseWorkflow, readText } from "./workflow.ts";
 
 const head = "onex: v1\nkind: workflow\nname: t\nversion: 1.0.0\ntimeout: 1d\n";
 const input =
-  "input: { type: object, required: [cart, status], properties: { cart: { type: array, items: { type: object, required: [sku], properties: { sku: { type: string }, qty: { type: integer } } } }, name: { type: [string, 'null'] }, phone: { type: string }, status: { enum: [open, paid] }, more: { type: object, additionalProperties: { type: number } } } }\n";
+  "input: { type: object, required: [cart, status, name, more, note], properties: { cart: { type: array, items: { type: object, required: [sku], properties: { sku: { type: string }, qty: { type: integer } } } }, name: { type: [string, 'null'] }, phone: { type: string }, note: { type: string }, status: { enum: [open, paid] }, more: { type: object, additionalProperties: { type: number } } } }\n";
 
 /** Steps begin in line 8, two columns in. */
 function said(steps: string, nodes?: readonly AnyNode[]): string[] {
@@ -46,13 +46,13 @@ describe("types flow from the schema through expressions", () => {
       "a: { set: 1, when: input.status == 'payed' }",
       '8:22 COMPARISON_CONSTANT `input.status` ("open" or "paid") never equals `\'payed\'` ("payed")',
     ],
-    ["a: { each: input.phone, do: { set: 1 } }", "8:14 TYPE_MISMATCH each goes over a list, and `input.phone` is a string"],
+    ["a: { each: input.note, do: { set: 1 } }", "8:14 TYPE_MISMATCH each goes over a list, and `input.note` is a string"],
     [
       'a: { set: "n ${ input.cart }" }',
       "8:19 TYPE_MISMATCH `input.cart` is a list of maps, which has no place inside text; let the hole be the whole value, or take a part of it",
     ],
     ['a: { set: "${ has(input.phne) }" }', '8:27 REFERENCE_UNKNOWN `input` never has "phne". Did you mean "phone"?'],
-    ['a: { set: "${ input.phone.x }" }', '8:17 TYPE_MISMATCH `input.phone` is a string, and has no "x"'],
+    ['a: { set: "${ input.note.x }" }', '8:17 TYPE_MISMATCH `input.note` is a string, and has no "x"'],
     ['a: { set: "${ run.ID }" }', '8:21 REFERENCE_UNKNOWN `run` has no "ID". Did you mean "id"?'],
     [
       'a: { sleep: "${ input.cart }" }',
@@ -75,8 +75,9 @@ describe("types flow from the schema through expressions", () => {
     'a: { set: { n: 1 } }\nb: { set: "${ a.n + 1 }" }',
     'a: { each: input.cart, do: { set: "${ item.sku }" } }\nb: { set: "${ a.map(s, s + string(1)) }" }',
     'a: { compute: x }\nb: { set: "${ a.whatever.it[3].is + 1 }" }',
-    "a: { race: { x: { effect: ask }, y: { sleep: 1s } } }\nb: { when: a.winner == 'x', set: \"${ a.value }\" }",
-    "a: { sleep: \"${ timestamp(input.phone) + duration('1h') }\" }",
+    "a: { race: { x: { effect: ask }, y: { sleep: 1s } } }
+b: { when: a.winner == 'x', set: \"${ a.value }\" }",
+    "a: { sleep: \"${ timestamp(input.note) + duration('1h') }\" }",
   ])("%s is clean", (steps) => {
     expect(said(steps)).toEqual([]);
   });
@@ -175,7 +176,7 @@ describe("with the nodes", () => {
       'a: { effect: charge, with: { amount: "${ input.phone }" } }',
       '8:44 INPUT_MISMATCH effect charge takes a number as "amount", and this is a string',
     ],
-    ['a: { effect: charge, with: { amount: "5" } }', '8:16 INPUT_MISMATCH effect charge takes a number as "amount", and this is "5"'],
+    ['a: { effect: charge, with: { amount: "5" } }', '8:40 INPUT_MISMATCH effect charge takes a number as "amount", and this is "5"'],
     [
       'a: { effect: charge, with: "${ input.cart }" }',
       "8:34 INPUT_MISMATCH effect charge takes a map as its input, and this is a list of maps",

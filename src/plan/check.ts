@@ -2,26 +2,25 @@
  * What can be said about a flow before it runs: the types of its expressions, and with the nodes whether they are there
  * and take what they are given. Steps are visited in the order in which they can run, so a reference is always typed.
  */
-import type { NodeSource } from "../node/contract.ts";
-import { Binding, type CallCheck } from "./bind.ts";
+import type { Contract, NodeSource } from "../node/contract.ts";
+import { Binding } from "./bind.ts";
 import { Expression } from "./expression.ts";
-import type { Findings } from "./finding.ts";
+import { Findings, type Place } from "./finding.ts";
+import { Fitting, placeOf } from "./fits.ts";
 import type { Block, Step, StreamCall, Verb } from "./flow.ts";
 import { Inference, type TypeScope } from "./infer.ts";
-import { conditions, type Facts, factsOf, noFacts, together } from "./narrow.ts";
-import { isJsonMap } from "./parse-value.ts";
+import { conditions, type Facts, factsOf, forget, noFacts, together } from "./narrow.ts";
+import { flowOf, fromOutside } from "./outputs.ts";
 import { checkRules } from "./rules/rules.ts";
-import { typeOfSchema } from "./schema-type.ts";
+import { outputType, typeOfSchema } from "./schema-type.ts";
 import type { Template } from "./template.ts";
 import {
   any,
   bool,
-  isNullable,
   listOf,
   mapOf,
   members,
   never,
-  nonNull,
   nothing,
   number,
   overlap,
@@ -36,6 +35,12 @@ import type { Read } from "./workflow.ts";
 
 /** Adds what is wrong to `findings`; without `nodes` what they take and give is unknown. */
 export function checkFlow(read: Read, nodes: NodeSource | undefined, findings: Findings): void {
+  flowType(read, nodes, findings);
+  checkRules(read, nodes, findings);
+}
+
+/** What the flow gives. */
+function flowType(read: Read, nodes: NodeSource | undefined, findings: Findings): Type {
   const { flow } = read;
   const scope = new Scope(undefined, {
     input: read.input ? typeOfSchema(read.input.raw, read.input.files, "taken") : any,
@@ -44,8 +49,25 @@ export function checkFlow(read: Read, nodes: NodeSource | undefined, findings: F
     run: mapOf({ id: string, correlationId: string }),
   });
   const signals = new Map([...read.signals].map(([name, schema]) => [name, typeOfSchema(schema.raw, schema.files, "taken")]));
-  new Checker(findings, signals, nodes && new Binding(nodes, flow, findings)).block(flow.body, scope, noFacts, true);
-  checkRules(read, nodes, findings);
+  const binding = nodes && new Binding(nodes, flow, findings, (contract) => outputOf(contract, nodes));
+  return new Checker(findings, signals, binding, false).block(flow.body, scope, noFacts, true);
+}
+
+const outputs = new WeakMap<NodeSource, WeakMap<Contract, Type>>();
+
+/** What a node gives: as it declares, or, of a workflow that came as data, what its flow gives. */
+function outputOf(contract: Contract, nodes: NodeSource): Type {
+  const read = flowOf(contract);
+  if (!read) return outputType(contract);
+  const known = outputs.get(nodes) ?? new WeakMap<Contract, Type>();
+  outputs.set(nodes, known);
+  const before = known.get(contract);
+  if (before) return before;
+  // One that calls itself gives what it will turn out to give.
+  known.set(contract, any);
+  const type = fromOutside(flowType(read, nodes, new Findings(read.flow.name)));
+  known.set(contract, type);
+  return type;
 }
 
 class Scope implements TypeScope {
@@ -70,20 +92,33 @@ class Checker {
   readonly #findings: Findings;
   readonly #signals: ReadonlyMap<string, Type>;
   readonly #binding: Binding | undefined;
+  /** What each template gave when it was last looked at. */
+  readonly #types = new Map<Template, Type>();
 
-  constructor(findings: Findings, signals: ReadonlyMap<string, Type>, binding: Binding | undefined) {
+  /** A first look at a body, whose complaints nobody hears. */
+  readonly #first: boolean;
+
+  constructor(findings: Findings, signals: ReadonlyMap<string, Type>, binding: Binding | undefined, first: boolean) {
     this.#findings = findings;
     this.#signals = signals;
     this.#binding = binding;
+    this.#first = first;
   }
 
   block(block: Block, outer: TypeScope, facts: Facts, implicit: boolean): Type {
     const scope = new Scope(outer);
+    let ends = true;
     for (const i of runningOrder(block)) {
       const step = block.steps[i];
-      if (step) scope.set(step.name, this.#step(step.body, scope, facts, step.name));
+      if (!step) continue;
+      const type = this.#step(step.body, scope, facts, step.name);
+      scope.set(step.name, type);
+      // One that always fails fails its block, unless others judge it.
+      if (type.kind === "never" && !step.judged) ends = false;
     }
-    if (block.output) return this.#template(block.output, scope, facts);
+    const output = block.output && this.#template(block.output, scope, facts);
+    if (!ends) return never;
+    if (output) return output;
     return implicit ? (scope.get(block.steps.at(-1)?.name ?? "") ?? nothing) : nothing;
   }
 
@@ -94,11 +129,12 @@ class Checker {
       type = union([
         type,
         step.fallback
-          ? this.#template(step.fallback, scope, facts)
+          ? this.#template(step.fallback, scope, together(facts, factsOf(step.when.ast, false)))
           : { kind: "null", skipped: name, conditions: conditions(step.when.ast) },
       ]);
     if (step.onError === "continue") type = union([type, { kind: "null", skipped: name }]);
-    else if (step.onError !== "fail") type = union([type, this.#step(step.onError, new Scope(scope, { error: errorType }), known, name)]);
+    else if (step.onError !== "fail")
+      type = union([type, this.#step(step.onError, new Scope(scope, { error: errorType }), forget(known, ["error"]), name)]);
     return step.outcome ? outcomeType : type;
   }
 
@@ -107,7 +143,7 @@ class Checker {
       case "call":
         return this.#call(step, verb, scope, facts);
       case "read":
-        if (verb.key) this.#scalar(verb.key, scope, facts, "key");
+        if (verb.key) this.#scalar(verb.key, scope, facts, "key", verb.place);
         return this.#binding?.read(verb) ?? any;
       case "wait":
         return this.#signals.get(verb.signal) ?? any;
@@ -117,7 +153,9 @@ class Checker {
       case "set":
         return this.#template(verb.value, scope, facts);
       case "fail":
-        for (const template of [verb.code, verb.message, verb.details]) if (template) this.#template(template, scope, facts);
+        this.#code(verb.code, scope, facts);
+        if (verb.message) this.#scalar(verb.message, scope, facts, "message", step.place);
+        if (verb.details) this.#template(verb.details, scope, facts);
         return never;
       case "rethrow":
         this.#template(verb.error, scope, facts);
@@ -135,8 +173,12 @@ class Checker {
           ),
         );
       case "repeat": {
-        const body = this.#step(verb.body, new Scope(scope, { last: any, index: number }), facts, name);
-        this.#condition(verb.until, new Scope(scope, { last: body, index: number }), facts, "until");
+        const inner = forget(facts, ["last", "index"]);
+        const turn = (last: Type): TypeScope => new Scope(scope, { last, index: number });
+        const first = this.#first ? this : this.#quiet();
+        const before = first.#step(verb.body, turn(any), inner, name);
+        const body = this.#first ? before : this.#step(verb.body, turn(union([before, nothing])), inner, name);
+        this.#condition(verb.until, turn(body), inner, "until");
         return body;
       }
     }
@@ -145,8 +187,8 @@ class Checker {
   #call(step: Step, verb: Verb & { readonly kind: "call" }, scope: TypeScope, facts: Facts): Type {
     const call = this.#binding?.call(verb, step);
     if (verb.with) {
-      const type = this.#template(verb.with, scope, facts);
-      if (call) this.#fits(verb.with, type, call, scope, facts);
+      this.#template(verb.with, scope, facts);
+      if (call) new Fitting(this.#findings, call, (template) => this.#types.get(template) ?? any).check(verb.with, call.input);
     } else call?.withoutInput();
     // Checked for its own sake: what an undo gives goes nowhere.
     if (step.undo)
@@ -155,49 +197,10 @@ class Checker {
         new Scope(scope, {
           done: mapOf({ input: call?.input ?? any, output: union([call?.output ?? any, nothing]), idempotencyKey: string }),
         }),
-        facts,
+        forget(facts, ["done"]),
         "undo",
       );
     return call?.output ?? any;
-  }
-
-  /** Entry by entry where the template is written out, so that a complaint stands at the entry. */
-  #fits(template: Template, type: Type, call: CallCheck, scope: TypeScope, facts: Facts): void {
-    const wanted = call.input;
-    const maps = members(wanted).filter((member) => member.kind === "map");
-    const [map] = maps;
-    const entries = entriesOf(template);
-    if (entries && map && members(wanted).length === 1) {
-      for (const [key, value] of entries) {
-        const field = map.fields.get(key)?.type ?? map.rest;
-        if (field) this.#agrees(value, this.#quiet(value, scope, facts), field, call, key);
-      }
-      call.keys(
-        entries.map(([key]) => key),
-        map,
-      );
-    } else this.#agrees(template, type, wanted, call, "");
-  }
-
-  #agrees(template: Template, type: Type, wanted: Type, call: CallCheck, key: string): void {
-    const place = template.kind === "hole" ? template.expression.place(leading(template.expression)) : call.place;
-    const what = key === "" ? "its input" : `"${key}"`;
-    if (type.kind !== "never" && !overlap(type, wanted)) {
-      const detail = type.kind === "map" && wanted.kind === "map" ? missing(type, wanted) : "";
-      this.#findings.error("INPUT_MISMATCH", place, `${call.name} takes ${show(wanted)} as ${what}, and this is ${show(type)}${detail}`);
-    } else if (
-      isNullable(type) &&
-      nonNull(type).kind !== "never" &&
-      !members(wanted).some((member) => member.kind === "null" || member.kind === "any")
-    ) {
-      const step = skippedBy(type);
-      if (step !== undefined)
-        this.#findings.warn(
-          "REFERENCE_MAYBE_SKIPPED",
-          place,
-          `${call.name} takes ${show(wanted)} as ${what}, and this is null when the step "${step}" is skipped or has failed; give that step a default, or this one a when`,
-        );
-    }
   }
 
   #switch(cases: readonly Step[], scope: TypeScope, facts: Facts, name: string): Type {
@@ -218,7 +221,7 @@ class Checker {
     const body = this.#step(
       verb.body,
       new Scope(scope, { [verb.as]: verb.batchSize === undefined ? item : listOf(item), index: number }),
-      facts,
+      forget(facts, [verb.as, "index"]),
       name,
     );
     if (!verb.collect) return listOf(body);
@@ -232,7 +235,7 @@ class Checker {
   #listed(over: Expression, scope: TypeScope, facts: Facts): Type {
     const list = this.#expression(over, scope, facts);
     const lists = itemsOf(list);
-    const at = over.place(leading(over));
+    const at = over.start;
     const step = skippedBy(list);
     if (lists.length === 0 && list.kind !== "never")
       this.#findings.error("TYPE_MISMATCH", at, `each goes over a list, and \`${over.text.trim()}\` is ${show(list)}`);
@@ -241,6 +244,12 @@ class Checker {
         "REFERENCE_MAYBE_SKIPPED",
         at,
         `\`${over.text.trim()}\` is null when the step "${step}" is skipped or has failed; guard it, as in when: ${over.text.trim()} != null`,
+      );
+    else if (members(list).some((member) => member.kind === "null") && !members(list).some((member) => member.kind === "any"))
+      this.#findings.warn(
+        "REFERENCE_MAYBE_NULL",
+        at,
+        `\`${over.text.trim()}\` may be null, and each goes over a list; guard it, as in when: ${over.text.trim()} != null`,
       );
     return lists.length === 0 ? any : union(lists);
   }
@@ -252,38 +261,37 @@ class Checker {
 
   /** Checks a condition and answers with what is known where it holds. */
   #condition(condition: Expression, scope: TypeScope, facts: Facts, what: string): Facts {
-    this.#inference(condition, scope, true).boolean(condition.ast, facts, what);
+    this.#inference(condition, scope).boolean(condition.ast, facts, what);
     return together(facts, [...factsOf(condition.ast, true), ...conditions(condition.ast)]);
   }
 
-  #template(template: Template, scope: TypeScope, facts: Facts, loud = true): Type {
+  #template(template: Template, scope: TypeScope, facts: Facts): Type {
+    const type = this.#typed(template, scope, facts);
+    this.#types.set(template, type);
+    return type;
+  }
+
+  #typed(template: Template, scope: TypeScope, facts: Facts): Type {
     switch (template.kind) {
       case "constant":
         return typeOfValue(template.value);
       case "hole":
-        return this.#expression(template.expression, scope, facts, loud);
+        return recorded(this.#expression(template.expression, scope, facts));
       case "text":
-        for (const part of template.parts)
-          if (typeof part !== "string") this.#printed(part, this.#expression(part, scope, facts, loud), loud);
+        for (const part of template.parts) if (typeof part !== "string") this.#printed(part, this.#expression(part, scope, facts));
         return string;
       case "list":
-        return listOf(union(template.items.map((item) => this.#template(item, scope, facts, loud))));
+        return listOf(union(template.items.map((item) => this.#template(item, scope, facts))));
       case "map": {
         const fields = new Map(
-          template.entries.map(([key, value]) => [key, { type: this.#template(value, scope, facts, loud), optional: false }] as const),
+          template.entries.map(([key, value]) => [key, { type: this.#template(value, scope, facts), optional: false }] as const),
         );
         return { kind: "map", fields, rest: undefined, closed: true };
       }
     }
   }
-  /** Once more, without saying again what was said. */
-  #quiet(template: Template, scope: TypeScope, facts: Facts): Type {
-    return this.#template(template, scope, facts, false);
-  }
-
-  #printed(expression: Expression, type: Type, loud: boolean): void {
-    if (!loud) return;
-    const at = expression.place(leading(expression));
+  #printed(expression: Expression, type: Type): void {
+    const at = expression.start;
     if (type.kind !== "never" && !overlap(type, printable))
       this.#findings.error(
         "TYPE_MISMATCH",
@@ -299,14 +307,35 @@ class Checker {
       );
   }
 
-  #scalar(template: Template, scope: TypeScope, facts: Facts, what: string): void {
+  #scalar(template: Template, scope: TypeScope, facts: Facts, what: string, place: Place): void {
     const type = this.#template(template, scope, facts);
-    if (type.kind !== "never" && !overlap(type, printable) && template.kind === "hole")
+    const written = template.kind === "hole" ? `\`${template.expression.text.trim()}\`` : "this";
+    const at = placeOf(template, place);
+    const step = skippedBy(type);
+    if (type.kind !== "never" && !overlap(type, printable))
+      this.#findings.error("TYPE_MISMATCH", at, `${what} is text, and ${written} is ${show(type)}`);
+    else if (step !== undefined && overlap(type, spoken))
+      this.#findings.warn(
+        "REFERENCE_MAYBE_SKIPPED",
+        at,
+        `${what} is text, and ${written} is null when the step "${step}" is skipped or has failed`,
+      );
+  }
+
+  #code(template: Template, scope: TypeScope, facts: Facts): void {
+    const type = this.#template(template, scope, facts);
+    if (template.kind === "hole" && type.kind !== "never" && !overlap(type, codes))
       this.#findings.error(
         "TYPE_MISMATCH",
-        template.expression.place(leading(template.expression)),
-        `${what} is text, and \`${template.expression.text.trim()}\` is ${show(type)}`,
+        template.expression.start,
+        `code is text in capitals, such as NOT_APPROVED, and \`${template.expression.text.trim()}\` is ${show(type)}`,
       );
+  }
+
+  /** One that looks at the same things and complains to nobody. */
+  #quiet(): Checker {
+    const findings = new Findings("");
+    return new Checker(findings, this.#signals, this.#binding?.toldTo(findings), true);
   }
 
   #sleep(time: Template, scope: TypeScope, facts: Facts): void {
@@ -315,49 +344,51 @@ class Checker {
     if (type.kind !== "never" && !overlap(type, moment) && time.kind === "hole")
       this.#findings.error(
         "TYPE_MISMATCH",
-        time.expression.place(leading(time.expression)),
+        time.expression.start,
         `sleep takes a duration, or a moment as ISO text or milliseconds, and \`${time.expression.text.trim()}\` is ${show(type)}`,
       );
   }
 
-  #expression(expression: Expression, scope: TypeScope, facts: Facts, loud = true): Type {
-    return this.#inference(expression, scope, loud).type(expression.ast, facts);
+  #expression(expression: Expression, scope: TypeScope, facts: Facts): Type {
+    return this.#inference(expression, scope).type(expression.ast, facts);
   }
 
-  #inference(expression: Expression, scope: TypeScope, loud: boolean): Inference {
+  #inference(expression: Expression, scope: TypeScope): Inference {
     const findings = this.#findings;
     return new Inference(scope, {
-      error: (code, offset, message) => loud && findings.error(code, expression.place(offset), message),
-      warn: (code, offset, message) => loud && findings.warn(code, expression.place(offset), message),
+      error: (code, offset, message) => findings.error(code, expression.place(offset), message),
+      warn: (code, offset, message) => findings.warn(code, expression.place(offset), message),
     });
   }
 }
 
+/** What `fail` takes as a code; another text would become STEP_FAILED. */
+const codes: Type = { kind: "string", rule: { pattern: "^[A-Z][A-Z0-9_]*$" } };
+const spoken = union([string, number, bool]);
 const printable = union([string, number, bool, nothing, { kind: "timestamp" }, { kind: "duration" }]);
 
 function itemsOf(list: Type): Type[] {
   return members(list).flatMap((member) => (member.kind === "list" ? [member.item] : member.kind === "any" ? [any] : []));
 }
 
-/** The entries of a map that is written out. */
-function entriesOf(template: Template): readonly (readonly [string, Template])[] | undefined {
-  if (template.kind === "map") return template.entries;
-  if (template.kind !== "constant" || !isJsonMap(template.value)) return undefined;
-  return Object.entries(template.value).map(([key, value]) => [key, { kind: "constant", value }]);
-}
-
-function leading(expression: Expression): number {
-  return expression.text.length - expression.text.trimStart().length;
-}
-
-function missing(given: Type & { readonly kind: "map" }, wanted: Type & { readonly kind: "map" }): string {
-  for (const [key, field] of wanted.fields) {
-    const has = given.fields.get(key);
-    if (!has && !field.optional && given.closed) return `, without "${key}"`;
-    if (has && !overlap(has.type, field.type)) return `, whose "${key}" is ${show(has.type)} and not ${show(field.type)}`;
+/** What an expression gives, as it is kept: a moment and a span become text. */
+function recorded(type: Type, depth = 0): Type {
+  if (depth > 6) return any;
+  switch (type.kind) {
+    case "timestamp":
+    case "duration":
+      return string;
+    case "union":
+      return type.of.some((member) => member.kind !== recorded(member, depth).kind)
+        ? union(type.of.map((member) => recorded(member, depth)))
+        : type;
+    case "list": {
+      const item = recorded(type.item, depth + 1);
+      return item === type.item ? type : listOf(item);
+    }
+    default:
+      return type;
   }
-  for (const key of given.fields.keys()) if (wanted.closed && !wanted.fields.has(key)) return `, with "${key}", which it does not take`;
-  return "";
 }
 
 /** The steps of a block so that each comes after those it refers to. */

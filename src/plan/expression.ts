@@ -31,6 +31,10 @@ export class Expression {
     this.names = this.#compiled.names;
   }
 
+  /** Where its first character stands that is no space. */
+  get start(): Place {
+    return this.#place(this.text.length - this.text.trimStart().length);
+  }
   place(offset = 0): Place {
     return this.#place(offset);
   }
@@ -84,9 +88,24 @@ function plain(message: string): string {
     STRING: "a text",
     BOOLEAN: "true or false",
     NULL: "null",
+    GT: '">"',
+    LT: '"<"',
+    GE: '">="',
+    LE: '"<="',
+    EQ: '"=="',
+    NE: '"!="',
+    AND: '"&&"',
+    OR: '"||"',
+    NOT: '"!"',
+    PLUS: '"+"',
+    MINUS: '"-"',
+    MULTIPLY: '"*"',
+    DIVIDE: '"/"',
+    MODULO: '"%"',
+    QUESTION: '"?"',
   };
   const line = message.split("\n")[0] ?? message;
-  const plainer = line.replaceAll(/\b[A-Z]{3,}\b/g, (token) => words[token] ?? token.toLowerCase());
+  const plainer = line.replaceAll(/\b[A-Z]{2,}\b/g, (token) => words[token] ?? token.toLowerCase());
   return plainer.charAt(0).toLowerCase() + plainer.slice(1);
 }
 

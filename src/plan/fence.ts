@@ -5,19 +5,7 @@
  * tags. So the text is measured first (bytes, tokens, depth, without recursion), then parsed with every convenience off,
  * then walked once: duplicates by a Set, forbidden keys, tags, aliases, the number of values.
  */
-import {
-  type Document,
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  Lexer,
-  LineCounter,
-  type Node,
-  type Pair,
-  parseDocument,
-  type YAMLMap,
-} from "yaml";
+import { type Document, isAlias, isMap, isScalar, isSeq, Lexer, type Node, type Pair, parseDocument, type YAMLMap } from "yaml";
 import type { Json } from "../core/json.ts";
 import type { Findings, Place } from "./finding.ts";
 
@@ -45,7 +33,6 @@ export type IncludeTag = (path: string, place: Place) => Json | undefined;
 
 /** Reads one document; undefined when it was refused, with the reasons in `findings`. */
 export function fence(text: string, findings: Findings, include?: IncludeTag): Fenced | undefined {
-  const lines = new LineCounter();
   if (!measure(text, findings)) return undefined;
   const document = parseDocument(text, {
     schema: "core",
@@ -55,17 +42,30 @@ export function fence(text: string, findings: Findings, include?: IncludeTag): F
     uniqueKeys: false,
     logLevel: "silent",
     prettyErrors: false,
-    lineCounter: lines,
   });
-  const at = (offset: number): Place => {
-    const { line, col } = lines.linePos(offset);
-    return { line: Math.max(line, 1), column: Math.max(col, 1) };
-  };
+  const at = placesIn(text);
   for (const error of document.errors.slice(0, 20)) findings.error("YAML_INVALID", at(error.pos[0]), sentence(error.code, error.message));
   if (document.errors.length > 0) return undefined;
   const walk = new Walk(text, document, findings, at, include);
   const data = walk.read();
   return findings.failed ? undefined : { data, places: walk };
+}
+
+/** Offset → place. The parser's own counter knows only the lines that it came to, and its errors may lie beyond. */
+function placesIn(text: string): (offset: number) => Place {
+  const starts = [0];
+  for (let i = text.indexOf("\n"); i >= 0; i = text.indexOf("\n", i + 1)) starts.push(i + 1);
+  return (offset) => {
+    const within = Math.min(Math.max(offset, 0), text.length);
+    let low = 0;
+    let high = starts.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if ((starts[middle] ?? 0) <= within) low = middle;
+      else high = middle - 1;
+    }
+    return { line: low + 1, column: within - (starts[low] ?? 0) + 1 };
+  };
 }
 
 /** Bytes, tokens and depth, before the parser sees the text. */

@@ -1,7 +1,7 @@
 /** The type of an expression, and what is certainly wrong in it. */
 import type { ASTNode } from "@marcbachmann/cel-js";
 import { source } from "./cel/compile.ts";
-import { type Facts, factsOf, pathOf, together } from "./narrow.ts";
+import { type Facts, factsOf, forget, narrowed, pathOf, together } from "./narrow.ts";
 import { didYouMean } from "./suggest.ts";
 import {
   any,
@@ -16,6 +16,7 @@ import {
   number,
   overlap,
   show,
+  showKind,
   skippedBy,
   span,
   string,
@@ -106,7 +107,7 @@ export class Inference {
     const type = this.type(ast, facts);
     this.#maybeNull(ast, type);
     if (!overlap(type, bool) && type.kind !== "never")
-      this.#complain.error("TYPE_MISMATCH", ast.start, `${what} must be true or false, and \`${short(ast)}\` is ${show(type)}`);
+      this.#complain.error("TYPE_MISMATCH", ast.start, `${what} must be true or false, and \`${short(ast)}\` is ${showKind(type)}`);
   }
 
   /** A use that null does not survive. */
@@ -127,7 +128,7 @@ export class Inference {
   #want(ast: ASTNode, type: Type, wanted: Type, what: string): void {
     this.#maybeNull(ast, type);
     if (type.kind !== "never" && !overlap(type, wanted))
-      this.#complain.error("TYPE_MISMATCH", ast.start, `${what} takes ${show(wanted)}, and \`${short(ast)}\` is ${show(type)}`);
+      this.#complain.error("TYPE_MISMATCH", ast.start, `${what} takes ${showKind(wanted)}, and \`${short(ast)}\` is ${showKind(type)}`);
   }
 
   #access(ast: ASTNode, of: ASTNode, key: string, facts: Facts): Type {
@@ -137,16 +138,27 @@ export class Inference {
     const found: Type[] = [];
     const names = new Set<string>();
     let possible = false;
+    let absent = false;
     for (const member of members(type)) {
-      if (member.kind === "any") return narrowed(any, pathOf(ast), facts);
+      if (member.kind === "any") return any;
       if (member.kind !== "map") continue;
       possible = true;
       const field: Field | undefined = member.fields.get(key);
       if (field) found.push(field.type);
       else if (member.rest) found.push(member.rest);
+      if (field ? field.optional && !field.unsaid : member.closed && !member.rest) absent = true;
       for (const name of member.fields.keys()) names.add(name);
     }
-    if (found.length > 0) return narrowed(union(found), pathOf(ast), facts);
+    if (found.length > 0) {
+      const path = pathOf(ast);
+      if (absent && !facts.has(`?${path}`) && !asked(pathOf(of), facts))
+        this.#complain.warn(
+          "REFERENCE_MAYBE_ABSENT",
+          ast.pos,
+          `\`${text}\` may have no "${key}", and the run fails here when it has none; guard it with \`has(${short(ast)})\`, or let its schema require it`,
+        );
+      return narrowed(union(found), path, facts);
+    }
     if (type.kind === "never") return never;
     if (!possible) {
       const what = type.kind === "null" ? "always null" : show(type);
@@ -173,9 +185,9 @@ export class Inference {
           : [];
       return [];
     });
-    if (found.length > 0) return union(found);
-    if (type.kind !== "never" && members(type).every((member) => member.kind !== "map"))
-      this.#complain.error("TYPE_MISMATCH", of.start, `\`${short(of)}\` is ${show(type)}, and has no items by ${show(key)}`);
+    if (found.length > 0) return narrowed(union(found), pathOf(ast), facts);
+    if (nonNull(type).kind !== "never" && key.kind !== "never" && !emptyMap(type))
+      this.#complain.error("TYPE_MISMATCH", of.start, `\`${short(of)}\` is ${showKind(type)}, and has no items by ${showKind(key)}`);
     return any;
   }
 
@@ -204,8 +216,19 @@ export class Inference {
   }
 
   #in(item: ASTNode, all: ASTNode, facts: Facts): Type {
-    this.type(item, facts);
-    this.#want(all, this.type(all, facts), collection, '"in"');
+    const wanted = this.type(item, facts);
+    const type = this.type(all, facts);
+    this.#want(all, type, collection, '"in"');
+    const lists = members(nonNull(type));
+    if (wanted.kind === "never" || lists.length === 0) return bool;
+    if (lists.every((member) => member.kind === "map") && !overlap(wanted, string))
+      this.#complain.error("TYPE_MISMATCH", item.start, `the keys of a map are strings, and \`${short(item)}\` is ${showKind(wanted)}`);
+    else if (lists.every((member) => member.kind === "list" && member.item.kind !== "never" && !overlap(member.item, wanted)))
+      this.#complain.warn(
+        "COMPARISON_CONSTANT",
+        item.start,
+        `\`${short(item)}\` (${show(wanted)}) is never in \`${short(all)}\` (${show(type)})`,
+      );
     return bool;
   }
 
@@ -221,7 +244,7 @@ export class Inference {
     this.#complain.error(
       "TYPE_MISMATCH",
       ast.start,
-      `${operator} does not join ${show(a)} and ${show(b)}${text ? "; write string(…) around the number" : ""}`,
+      `${operator} does not join ${showKind(a)} and ${showKind(b)}${text ? "; write string(…) around the number" : ""}`,
     );
     return any;
   }
@@ -240,7 +263,7 @@ export class Inference {
       ),
     );
     if (!fits && a.kind !== "never" && b.kind !== "never")
-      this.#complain.error("TYPE_MISMATCH", ast.start, `${operator} does not compare ${show(a)} and ${show(b)}`);
+      this.#complain.error("TYPE_MISMATCH", ast.start, `${operator} does not compare ${showKind(a)} and ${showKind(b)}`);
     return bool;
   }
 
@@ -265,6 +288,7 @@ export class Inference {
         this.#want(arg, type, numeric, `${name}()`);
         return number;
       case "bool":
+        this.#want(arg, type, union([bool, string]), "bool()");
         return bool;
       case "timestamp":
         this.#want(arg, type, numeric, "timestamp()");
@@ -273,7 +297,8 @@ export class Inference {
         this.#want(arg, type, union([string, span]), "duration()");
         return span;
       default:
-        return type;
+        // dyn(): who writes it knows better.
+        return any;
     }
   }
 
@@ -289,10 +314,13 @@ export class Inference {
 
   #method(ast: ASTNode, name: string, receiver: ASTNode, args: readonly ASTNode[], facts: Facts): Type {
     if (name === "bind" && args[0]?.op === "id" && args[1] && args[2])
-      return this.#with(args[0].args, this.type(args[1], facts)).type(args[2], facts);
+      return this.#with(args[0].args, this.type(args[1], facts)).type(args[2], forget(facts, [args[0].args]));
     const type = this.type(receiver, facts);
     if (["all", "exists", "exists_one", "map", "filter"].includes(name)) return this.#macro(ast, name, receiver, type, args, facts);
-    for (const arg of args) this.type(arg, facts);
+    args.forEach((arg, i) => {
+      const given = this.type(arg, facts);
+      this.#want(arg, given, name === "substring" || i > 0 ? number : string, `.${name}()`);
+    });
     if (name.startsWith("get")) {
       this.#want(receiver, type, union([timestamp, span]), `.${name}()`);
       return number;
@@ -313,7 +341,7 @@ export class Inference {
       ),
     );
     const inner = this.#with(variable.args, item.kind === "never" ? any : item);
-    const local = new Set([...facts].filter((fact) => fact !== variable.args && !fact.startsWith(`${variable.args}.`)));
+    const local = forget(facts, [variable.args]);
     if (name === "map") {
       if (args.length === 3 && args[1]) inner.boolean(args[1], local, "the condition of .map()");
       const body = args.at(-1) as ASTNode;
@@ -336,20 +364,19 @@ const measured: Type = { kind: "union", of: [string, ...members(collection)] };
 
 function literal(value: unknown): Type {
   if (value === null) return nothing;
-  if (typeof value === "string" || typeof value === "boolean") return typeOfValue(value);
-  return number;
+  if (typeof value === "string" || typeof value === "boolean" || typeof value === "number") return typeOfValue(value);
+  return typeof value === "bigint" ? typeOfValue(Number(value)) : number;
 }
 
-/** Without the null that the facts rule out. */
-function narrowed(type: Type, path: string | undefined, facts: Facts): Type {
-  if (!isNullable(type)) return type;
-  if (path !== undefined && facts.has(path)) return nonNull(type);
-  return union(
-    members(type).filter(
-      (member) =>
-        !(member.kind === "null" && member.conditions !== undefined && member.conditions.every((condition) => facts.has(condition))),
-    ),
-  );
+/** Whether a condition about the map has been asked: who knows its kind knows what it has (`when: input.express`, then `input.day`). */
+function asked(map: string, facts: Facts): boolean {
+  for (const fact of facts) if (fact[0] === "=" && fact.includes(`${map}.`)) return true;
+  return false;
+}
+
+/** A map that is written out without any key: what is looked up in it is not there, which is no matter of types. */
+function emptyMap(type: Type): boolean {
+  return members(type).some((member) => member.kind === "map" && member.fields.size === 0);
 }
 
 function joined(operator: string, a: Type, b: Type): Type[] {

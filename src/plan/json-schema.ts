@@ -18,7 +18,7 @@ export interface JsonSchemaOf extends Schema<Json, Json> {
 }
 
 /** What ajv takes for a regular expression; it keeps them apart by their text. */
-const linear = Object.assign(
+export const linear = Object.assign(
   (source: string) => {
     const compiled = pattern(source);
     return { test: (text: string) => compiled.matcher(text).find(), toString: () => `/${source}/` };
@@ -30,13 +30,20 @@ const linear = Object.assign(
 export class Schemas {
   readonly #files: SchemaFiles;
   readonly #findings: Findings;
-  readonly #ajv = new Ajv2020({ strict: false, allErrors: true, useDefaults: true, logger: false, code: { regExp: linear as never } });
+  /** Made for the first schema: it takes longer than all else that a small contract needs. */
+  #made: Ajv2020 | undefined;
   readonly #known = new Set<string>();
 
   constructor(files: SchemaFiles, findings: Findings) {
     this.#files = files;
     this.#findings = findings;
-    (formats as unknown as { default(ajv: Ajv2020): void } & ((ajv: Ajv2020) => void))(this.#ajv);
+  }
+
+  get #ajv(): Ajv2020 {
+    if (this.#made) return this.#made;
+    this.#made = new Ajv2020({ strict: false, allErrors: true, useDefaults: true, logger: false, code: { regExp: linear as never } });
+    (formats as unknown as { default(ajv: Ajv2020): void } & ((ajv: Ajv2020) => void))(this.#made);
+    return this.#made;
   }
 
   /** Undefined when the schema is not one; the reason is among the findings. */

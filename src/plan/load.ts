@@ -71,15 +71,19 @@ export async function openContract(file: string, nodes?: NodeSource, options: Pl
   }
   const found = fenced && readFenced(fenced, findings, beside(file), options.executionMode);
   if (found && options.config !== undefined) configOf(found, options, findings);
-  if (!found || findings.failed) return { read: undefined, findings: findings.sorted(), text };
-  if (!nodes) return { read: found, findings: findings.sorted(), text };
+  if (!found || !nodes) return { read: findings.failed ? undefined : found, findings: findings.sorted(), text };
   const bound = new Findings(file);
   checkFlow(found, found.plan === undefined ? nodes : withOtherNames(nodes), bound);
-  return { read: bound.failed ? undefined : found, findings: dedupe([...findings.all, ...bound.all]), text };
+  return { read: findings.failed || bound.failed ? undefined : found, findings: together(findings.all, bound.all), text };
 }
 
-function dedupe(findings: readonly Finding[]): Finding[] {
-  const seen = new Map(findings.map((finding) => [JSON.stringify(finding), finding]));
+/** Each once: with the nodes, all that was said without them is said again, often in better words. */
+function together(without: readonly Finding[], bound: readonly Finding[]): Finding[] {
+  const key = ({ code, line, column }: Finding): string => `${code} ${line}:${column}`;
+  const again = new Set(bound.map(key));
+  const seen = new Map(
+    [...without.filter((finding) => !again.has(key(finding))), ...bound].map((finding) => [JSON.stringify(finding), finding]),
+  );
   return [...seen.values()].sort((a, b) => a.line - b.line || a.column - b.column);
 }
 

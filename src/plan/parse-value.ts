@@ -17,6 +17,10 @@ export interface Where {
 
 /** `${ … }` at any depth. */
 export function readTemplate(cursor: Cursor, where: Where): Template {
+  return { ...templateOf(cursor, where), at: cursor };
+}
+
+function templateOf(cursor: Cursor, where: Where): Template {
   const { value } = cursor;
   if (typeof value === "string") return readText(cursor, value, where);
   if (typeof value !== "object" || value === null) return { kind: "constant", value };

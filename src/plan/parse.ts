@@ -88,8 +88,8 @@ function readRest(file: Cursor): Omit<Flow, "at" | "body" | "signals" | "places"
     );
   const values = file.get("values");
   return {
-    name: String(file.get("name")?.value ?? ""),
-    version: String(file.get("version")?.value ?? ""),
+    name: textOf(file.get("name")),
+    version: textOf(file.get("version")),
     description: file.get("description")?.text("description"),
     labels: readWords(file.get("labels"), "labels") ?? [],
     input: readSchema(file.get("input"), "input"),
@@ -100,6 +100,11 @@ function readRest(file: Cursor): Omit<Flow, "at" | "body" | "signals" | "places"
     defaults: { timeout: defaults?.get("timeout")?.duration("timeout"), retry: retry && readRetry(retry) },
     onFailure: file.get("onFailure")?.choice("onFailure", ["compensate", "stop"]),
   };
+}
+
+/** What is no text has been complained of. */
+function textOf(cursor: Cursor | undefined): string {
+  return typeof cursor?.value === "string" ? cursor.value : "";
 }
 
 function readSignals(cursor: Cursor | undefined): {

@@ -5,13 +5,29 @@ import type { Schema } from "../node/schema.ts";
 import type { JsonMap } from "./cursor.ts";
 import { isJsonSchema } from "./json-schema.ts";
 import { isJsonMap } from "./parse-value.ts";
-import { any, bool, type Field, listOf, type MapType, members, nothing, number, string, type Type, typeOfValue, union } from "./types.ts";
+import { ruleOf } from "./rule.ts";
+import {
+  any,
+  bool,
+  type Field,
+  listOf,
+  type MapType,
+  members,
+  nothing,
+  number,
+  type Scalar,
+  string,
+  type Type,
+  typeOfValue,
+  union,
+} from "./types.ts";
 
 /** "given": what may be handed in (a default makes a property optional); "taken": what comes out (it is there). */
 export type Side = "given" | "taken";
 
-export function typeOfSchema(schema: Json, files: ReadonlyMap<string, Json>, side: Side): Type {
-  return new Reader(files, side).read(schema, schema, 0);
+/** `exact`: values are checked by this very schema, and not by one that only describes itself so. */
+export function typeOfSchema(schema: Json, files: ReadonlyMap<string, Json>, side: Side, exact = true): Type {
+  return new Reader(files, side, exact).read(schema, schema, 0);
 }
 
 /** What a node takes, and what it gives; `any` where its schema cannot say. */
@@ -48,7 +64,7 @@ function schemaType(schema: Schema, side: Side): Type {
   const describing = (schema["~standard"] as { readonly jsonSchema?: Describing }).jsonSchema;
   try {
     const described = describing?.[side === "given" ? "input" : "output"]?.({ target: "draft-2020-12" });
-    return described === undefined ? any : typeOfSchema(described as Json, new Map(), side);
+    return described === undefined ? any : typeOfSchema(described as Json, new Map(), side, false);
   } catch {
     // A schema with no JSON form (a date, a transform) says so by throwing.
     return any;
@@ -58,11 +74,13 @@ function schemaType(schema: Schema, side: Side): Type {
 class Reader {
   readonly #files: ReadonlyMap<string, Json>;
   readonly #side: Side;
+  readonly #exact: boolean;
   readonly #references = new Map<string, Type | undefined>();
 
-  constructor(files: ReadonlyMap<string, Json>, side: Side) {
+  constructor(files: ReadonlyMap<string, Json>, side: Side, exact: boolean) {
     this.#files = files;
     this.#side = side;
+    this.#exact = exact;
   }
 
   /** `root` is the document that `#/…` points into. */
@@ -85,16 +103,16 @@ class Reader {
       typeof schema.type === "string" ? [schema.type] : Array.isArray(schema.type) ? (schema.type as readonly Json[]) : undefined;
     const kinds = named ?? (schema.properties !== undefined ? ["object"] : schema.items !== undefined ? ["array"] : []);
     if (kinds.length === 0) return undefined;
-    return union(kinds.map((kind) => this.#kind(String(kind), schema, root, depth)));
+    return union(kinds.map((kind) => this.#kind(kind, schema, root, depth)));
   }
 
-  #kind(kind: string, schema: JsonMap, root: Json, depth: number): Type {
+  #kind(kind: Json, schema: JsonMap, root: Json, depth: number): Type {
     switch (kind) {
       case "string":
-        return string;
+        return this.#scalar("string", schema) ?? string;
       case "number":
       case "integer":
-        return number;
+        return this.#scalar("number", schema) ?? number;
       case "boolean":
         return bool;
       case "null":
@@ -115,14 +133,23 @@ class Reader {
     }
   }
 
+  #scalar(kind: "string" | "number", schema: JsonMap): Type | undefined {
+    const rule = ruleOf(kind, schema, this.#exact);
+    return rule && { kind, rule };
+  }
+
   #map(schema: JsonMap, root: Json, depth: number): Type {
-    const required = new Set(Array.isArray(schema.required) ? (schema.required as readonly Json[]).map(String) : []);
+    const required = new Set(
+      Array.isArray(schema.required) ? (schema.required as readonly Json[]).flatMap((key) => (typeof key === "string" ? key : [])) : [],
+    );
+    const unsaid = this.#exact && schema.required === undefined;
     const properties = isJsonMap(schema.properties) ? schema.properties : {};
     const fields = new Map<string, Field>();
     for (const key of Object.keys(properties)) {
       const property = properties[key];
       const filled = isJsonMap(property) && property.default !== undefined;
-      fields.set(key, { type: this.read(property, root, depth + 1), optional: filled ? this.#side === "given" : !required.has(key) });
+      const optional = filled ? this.#side === "given" : !required.has(key);
+      fields.set(key, { type: this.read(property, root, depth + 1), optional, ...(optional && unsaid ? { unsaid } : {}) });
     }
     for (const key of required) if (!fields.has(key)) fields.set(key, { type: any, optional: false });
     const more = schema.additionalProperties;
@@ -168,15 +195,32 @@ function both(a: Type, b: Type): Type {
     );
     return pairs.length === 0 ? any : union(pairs);
   }
-  if (a.kind === "string" && b.kind === "string") return a.values ? a : b;
+  if ((a.kind === "string" || a.kind === "number") && a.kind === b.kind) return scalars(a, b);
   return a;
+}
+
+/** Of two lists of values, what stands in both; else the one that has values, or a rule. */
+function scalars(a: Scalar, b: Scalar): Type {
+  if (!a.values || !b.values) return b.values || (b.rule && !a.values) ? b : a;
+  const known = new Set<string | number>(b.values);
+  const values = (a.values as readonly (string | number)[]).filter((value) => known.has(value));
+  return values.length === 0 ? a : ({ kind: a.kind, values } as Scalar);
 }
 
 function merged(a: MapType, b: MapType): MapType {
   const fields = new Map(a.fields);
   for (const [key, field] of b.fields) {
     const other = fields.get(key);
-    fields.set(key, other ? { type: both(other.type, field.type), optional: other.optional && field.optional } : field);
+    fields.set(
+      key,
+      other
+        ? {
+            type: both(other.type, field.type),
+            optional: other.optional && field.optional,
+            unsaid: other.unsaid === true && field.unsaid === true,
+          }
+        : field,
+    );
   }
   return {
     kind: "map",

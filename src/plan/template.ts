@@ -5,14 +5,17 @@
 import { OnexError } from "../core/failure.ts";
 import type { Json } from "../core/json.ts";
 import type { Scope } from "./cel/value.ts";
+import type { Cursor } from "./cursor.ts";
 import type { Expression } from "./expression.ts";
 
-export type Template =
+/** `at`: where it stands in the plan that it was read from. */
+export type Template = { readonly at?: Cursor } & (
   | { readonly kind: "constant"; readonly value: Json }
   | { readonly kind: "hole"; readonly expression: Expression }
   | { readonly kind: "text"; readonly parts: readonly (string | Expression)[] }
   | { readonly kind: "list"; readonly items: readonly Template[] }
-  | { readonly kind: "map"; readonly entries: readonly (readonly [string, Template])[] };
+  | { readonly kind: "map"; readonly entries: readonly (readonly [string, Template])[] }
+);
 
 /** The value with its holes filled. Throws OnexError as expressions do. */
 export function fill(template: Template, scope: Scope): Json {

@@ -18,6 +18,7 @@ import { fenceAny, isOnex, translate } from "./onex/contract.ts";
 import { checkFingerprint } from "./onex/fingerprint.ts";
 import { type Mode, modes } from "./onex/model.ts";
 import { withOtherNames } from "./onex/nodes.ts";
+import { rememberFlow } from "./outputs.ts";
 import { parsePlan } from "./parse.ts";
 import type { Plan } from "./plan.ts";
 import { noFiles, type ReadRef, SchemaFiles } from "./schema-files.ts";
@@ -208,6 +209,7 @@ function build(read: Read, file: string, text: string, options: PlanOptions, sou
     begin: run,
     ...decoding,
   };
+  rememberFlow(contract, read);
   const node = (given: Json, callOptions: CallOptions = {}) =>
     new Op<Json>({ kind: "call", callee: contract, input: given, options: callOptions });
   return Object.assign(node, { contract, run });

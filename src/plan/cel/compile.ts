@@ -175,7 +175,7 @@ class Compiler {
   }
 
   #method(name: string, receiver: ASTNode, args: readonly ASTNode[], ast: ASTNode, locals: Locals): Code {
-    if (name === "bind" && receiver.op === "id" && receiver.args === "cel") return this.#bind(args, locals);
+    if (name === "bind" && receiver.op === "id" && receiver.args === "cel") return this.#bind(args, ast, locals);
     const value = this.node(receiver, locals);
     if (isMacro(name)) return this.#macro(name, value, args, ast, locals);
     const known = methods.get(name);
@@ -190,11 +190,17 @@ class Compiler {
     return (e) => known.run([value(e), ...codes.map((code) => code(e))], e);
   }
 
-  #bind(args: readonly ASTNode[], locals: Locals): Code {
-    const [variable, bound, body] = args as readonly [ASTNode, ASTNode, ASTNode];
+  #bind(args: readonly ASTNode[], ast: ASTNode, locals: Locals): Code {
+    const [variable, bound, body] = args;
+    if (variable?.op !== "id" || bound === undefined || body === undefined || args.length > 3)
+      throw new CelMistake(
+        "EXPRESSION_INVALID",
+        ast.start,
+        "cel.bind() takes a name, a value and an expression, as in cel.bind(n, size(xs), n * n)",
+      );
     const slot = this.#slots++;
     const value = this.node(bound, locals);
-    const code = this.node(body, with_(locals, String(variable.args), slot));
+    const code = this.node(body, with_(locals, variable.args, slot));
     return (e) => {
       e.slots[slot] = value(e);
       return code(e);

@@ -15,7 +15,7 @@ export function checkFingerprint(fenced: Fenced, findings: Findings, sha256: Sha
   const file = Cursor.root(fenced.data, findings, fenced.places);
   const given = file.get("fingerprint");
   if (!given) return;
-  const [, version, digits] = /^(\d+\.\d+\.\d+[^:]*):([0-9a-f]{12})$/.exec(String(given.value)) ?? [];
+  const [, version, digits] = /^(\d+\.\d+\.\d+[^:]*):([0-9a-f]{12})$/.exec(typeof given.value === "string" ? given.value : "") ?? [];
   if (version === undefined)
     return given.warn("ONEX_FINGERPRINT", 'a fingerprint is a version and twelve digits, such as "1.0.0:0123456789ab"');
   const own = versionOf(file.get("contract_version"));

@@ -1,6 +1,6 @@
 /** The nodes of an execution graph, in both dialects, and the steps of the tutorial → steps of the model. */
 import type { Json } from "../../core/json.ts";
-import type { Cursor, JsonMap } from "../cursor.ts";
+import { type Cursor, type JsonMap, shown } from "../cursor.ts";
 import type { CallKind } from "../flow.ts";
 import { nameProblem } from "../names.ts";
 import { didYouMean } from "../suggest.ts";
@@ -201,8 +201,8 @@ function readEdges(edges: Cursor | undefined): ReadonlyMap<string, readonly Edge
       continue;
     }
     const type = cursor.get("edge_type");
-    if (type && !/^(data_flow|control_flow|sequential|dependency|blocking)$/i.test(String(type.value)))
-      unsupported(type, `an edge of the type ${String(type.value)} is no plain dependency; write branch_condition on the step`);
+    if (type && !/^(data_flow|control_flow|sequential|dependency|blocking)$/i.test(typeof type.value === "string" ? type.value : ""))
+      unsupported(type, `an edge of the type ${shown(type.value)} is no plain dependency; write branch_condition on the step`);
     nameRest(cursor, ["from_node", "to_node", "source", "target", "from", "to", "edge_type"]);
     const list = found.get(to) ?? [];
     found.set(to, list);

@@ -58,7 +58,8 @@ export function checkValidations(section: Cursor | undefined): void {
     const backoff = strategy === "linear" || strategy === "fixed" ? strategy : strategy === "constant" ? "fixed" : "exponential";
     const worstMs =
       policy === false ? 0 : worstCaseRetryMs({ ...policy, backoff }, numberOf(config?.get("jitter_factor"), 0, 1, false) ?? 0);
-    const name = String(item.get("operation")?.value ?? item.path);
+    const operation = item.get("operation")?.value;
+    const name = typeof operation === "string" ? operation : item.path;
     if (worstMs !== statedMs)
       stated.warn("ONEX_TIMING", `${name} says that its retries wait ${statedMs} ms at worst; they wait ${worstMs} ms`);
     const timeoutMs = numberOf(item.get("timeout_ms"), 0, Number.MAX_SAFE_INTEGER);

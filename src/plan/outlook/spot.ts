@@ -98,7 +98,7 @@ class Walk {
       name: flow.name,
       path: "",
       role: "run",
-      step: { ...plain, place: flow.places.file, description: flow.description, verb },
+      step: { ...plain, place: flow.places.file, at: flow.at, description: flow.description, verb },
       scope: true,
     });
     spot.inner = this.#block(flow.body, spot, "");
@@ -174,7 +174,7 @@ const blocks: ReadonlySet<Verb["kind"]> = new Set(["steps", "switch", "each", "r
 /** They leave nothing in a log, so they have no id of their own there. */
 const logless: ReadonlySet<Verb["kind"]> = new Set(["set", "fail", "rethrow"]);
 
-const plain: Omit<Step, "verb" | "place" | "description"> = {
+const plain: Omit<Step, "verb" | "place" | "at" | "description"> = {
   when: undefined,
   fallback: undefined,
   timeout: undefined,
