@@ -5,7 +5,7 @@ import { Argument, Command, CommanderError, Option } from "commander";
 import { type ExitCode, exit, exitOf } from "./exit.ts";
 
 const epilogue = `
-Exit codes: 0 done · 1 the run failed, was cancelled or is unknown · 2 usage · 3 the run paused
+Exit codes: 0 done · 1 the run failed, was cancelled or is unknown; check --strict: warnings · 2 usage · 3 the run paused
             65 a bad contract or module · 70 the store failed · 130, 143 stopped by a signal
 Data is written to stdout, everything else to stderr. NO_COLOR turns colours off.`;
 
@@ -159,15 +159,26 @@ function build(): Command {
       code = await (await import("./commands/retry.ts")).retry(run, options);
     });
 
-  command("check", "find mistakes in a workflow or module before it runs", [
+  command("check", "find mistakes in workflows, modules and folders of them before they run", [
     "onex check checkout.yaml --nodes nodes.ts",
-    "onex check shop.ts --json",
+    "onex check src shop.ts --strict",
+    "onex check . --format github",
+    "onex check --explain STEP_CYCLE",
   ])
-    .argument("<file>", "a YAML workflow or a module")
+    .argument("[targets...]", "YAML workflows, modules, and folders: of generated nodes, else of YAML workflows")
     .addOption(nodes())
-    .addOption(jsonFlag("print the findings as one JSON array"))
-    .action(async (file, options) => {
-      code = await (await import("./commands/check.ts")).check(file, options);
+    .addOption(new Option("--format <format>", "how findings are printed (default: text)").choices(["text", "json", "github"]))
+    .addOption(jsonFlag("the same as --format json: the findings as one JSON array"))
+    .addOption(new Option("--strict", "end with exit code 1 when there are warnings and no errors"))
+    .addOption(new Option("--explain <code>", "print what a code means, and what is right"))
+    .action(async (targets, options) => {
+      code = await (await import("./commands/check.ts")).check(targets, options);
+    });
+
+  command("schema", "print the JSON Schema of a YAML document, for editors", ["onex schema", "onex schema manifest > manifest.schema.json"])
+    .addArgument(new Argument("[document]", "contract, manifest or subcontract").default("contract"))
+    .action(async (document) => {
+      code = (await import("./commands/schema.ts")).schema(document);
     });
   return program;
 }

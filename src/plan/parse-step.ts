@@ -11,7 +11,7 @@ import { readExpression, readTemplate, type Where } from "./parse-value.ts";
 import { didYouMean, oneOf } from "./suggest.ts";
 import type { Template } from "./template.ts";
 
-const verbs = [
+export const verbs = [
   "compute",
   "effect",
   "reducer",
@@ -27,11 +27,11 @@ const verbs = [
   "race",
   "repeat",
 ] as const;
-type VerbName = (typeof verbs)[number];
+export type VerbName = (typeof verbs)[number];
 const calls: readonly VerbName[] = ["compute", "effect", "reducer", "workflow"];
 
 /** Which verbs a key belongs to; `undefined` is any. */
-const belongs: Readonly<Record<string, readonly VerbName[] | undefined>> = {
+export const belongs: Readonly<Record<string, readonly VerbName[] | undefined>> = {
   with: calls,
   retry: calls,
   undo: ["effect"],

@@ -9,7 +9,7 @@ import { readRetry, readWords } from "./parse-modifiers.ts";
 import { type PlanContext, readBlock } from "./parse-step.ts";
 import { readConstant } from "./parse-value.ts";
 
-const fileKeys = [
+export const fileKeys = [
   "onex",
   "kind",
   "name",
@@ -26,7 +26,7 @@ const fileKeys = [
   "onFailure",
   "steps",
   "output",
-];
+] as const;
 
 export function parsePlan(data: Json, findings: Findings, places?: Places): Flow | undefined {
   const file = Cursor.root(data, findings, places);

@@ -1,0 +1,34 @@
+/** A YAML contract as a source of findings. */
+import { OnexError } from "../../core/failure.ts";
+import type { Registry } from "../../node/registry.ts";
+import type { Finding } from "../../plan/finding.ts";
+import { exit, exitOf } from "../exit.ts";
+import { checkThere, nodesOf } from "../load.ts";
+import { thrownFindings } from "./thrown.ts";
+
+/**
+ * What there is to say about a contract, with the nodes of these modules, else those of the generated node that it belongs
+ * to. A node's module that does not load is a finding, and the contract is looked at without it; modules that were named
+ * must load. Throws OnexError `FILE_MISSING`, and what `load` throws for `nodeModules`.
+ */
+export async function checkContract(file: string, nodeModules: readonly string[] | undefined): Promise<readonly Finding[]> {
+  // A file that is not there is a mistake of typing, not a finding.
+  checkThere(file);
+  const { checkFile } = await import("../../plan/load.ts");
+  const findings: Finding[] = [];
+  let nodes: Registry | undefined;
+  try {
+    nodes = await nodesOf(file, nodeModules);
+  } catch (error) {
+    if (nodeModules !== undefined || !(error instanceof OnexError) || exitOf(error) !== exit.contract) throw error;
+    findings.push(...thrownFindings(error, file));
+  }
+  try {
+    findings.push(...(await checkFile(file, nodes)));
+  } catch (error) {
+    // Too long, or no text: there is no line to point at.
+    if (!(error instanceof OnexError) || exitOf(error) !== exit.contract) throw error;
+    findings.push(...thrownFindings(error, file));
+  }
+  return findings;
+}
