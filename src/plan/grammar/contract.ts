@@ -1,7 +1,21 @@
 /** The grammar of a contract as a JSON Schema: what editors show and complete. The parser says more, and decides. */
 import type { fileKeys } from "../parse.ts";
-import { choice, closed, document, durationText, kebab, list, type SchemaNode, said, schemaValue, semver, text, whole } from "./pieces.ts";
-import { retrySchema, stepSchema, stepsSchema } from "./step.ts";
+import {
+  choice,
+  closed,
+  document,
+  durationText,
+  kebab,
+  list,
+  ref,
+  type SchemaNode,
+  said,
+  schemaValue,
+  semver,
+  text,
+  whole,
+} from "./pieces.ts";
+import { nameSchema, retrySchema, stepSchema, stepsSchema } from "./step.ts";
 
 const ofFile: Readonly<Record<(typeof fileKeys)[number], SchemaNode>> = {
   onex: said("The version of this grammar.", { const: "v1" }),
@@ -21,7 +35,7 @@ const ofFile: Readonly<Record<(typeof fileKeys)[number], SchemaNode>> = {
   concurrency: said("Calls of one run at once. Default 16.", whole(1, 10_000, 16)),
   defaults: said(
     "What effect steps have that say nothing.",
-    closed({ timeout: said("Of one attempt. Default 30s.", durationText), retry: retrySchema("How often a call is tried.") }),
+    closed({ timeout: said("Of one attempt. Default 30s.", durationText), retry: said("How often a call is tried.", ref("retry")) }),
   ),
   onFailure: said("What a failed run does: take back what it did, or stop. Default compensate.", choice("compensate", "stop")),
   steps: stepsSchema,
@@ -33,5 +47,5 @@ export const contractSchema: SchemaNode = document(
   "onex contract",
   "A workflow of onex in YAML.",
   closed(ofFile, ["onex", "kind", "name", "version", "steps"]),
-  { step: stepSchema(true), body: stepSchema(false), steps: stepsSchema },
+  { step: stepSchema(true), body: stepSchema(false), steps: stepsSchema, name: nameSchema, retry: retrySchema },
 );

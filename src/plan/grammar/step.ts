@@ -21,19 +21,15 @@ import {
 
 const identifier = "^[A-Za-z_][A-Za-z0-9_]*$";
 /** Names that expressions can use. */
-const name: SchemaNode = { type: "string", pattern: identifier, not: { enum: [...scopeNames, ...celNames] } };
-const itemName: SchemaNode = { type: "string", anyOf: [{ const: "item" }, name] };
+export const nameSchema: SchemaNode = { type: "string", pattern: identifier, not: { enum: [...scopeNames, ...celNames] } };
+const name = ref("name");
+const itemName: SchemaNode = { anyOf: [{ const: "item" }, name] };
 
 /** Named steps. */
 export const stepsSchema: SchemaNode = said(
   "Name → step. Steps start as soon as what they refer to is there; no order is implied.",
   named(name, ref("step")),
 );
-
-/** `retry`. */
-export function retrySchema(description: string): SchemaNode {
-  return { description, anyOf: [whole(1, 1000), { const: false }, closed(policy)] };
-}
 
 const policy: Readonly<Record<(typeof policyKeys)[number], SchemaNode>> = {
   maxAttempts: said("Attempts in all, the first one too. Default 3.", whole(1, 1000, 3)),
@@ -48,6 +44,9 @@ const policy: Readonly<Record<(typeof policyKeys)[number], SchemaNode>> = {
   within: said("All attempts together take no longer.", durationText),
   except: said("Codes of errors that are not tried again.", list(text())),
 };
+
+/** `retry`: attempts, false, or a policy. */
+export const retrySchema: SchemaNode = { anyOf: [whole(1, 1000), { const: false }, closed(policy)] };
 
 const call = (kind: string, what: string): SchemaNode =>
   said(`Calls ${what}; its input is \`with\`, its output the value of the step.`, { ...reference, title: kind });
@@ -84,7 +83,7 @@ const ofVerb: Readonly<Record<VerbName, SchemaNode>> = {
           effect: said("The stream.", reference),
           with: said("Its input."),
           timeout: said("The longest wait for one item.", durationText),
-          retry: retrySchema("How often the stream is tried."),
+          retry: said("How often the stream is tried.", ref("retry")),
         },
         ["effect"],
       ),
@@ -92,14 +91,14 @@ const ofVerb: Readonly<Record<VerbName, SchemaNode>> = {
   }),
   race: said(
     "Branches that begin together; the first to settle decides, the others are cancelled. The value is { winner, value }.",
-    named({ ...name }, ref("body")),
+    named(name, ref("body")),
   ),
   repeat: said("A step again and again, until `until` holds; with `last` and `index`.", ref("body")),
 };
 
 const modifiers: Readonly<Record<string, SchemaNode>> = {
   with: said("The input of the call: any template with ${ … } in it. Default {}."),
-  retry: retrySchema("How often the call is tried: attempts, false, or a policy."),
+  retry: said("How often the call is tried: attempts, false, or a policy.", ref("retry")),
   undo: said("How it is taken back: a step with `done { input, output, idempotencyKey }`.", ref("body")),
   keep: said("Not taken back when its scope succeeds without it. Default false.", flag),
   key: said("Which state of the reducer: a template."),
@@ -158,6 +157,5 @@ function belonging(key: string): readonly SchemaNode[] {
 }
 
 function beside(key: string, then: SchemaNode): SchemaNode {
-  // biome-ignore lint/suspicious/noThenProperty: a word of JSON Schema, and no function
   return { if: { required: [key] }, then };
 }
