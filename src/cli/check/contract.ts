@@ -7,18 +7,19 @@ import { checkThere, nodesOf } from "../load.ts";
 import { thrownFindings } from "./thrown.ts";
 
 /**
- * What there is to say about a contract, with the nodes of these modules, else those of the generated node that it belongs
- * to. A node's module that does not load is a finding, and the contract is looked at without it; modules that were named
- * must load. Throws OnexError `FILE_MISSING`, and what `load` throws for `nodeModules`.
+ * What there is to say about a contract, with the nodes of the modules that were named, else of `own`, the module of its
+ * node, else of the generated node that it stands in. A node's own module that does not load is a finding, and the contract
+ * is looked at without it; modules that were named must load. Throws OnexError `FILE_MISSING`, and what `load` throws for
+ * `nodeModules`.
  */
-export async function checkContract(file: string, nodeModules: readonly string[] | undefined): Promise<readonly Finding[]> {
+export async function checkContract(file: string, nodeModules: readonly string[] | undefined, own?: string): Promise<readonly Finding[]> {
   // A file that is not there is a mistake of typing, not a finding.
   checkThere(file);
   const { checkFile } = await import("../../plan/load.ts");
   const findings: Finding[] = [];
   let nodes: Registry | undefined;
   try {
-    nodes = await nodesOf(file, nodeModules);
+    nodes = await nodesOf(file, nodeModules ?? (own === undefined ? undefined : [own]));
   } catch (error) {
     if (nodeModules !== undefined || !(error instanceof OnexError) || exitOf(error) !== exit.contract) throw error;
     findings.push(...thrownFindings(error, file));

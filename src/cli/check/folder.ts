@@ -36,7 +36,7 @@ export function sourcesOfNode(folder: string, nodeModules: readonly string[] | u
     const { entry, contracts } = manifest;
     return [
       { kind: "module", file: entry, find: () => checkModule(entry, nodeModules ?? []) },
-      ...contracts.map((file): Source => ({ kind: "contract", file, find: () => checkContract(file, nodeModules ?? [entry]) })),
+      ...contracts.map((file): Source => ({ kind: "contract", file, find: () => checkContract(file, nodeModules, entry) })),
       // What concerns the node as a whole stands here, as sources of the kind "manifest".
     ];
   } catch (error) {

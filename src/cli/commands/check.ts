@@ -26,7 +26,6 @@ export async function check(targets: readonly string[], options: CheckOptions): 
   if (targets.length === 0)
     throw new OnexError("USAGE", "say what to check: a YAML workflow, a module, or a folder of them, as in `onex check .`");
   const terminal = new Terminal();
-  terminal.adoptConsole();
   const sources: Source[] = [];
   for (const target of targets) {
     const found = await sourcesOf(target, options.nodes);
@@ -34,6 +33,8 @@ export async function check(targets: readonly string[], options: CheckOptions): 
     const { file } = splitName(target);
     if (isFolder(file)) terminal.say(terminal.style.dim(`${clean(file)}: ${lookedAt(found)}`));
   }
+  // From here on modules of the user run.
+  terminal.adoptConsole();
   const findings = withExcerpts(await findAll(sources));
   if (format === "json") print(json(forPrograms(findings), process.stdout.isTTY ? 2 : undefined));
   else if (format === "github") for (const line of forGitHub(findings)) print(line);
