@@ -176,9 +176,10 @@ function build(): Command {
     });
 
   command("schema", "print the JSON Schema of a YAML document, for editors", ["onex schema", "onex schema manifest > manifest.schema.json"])
-    .addArgument(new Argument("[document]", "contract, manifest or subcontract").default("contract"))
-    .action(async (document) => {
-      code = (await import("./commands/schema.ts")).schema(document);
+    .addArgument(new Argument("[what]", "contract, manifest or subcontract; with --write a folder").default("contract"))
+    .addOption(new Option("--write", "write the subcontracts of the generated nodes in a folder anew, from their models"))
+    .action(async (what, options) => {
+      code = await (await import("./commands/schema.ts")).schema(what, options);
     });
   return program;
 }

@@ -4,7 +4,24 @@ import type { Registry } from "../../node/registry.ts";
 import type { Finding } from "../../plan/finding.ts";
 import { exit, exitOf } from "../exit.ts";
 import { checkThere, nodesOf } from "../load.ts";
+import { manifestOf } from "../manifest.ts";
+import type { Source } from "./source.ts";
 import { thrownFindings } from "./thrown.ts";
+
+/** A contract, with the nodes that `checkContract` finds for it. */
+export function contractSource(file: string, nodeModules: readonly string[] | undefined, own?: string): Source {
+  const alone = nodeModules === undefined && own === undefined && !isOfNode(file);
+  return { kind: "contract", file, alone, find: () => checkContract(file, nodeModules, own) };
+}
+
+function isOfNode(file: string): boolean {
+  try {
+    return manifestOf(file) !== undefined;
+  } catch {
+    // One that cannot be read is one; what is wrong with it is told where it counts.
+    return true;
+  }
+}
 
 /**
  * What there is to say about a contract, with the nodes of the modules that were named, else of `own`, the module of its

@@ -6,7 +6,7 @@ import { kindOfType } from "../../plan/onex/names.ts";
 import { exit, exitOf } from "../exit.ts";
 import { isYaml } from "../load.ts";
 import { manifestIn } from "../manifest.ts";
-import { checkContract } from "./contract.ts";
+import { contractSource } from "./contract.ts";
 import { checkModule } from "./module.ts";
 import type { Source } from "./source.ts";
 import { thrownFindings } from "./thrown.ts";
@@ -25,7 +25,7 @@ export function sourcesIn(folder: string, nodeModules: readonly string[] | undef
   const files = own.length > 0 ? [] : filesUnder(folder);
   const nodes = own.length > 0 ? own : files.filter((file) => basename(file) === "manifest.yaml").map((file) => join(file, ".."));
   if (nodes.length > 0) return nodes.flatMap((at) => sourcesOfNode(at, nodeModules));
-  return files.filter(isContract).map((file) => ({ kind: "contract", file, find: () => checkContract(file, nodeModules) }));
+  return files.filter(isContract).map((file) => contractSource(file, nodeModules));
 }
 
 /** The sources of one generated node. A manifest that cannot be read is one too: it says why. */
@@ -36,7 +36,7 @@ export function sourcesOfNode(folder: string, nodeModules: readonly string[] | u
     const { entry, contracts } = manifest;
     return [
       { kind: "module", file: entry, find: () => checkModule(entry, nodeModules ?? []) },
-      ...contracts.map((file): Source => ({ kind: "contract", file, find: () => checkContract(file, nodeModules, entry) })),
+      ...contracts.map((file) => contractSource(file, nodeModules, entry)),
       // What concerns the node as a whole stands here, as sources of the kind "manifest".
     ];
   } catch (error) {

@@ -7,6 +7,8 @@ import { checkThere, isFolder, isYaml, splitName } from "../load.ts";
 export interface Source {
   readonly kind: "contract" | "module" | "manifest";
   readonly file: string;
+  /** Of a contract for which no nodes are there: what it calls is not looked at. */
+  readonly alone?: boolean;
   /** Throws for a mistake of typing; what is wrong with the file is an answer. */
   find(): Promise<readonly Finding[]>;
 }
@@ -28,8 +30,8 @@ export async function sourcesOf(target: string, nodeModules: readonly string[] |
   if (/\.subcontract\.ya?ml$/i.test(file))
     throw new OnexError("USAGE", `${file} is checked together with its node: name the folder of the manifest.yaml`);
   if (isYaml(file)) {
-    const { checkContract } = await import("./contract.ts");
-    return [{ kind: "contract", file, find: () => checkContract(file, nodeModules) }];
+    const { contractSource } = await import("./contract.ts");
+    return [contractSource(file, nodeModules)];
   }
   const { checkModule } = await import("./module.ts");
   return [{ kind: "module", file, find: () => checkModule(file, nodeModules ?? []) }];

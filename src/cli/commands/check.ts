@@ -47,11 +47,12 @@ export async function check(targets: readonly string[], options: CheckOptions): 
   const { green, red, yellow, dim } = terminal.style;
   if (findings.length === 0) terminal.say(`${green("✓")} ${clean(what)}: nothing to say`);
   else {
-    const first = findings.find(({ level }) => level === "error") ?? findings[0];
     const mark = errors > 0 ? red("✗") : yellow("!");
     terminal.say(`${mark} ${clean(what)}: ${count(errors, "error")}, ${count(warnings, "warning")}`);
-    if (format === "text") terminal.say(dim(`  onex check --explain ${clean(first?.code ?? "CODE")} says more`));
+    const first = findings.find(({ level }) => level === "error") ?? findings[0];
+    if (first && format === "text") terminal.say(dim(`  onex check --explain ${clean(first.code)} says more`));
   }
+  if (sources.some(({ alone }) => alone)) terminal.say(dim(`  no nodes are given, so what is called was not looked at: --nodes MODULE`));
   if (errors > 0) return exit.contract;
   return warnings > 0 && options.strict ? exit.failed : exit.done;
 }

@@ -64,7 +64,7 @@ const ofVerb: Readonly<Record<VerbName, SchemaNode>> = {
     anyOf: [
       closed(
         {
-          code: said("In capitals, such as NOT_APPROVED.", text("^[A-Z][A-Z0-9_]*$|\\$\\{", ["NOT_APPROVED"])),
+          code: said("In capitals, such as NOT_APPROVED.", text("^[A-Z][A-Z0-9_]*$|\\$\\{")),
           message: said("What happened, for people.", text()),
           details: said("Any value."),
         },
