@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { checkContract } from "../src/cli/check/contract.ts";
+import { sourcesOfNode } from "../src/cli/check/folder.ts";
 import { explain, pageOf, pages } from "../src/cli/check/pages.ts";
 import { Registry } from "../src/node/registry.ts";
 import type { Finding } from "../src/plan/finding.ts";
@@ -24,13 +25,17 @@ afterAll(() => rmSync(folder, { recursive: true }));
 function findingCodes(): Map<string, string[]> {
   const found = new Map<string, string[]>();
   for (const file of readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })) {
-    if (!/^(?:plan|cli[\\/]check)[\\/].*\.ts$/.test(file) || file.endsWith(".test.ts")) continue;
+    if (!/^(?:plan[\\/].*|cli[\\/]check[\\/].*|cli[\\/]manifest)\.ts$/.test(file) || file.endsWith(".test.ts")) continue;
     const source = readFileSync(join(root, "src", file), "utf8").replaceAll(/new OnexError\(\s*"[A-Z_0-9]+"/g, "");
     const patterns = [/(?:[.#](?:error|warn|add|complain)|\bCelMistake)\(\s*"([A-Z][A-Z0-9]*_[A-Z0-9_]+)"/g];
-    if (/^cli/.test(file)) patterns.push(/"([A-Z][A-Z0-9]*_[A-Z0-9_]+)"/g);
+    if (/^cli[\\/]check/.test(file)) patterns.push(/"([A-Z][A-Z0-9]*_[A-Z0-9_]+)"/g);
     for (const pattern of patterns)
       for (const [, code = ""] of source.matchAll(pattern)) found.set(code, [...new Set([...(found.get(code) ?? []), file])]);
   }
+  // What is told in another way stands in the tables of docs/errors.md.
+  const tables = readFileSync(join(root, "docs/errors.md"), "utf8").split(/^## /m);
+  for (const table of tables.filter((text) => text.startsWith("Findings")))
+    for (const [, code = ""] of table.matchAll(/^\| `([A-Z0-9_]+)`/gm)) if (!found.has(code)) found.set(code, ["docs/errors.md"]);
   return found;
 }
 
@@ -73,9 +78,19 @@ async function findings(snippet: Snippet): Promise<readonly Finding[]> {
   const name = write(snippet);
   if (language === "ts") return (await checkModules()).filter((finding) => finding.file === name);
   const file = join(folder, name);
+  if (/^domain:/m.test(text)) return findingsOfManifest(text);
   // The contracts of ONEX name nodes that are not there.
   if (/^node_type:/m.test(text)) return checkContract(file, undefined);
   return checkFile(file, registry, code === "CONFIG_INVALID" ? { config: { region: "eu" } } : {});
+}
+
+/** Of the manifest alone, not of what it names. */
+async function findingsOfManifest(text: string): Promise<readonly Finding[]> {
+  const node = mkdtempSync(join(folder, "node-"));
+  writeFileSync(join(node, "manifest.yaml"), text);
+  writeFileSync(join(node, "index.ts"), "");
+  const [first] = sourcesOfNode(node, undefined);
+  return first?.kind === "manifest" ? first.find() : [];
 }
 
 describe("docs/checks.md", () => {
@@ -90,6 +105,8 @@ describe("docs/checks.md", () => {
   test("is in the order of the alphabet, and says of each when it may be left", () => {
     expect([...pages().keys()]).toEqual([...pages().keys()].sort());
     for (const [code, page] of pages()) {
+      // What is found between the files of a node has no snippet of one.
+      if (/^(?:SUBCONTRACT|CONTRACT|EXAMPLE)_|^MANIFEST_MISMATCH$/.test(code)) continue;
       const own = snippets.filter((snippet) => snippet.code === code).map(({ kind }) => kind);
       expect(own, code).toEqual(["wrong", "right"]);
       expect(page.slice(page.lastIndexOf("```") + 3).trim(), code).not.toBe("");

@@ -1,18 +1,17 @@
 /** The nodes that a module exports: what their definitions leave unsaid, and two that are one. */
-import { readFileSync } from "node:fs";
 import type { AnyNode } from "../../node/contract.ts";
 import type { Finding } from "../../plan/finding.ts";
+import { definitionsIn } from "./where.ts";
 
 /** What there is to say about the nodes that the module `file` exports. */
 export function checkNodes(file: string, nodes: readonly AnyNode[]): readonly Finding[] {
-  const source = readFileSync(file, "utf8");
+  const where = definitionsIn(file);
   const findings: Finding[] = [];
   const add = (level: Finding["level"], code: string, node: AnyNode, message: string) =>
     findings.push({
       level,
       code,
-      file,
-      ...whereNamed(source, node.contract.name),
+      ...where(node.contract.name),
       message: `${node.contract.kind} ${node.contract.name} ${message}`,
     });
   if (nodes.length === 0)
@@ -53,12 +52,4 @@ export function checkNodes(file: string, nodes: readonly AnyNode[]): readonly Fi
     else twins.set(name, node);
   }
   return findings;
-}
-
-/** Where the name of a node stands in the source; nothing when it was defined elsewhere. */
-function whereNamed(source: string, name: string): { readonly line: number; readonly column: number } {
-  const at = source.search(new RegExp(`name:\\s*["'\`]${name}["'\`]`));
-  if (at < 0) return { line: 0, column: 0 };
-  const before = source.slice(0, at);
-  return { line: before.split("\n").length, column: at - before.lastIndexOf("\n") };
 }

@@ -1,3 +1,4 @@
+import { basename, dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { styleOf } from "../output.ts";
 import { forGitHub, forPeople, forPrograms, type Shown } from "./print.ts";
@@ -48,11 +49,17 @@ describe("for people", () => {
 
 describe("for GitHub", () => {
   test("is a workflow command", () => {
-    expect(forGitHub([base])).toEqual(["::error file=a.yaml,line=7,col=3,title=STEP_CYCLE::they wait"]);
-    expect(forGitHub([{ ...base, level: "warning", line: 0, column: 0 }])).toEqual(["::warning file=a.yaml,title=STEP_CYCLE::they wait"]);
+    expect(forGitHub([base], process.cwd())).toEqual(["::error file=a.yaml,line=7,col=3,title=STEP_CYCLE::they wait"]);
+    expect(forGitHub([{ ...base, level: "warning", line: 0, column: 0 }], process.cwd())).toEqual([
+      "::warning file=a.yaml,title=STEP_CYCLE::they wait",
+    ]);
+  });
+  test("has the path that the repository has, where the command runs in a folder of it", () => {
+    expect(forGitHub([base], dirname(process.cwd()))[0]).toContain(`file=${basename(process.cwd())}/a.yaml,`);
+    expect(forGitHub([base], join(process.cwd(), "elsewhere"))[0]).toContain("file=a.yaml,");
   });
   test("escapes what would end a property, a message or the command", () => {
-    const [line] = forGitHub([{ ...base, file: "a,b:c%\\d.yaml", message: "50% is, as it: seems\r\nenough\n::warning::x" }]);
+    const [line] = forGitHub([{ ...base, file: "a,b:c%\\d.yaml", message: "50% is, as it: seems\r\nenough\n::warning::x" }], process.cwd());
     expect(line).toBe("::error file=a%2Cb%3Ac%25/d.yaml,line=7,col=3,title=STEP_CYCLE::50%25 is, as it: seems%0Aenough%0A::warning::x");
   });
 });

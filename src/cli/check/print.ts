@@ -1,6 +1,6 @@
 /** Findings as people, programs and GitHub read them. */
 import { readFileSync, statSync } from "node:fs";
-import { resolve } from "node:path";
+import { isAbsolute, relative, resolve } from "node:path";
 import type { Finding } from "../../plan/finding.ts";
 import { shown } from "../load.ts";
 import { clean, cleanLines, type Style } from "../output.ts";
@@ -77,9 +77,11 @@ export function forPrograms(findings: readonly Shown[]): readonly object[] {
   }));
 }
 
-/** GitHub's workflow commands: annotations at the lines of a pull request. */
-export function forGitHub(findings: readonly Shown[]): readonly string[] {
-  return findings.map(({ level, code, message, file, line, column }) => {
+/** GitHub's workflow commands: annotations at the lines of a pull request. There a path is one of the repository, at `root`. */
+export function forGitHub(findings: readonly Shown[], root: string = process.env.GITHUB_WORKSPACE || process.cwd()): readonly string[] {
+  return findings.map(({ level, code, message, file: near, line, column }) => {
+    const path = relative(root, resolve(near));
+    const file = path.startsWith("..") || isAbsolute(path) ? near : path;
     const place = line === 0 ? "" : `,line=${line},col=${column}`;
     return `::${level} file=${property(file.replaceAll("\\", "/"))}${place},title=${property(code)}::${data(message)}`;
   });
