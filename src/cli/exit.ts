@@ -3,8 +3,8 @@
  *
  * | code | meaning |
  * |---|---|
- * | 0 | done: the run completed, the question was answered |
- * | 1 | the run failed, was cancelled, has ended already, or is unknown |
+ * | 0 | done: the run completed, the question was answered; `check` found no error |
+ * | 1 | the run failed, was cancelled, has ended already, or is unknown; `check --strict` found warnings and no error |
  * | 2 | usage: what was typed is wrong (option, file, JSON, store, workflow name, input) |
  * | 3 | the run paused and waits for a person |
  * | 65 | a bad contract: the YAML or the module that was handed in |

@@ -9,7 +9,7 @@ if (process.argv.length === 3 && process.argv[2] === "--version")
 const { Argument, Command, CommanderError, Option } = await import("commander");
 
 const epilogue = `
-Exit codes: 0 done · 1 the run failed, was cancelled or is unknown · 2 usage · 3 the run paused
+Exit codes: 0 done · 1 the run failed, was cancelled or is unknown; check --strict: warnings · 2 usage · 3 the run paused
             65 a bad contract or module · 70 the store failed · 130, 143 stopped by a signal
 Data is written to stdout, everything else to stderr. NO_COLOR turns colours off.`;
 
@@ -192,15 +192,27 @@ function build() {
       code = await (await import("./commands/new.ts")).make(kind, name, options);
     });
 
-  command("check", "find mistakes in a workflow or module before it runs", [
+  command("check", "find mistakes in workflows, modules and folders of them before they run", [
     "onex check checkout.yaml --nodes nodes.ts",
-    "onex check shop.ts --json",
+    "onex check src shop.ts --strict",
+    "onex check . --format github",
+    "onex check --explain STEP_CYCLE",
   ])
-    .argument("<file>", "a YAML workflow or a module")
+    .argument("[targets...]", "YAML workflows, modules, and folders: of generated nodes, else of YAML workflows")
     .addOption(nodes())
-    .addOption(jsonFlag("print the findings as one JSON array"))
-    .action(async (file, options) => {
-      code = await (await import("./commands/check.ts")).check(file, options);
+    .addOption(new Option("--format <format>", "how findings are printed (default: text)").choices(["text", "json", "github"]))
+    .addOption(jsonFlag("the same as --format json: the findings as one JSON array"))
+    .addOption(new Option("--strict", "end with exit code 1 when there are warnings and no errors"))
+    .addOption(new Option("--explain <code>", "print what a code means, and what is right"))
+    .action(async (targets, options) => {
+      code = await (await import("./commands/check.ts")).check(targets, options);
+    });
+
+  command("schema", "print the JSON Schema of a YAML document, for editors", ["onex schema", "onex schema manifest > manifest.schema.json"])
+    .addArgument(new Argument("[what]", "contract, manifest or subcontract; with --write a folder").default("contract"))
+    .addOption(new Option("--write", "write the subcontracts of the generated nodes in a folder anew, from their models"))
+    .action(async (what, options) => {
+      code = await (await import("./commands/schema.ts")).schema(what, options);
     });
 
   command("diff", "show what changed in meaning between two definitions of a workflow", [

@@ -5,6 +5,7 @@
 import { existsSync, lstatSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { OnexError } from "../core/failure.ts";
+import type { Json } from "../core/json.ts";
 import { Cursor } from "../plan/cursor.ts";
 import { fence } from "../plan/fence.ts";
 import { Findings } from "../plan/finding.ts";
@@ -90,7 +91,8 @@ function readManifest(file: string): Manifest {
     if (!findings.failed) return manifest;
   }
   const lines = findings.sorted().map(({ line, column, message }) => `  ${file}:${line}:${column} ${message}`);
-  throw new OnexError("MANIFEST_INVALID", `${file} is not a manifest:\n${lines.join("\n")}`);
+  const details = findings.sorted() as unknown as Json;
+  throw new OnexError("MANIFEST_INVALID", `${file} is not a manifest:\n${lines.join("\n")}`, { details });
 }
 
 /** A path of the manifest, as a path of this process. */

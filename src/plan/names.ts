@@ -3,9 +3,9 @@ import type { Findings, Place } from "./finding.ts";
 import { nearest } from "./suggest.ts";
 
 const identifier = /^[A-Za-z_][A-Za-z0-9_]*$/;
-const scopeNames: ReadonlySet<string> = new Set(["input", "values", "config", "run", "item", "index", "error", "last", "done"]);
+export const scopeNames: ReadonlySet<string> = new Set(["input", "values", "config", "run", "item", "index", "error", "last", "done"]);
 /** Words of CEL, and names that its library owns. */
-const celNames: ReadonlySet<string> = new Set(
+export const celNames: ReadonlySet<string> = new Set(
   (
     "true false null in as break const continue else for function if import let loop package namespace return var void while __proto__ prototype " +
     "list map string int uint double bool bytes type null_type dyn cel"

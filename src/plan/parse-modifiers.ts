@@ -6,7 +6,7 @@ import type { Needs } from "./flow.ts";
 import type { Names } from "./names.ts";
 import { didYouMean } from "./suggest.ts";
 
-const policyKeys = ["maxAttempts", "backoff", "delay", "maxDelay", "factor", "jitter", "within", "except"];
+export const policyKeys = ["maxAttempts", "backoff", "delay", "maxDelay", "factor", "jitter", "within", "except"] as const;
 
 /** `retry`: attempts, false, or a policy. */
 export function readRetry(cursor: Cursor): RetryPolicy | false | undefined {

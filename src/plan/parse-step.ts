@@ -12,7 +12,7 @@ import { spotsOf } from "./spots.ts";
 import { didYouMean, oneOf } from "./suggest.ts";
 import type { Template } from "./template.ts";
 
-const verbs = [
+export const verbs = [
   "compute",
   "effect",
   "reducer",
@@ -28,11 +28,11 @@ const verbs = [
   "race",
   "repeat",
 ] as const;
-type VerbName = (typeof verbs)[number];
+export type VerbName = (typeof verbs)[number];
 const calls: readonly VerbName[] = ["compute", "effect", "reducer", "workflow"];
 
 /** Which verbs a key belongs to; `undefined` is any. */
-const belongs: Readonly<Record<string, readonly VerbName[] | undefined>> = {
+export const belongs: Readonly<Record<string, readonly VerbName[] | undefined>> = {
   with: calls,
   retry: calls,
   undo: ["effect"],

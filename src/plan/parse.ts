@@ -10,7 +10,7 @@ import { type PlanContext, readBlock } from "./parse-step.ts";
 import { readConstant } from "./parse-value.ts";
 import { spotsOf } from "./spots.ts";
 
-const fileKeys = [
+export const fileKeys = [
   "onex",
   "kind",
   "name",
@@ -27,7 +27,7 @@ const fileKeys = [
   "onFailure",
   "steps",
   "output",
-];
+] as const;
 
 export function parsePlan(data: Json, findings: Findings, places?: Places): Flow | undefined {
   const file = Cursor.root(data, findings, places);

@@ -1,126 +1,76 @@
-/** `onex check FILE`: what is wrong with a YAML workflow or a module, as `file:line:column`. */
-import { readFileSync } from "node:fs";
+/** `onex check FILE|DIR…`: what is wrong with YAML workflows, modules and generated nodes, as `file:line:column`. */
 import { OnexError } from "../../core/failure.ts";
-import type { AnyNode } from "../../node/contract.ts";
-import type { Finding } from "../../plan/finding.ts";
-import { type ExitCode, exit, exitOf } from "../exit.ts";
-import { checkThere, isYaml, load, loadModule, nodesOf, splitName } from "../load.ts";
-import { clean, cleanLines, json, print, styleOf, Terminal } from "../output.ts";
+import { forGitHub, forPeople, forPrograms, withExcerpts } from "../check/print.ts";
+import { findAll, type Source, sourcesOf } from "../check/source.ts";
+import { type ExitCode, exit } from "../exit.ts";
+import { isFolder, shown, splitName } from "../load.ts";
+import { clean, json, print, styleOf, Terminal } from "../output.ts";
 
 export interface CheckOptions {
   readonly nodes?: readonly string[];
+  readonly format?: "text" | "json" | "github";
+  /** The same as `format: "json"`. */
   readonly json?: boolean;
+  /** Warnings alone end with exit code 1. */
+  readonly strict?: boolean;
+  /** A code whose page is printed instead. */
+  readonly explain?: string;
   readonly verbose?: boolean;
 }
 
-export async function check(target: string, options: CheckOptions): Promise<ExitCode> {
+/** Throws OnexError `USAGE`, `FILE_MISSING`, and what loading the modules of `nodes` throws. */
+export async function check(targets: readonly string[], options: CheckOptions): Promise<ExitCode> {
+  if (options.explain !== undefined) return explainCode(options.explain, targets);
+  const format = options.format ?? (options.json ? "json" : "text");
+  if (options.json && format !== "json") throw new OnexError("USAGE", `--json and --format ${format} contradict each other: leave one out`);
+  if (targets.length === 0)
+    throw new OnexError("USAGE", "say what to check: a YAML workflow, a module, or a folder of them, as in `onex check .`");
   const terminal = new Terminal();
+  const sources: Source[] = [];
+  for (const target of targets) {
+    const found = await sourcesOf(target, options.nodes);
+    sources.push(...found);
+    const { file } = splitName(target);
+    if (isFolder(file)) terminal.say(terminal.style.dim(`${clean(file)}: ${lookedAt(found)}`));
+  }
+  // From here on modules of the user run.
   terminal.adoptConsole();
-  const { file } = splitName(target);
-  const findings = isYaml(file) ? await checkPlan(file, options.nodes) : await checkModule(file, options.nodes ?? []);
-  if (options.json) print(json(findings));
-  else for (const finding of findings) print(line(finding));
-  const errors = findings.filter((finding) => finding.level === "error").length;
-  const count = (n: number, word: string) => `${n} ${word}${n === 1 ? "" : "s"}`;
-  const { green, red, yellow } = terminal.style;
-  if (findings.length === 0) terminal.say(`${green("✓")} ${clean(file)}: nothing to say`);
-  else
-    terminal.say(
-      `${errors > 0 ? red("✗") : yellow("!")} ${clean(file)}: ${count(errors, "error")}, ${count(findings.length - errors, "warning")}`,
-    );
-  return errors > 0 ? exit.contract : exit.done;
-}
+  const findings = withExcerpts(await findAll(sources));
+  if (format === "json") print(json(forPrograms(findings), process.stdout.isTTY ? 2 : undefined));
+  else if (format === "github") for (const line of forGitHub(findings)) print(line);
+  else for (const line of forPeople(findings, styleOf(process.stdout), process.stdout.columns ?? 100)) print(line);
 
-async function checkPlan(file: string, nodeModules: readonly string[] | undefined): Promise<readonly Finding[]> {
-  // A file that is not there is a mistake of typing, not a finding.
-  checkThere(file);
-  const { checkFile } = await import("../../plan/load.ts");
-  return checkFile(file, await nodesOf(file, nodeModules));
-}
-
-async function checkModule(file: string, nodeModules: readonly string[]): Promise<readonly Finding[]> {
-  let nodes: readonly AnyNode[];
-  try {
-    nodes = (await loadModule(file)).nodes;
-    await load([], nodeModules);
-  } catch (error) {
-    if (error instanceof OnexError && exitOf(error) === exit.contract) return [thrownFinding(error, file)];
-    throw error;
+  const errors = findings.filter(({ level }) => level === "error").length;
+  const warnings = findings.length - errors;
+  const files = new Set(sources.map(({ file }) => file)).size;
+  const what = files === 1 ? shown(sources[0]?.file ?? "") : count(files, "file");
+  const { green, red, yellow, dim } = terminal.style;
+  if (findings.length === 0) terminal.say(`${green("✓")} ${clean(what)}: nothing to say`);
+  else {
+    const mark = errors > 0 ? red("✗") : yellow("!");
+    terminal.say(`${mark} ${clean(what)}: ${count(errors, "error")}, ${count(warnings, "warning")}`);
+    const first = findings.find(({ level }) => level === "error") ?? findings[0];
+    if (first && format === "text") terminal.say(dim(`  onex check --explain ${clean(first.code)} says more`));
   }
-  const source = readFileSync(file, "utf8");
-  const findings: Finding[] = [];
-  const add = (level: Finding["level"], code: string, node: AnyNode, message: string) =>
-    findings.push({
-      level,
-      code,
-      file,
-      ...whereNamed(source, node.contract.name),
-      message: `${node.contract.kind} ${node.contract.name} ${message}`,
-    });
-  if (nodes.length === 0)
-    findings.push({
-      level: "warning",
-      code: "MODULE_EMPTY",
-      file,
-      line: 0,
-      column: 0,
-      message: "exports no node: `export const NAME = effect(…)`",
-    });
-  for (const node of nodes) {
-    const { contract } = node;
-    if (contract.kind !== "effect") continue;
-    const repeatable = contract.idempotent === true || contract.readonly === true;
-    if (contract.retry && (contract.retry.maxAttempts ?? 3) > 1 && !repeatable)
-      add(
-        "error",
-        "RETRY_NOT_IDEMPOTENT",
-        node,
-        "is retried, and does not say that it may be: `idempotent: true` when the same idempotency key never acts twice, else `retry: false`",
-      );
-    if (contract.inDoubt === "retry" && !repeatable)
-      add(
-        "error",
-        "RETRY_NOT_IDEMPOTENT",
-        node,
-        'is sent again after a crash (`inDoubt: "retry"`), and does not say that it may be: `idempotent: true`, else `inDoubt: "pause"`',
-      );
-    if (contract.undo === undefined && contract.irreversible === undefined && contract.readonly !== true)
-      add("warning", "UNDO_UNSAID", node, 'does not say how it is taken back: `undo`, `irreversible: "why"`, or `readonly: true`');
-  }
-  const twins = new Map<string, AnyNode>();
-  for (const node of nodes) {
-    const name = `${node.contract.name}@${node.contract.version}`;
-    const twin = twins.get(name);
-    if (twin) add("error", "NODE_DUPLICATE", node, `and ${twin.contract.kind} ${name} have one name and version: give one another`);
-    else twins.set(name, node);
-  }
-  return findings.sort((a, b) => a.line - b.line || a.column - b.column);
+  if (sources.some(({ alone }) => alone)) terminal.say(dim(`  no nodes are given, so what is called was not looked at: --nodes MODULE`));
+  if (errors > 0) return exit.contract;
+  return warnings > 0 && options.strict ? exit.failed : exit.done;
 }
 
-/** An error that kept the module from loading; its place is at the head of its message. */
-function thrownFinding(error: OnexError, file: string): Finding {
-  const bare = error.message.startsWith(`${file}: `) ? error.message.slice(file.length + 2) : error.message;
-  const [, at = file, row, column, message = bare] = /^(.+?):(\d+):(?:(\d+):)? ([\s\S]*)$/.exec(error.message) ?? [];
-  return {
-    level: "error",
-    code: error.code,
-    file: at,
-    line: Number(row ?? 0),
-    column: Number(column ?? (row === undefined ? 0 : 1)),
-    message,
-  };
+async function explainCode(code: string, targets: readonly string[]): Promise<ExitCode> {
+  if (targets.length > 0) throw new OnexError("USAGE", "--explain takes a code and no file: run the check without it");
+  const { explain } = await import("../check/pages.ts");
+  const { title, text } = explain(code);
+  print(`${styleOf(process.stdout).bold(title)}\n\n${text}`);
+  return exit.done;
 }
 
-/** Where the name of a node stands in the source; nothing when it was defined elsewhere. */
-function whereNamed(source: string, name: string): { readonly line: number; readonly column: number } {
-  const at = source.search(new RegExp(`name:\\s*["'\`]${name}["'\`]`));
-  if (at < 0) return { line: 0, column: 0 };
-  const before = source.slice(0, at);
-  return { line: before.split("\n").length, column: at - before.lastIndexOf("\n") };
+function lookedAt(sources: readonly Source[]): string {
+  const of = (kind: Source["kind"]) => sources.filter((source) => source.kind === kind).length;
+  const parts = [count(of("module"), "module"), count(of("contract"), "contract"), count(of("manifest"), "manifest")];
+  return `looked at ${parts.filter((part) => !part.startsWith("0 ")).join(", ")}`;
 }
 
-function line({ level, code, message, file, line: row, column }: Finding): string {
-  const style = styleOf(process.stdout);
-  const place = row === 0 ? file : `${file}:${row}:${column}`;
-  return `${style.bold(clean(place))}: ${level === "error" ? style.red("error") : style.yellow("warning")} ${clean(code)}: ${cleanLines(message)}`;
+function count(n: number, word: string): string {
+  return `${n} ${word}${n === 1 ? "" : "s"}`;
 }

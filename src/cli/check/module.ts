@@ -1,0 +1,25 @@
+/** A module as a source of findings. */
+import { OnexError } from "../../core/failure.ts";
+import type { AnyNode } from "../../node/contract.ts";
+import type { Finding } from "../../plan/finding.ts";
+import { exit, exitOf } from "../exit.ts";
+import { load, loadModule } from "../load.ts";
+import { checkNodes } from "./nodes.ts";
+import { thrownFindings } from "./thrown.ts";
+
+/**
+ * What there is to say about a module and the nodes that it exports; one that does not load is a finding.
+ * Throws OnexError `FILE_MISSING`, and `MODULE_INVALID` for a file that is no module by its name.
+ */
+export async function checkModule(file: string, nodeModules: readonly string[]): Promise<readonly Finding[]> {
+  let nodes: readonly AnyNode[];
+  try {
+    nodes = (await loadModule(file)).nodes;
+    await load([], nodeModules);
+  } catch (error) {
+    if (error instanceof OnexError && exitOf(error) === exit.contract) return thrownFindings(error, file);
+    throw error;
+  }
+  // Each looks at the module in its own way; all of them are asked.
+  return [...checkNodes(file, nodes)];
+}

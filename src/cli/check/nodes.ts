@@ -1,0 +1,55 @@
+/** The nodes that a module exports: what their definitions leave unsaid, and two that are one. */
+import type { AnyNode } from "../../node/contract.ts";
+import type { Finding } from "../../plan/finding.ts";
+import { definitionsIn } from "./where.ts";
+
+/** What there is to say about the nodes that the module `file` exports. */
+export function checkNodes(file: string, nodes: readonly AnyNode[]): readonly Finding[] {
+  const where = definitionsIn(file);
+  const findings: Finding[] = [];
+  const add = (level: Finding["level"], code: string, node: AnyNode, message: string) =>
+    findings.push({
+      level,
+      code,
+      ...where(node.contract.name),
+      message: `${node.contract.kind} ${node.contract.name} ${message}`,
+    });
+  if (nodes.length === 0)
+    findings.push({
+      level: "warning",
+      code: "MODULE_EMPTY",
+      file,
+      line: 0,
+      column: 0,
+      message: "exports no node: `export const NAME = effect(…)`",
+    });
+  for (const node of nodes) {
+    const { contract } = node;
+    if (contract.kind !== "effect") continue;
+    const repeatable = contract.idempotent === true || contract.readonly === true;
+    if (contract.retry && (contract.retry.maxAttempts ?? 3) > 1 && !repeatable)
+      add(
+        "error",
+        "RETRY_NOT_IDEMPOTENT",
+        node,
+        "is retried, and does not say that it may be: `idempotent: true` when the same idempotency key never acts twice, else `retry: false`",
+      );
+    if (contract.inDoubt === "retry" && !repeatable)
+      add(
+        "error",
+        "RETRY_NOT_IDEMPOTENT",
+        node,
+        'is sent again after a crash (`inDoubt: "retry"`), and does not say that it may be: `idempotent: true`, else `inDoubt: "pause"`',
+      );
+    if (contract.undo === undefined && contract.irreversible === undefined && contract.readonly !== true)
+      add("warning", "UNDO_UNSAID", node, 'does not say how it is taken back: `undo`, `irreversible: "why"`, or `readonly: true`');
+  }
+  const twins = new Map<string, AnyNode>();
+  for (const node of nodes) {
+    const name = `${node.contract.name}@${node.contract.version}`;
+    const twin = twins.get(name);
+    if (twin) add("error", "NODE_DUPLICATE", node, `and ${twin.contract.kind} ${name} have one name and version: give one another`);
+    else twins.set(name, node);
+  }
+  return findings;
+}
