@@ -7,6 +7,7 @@ import { exit, exitOf } from "../exit.ts";
 import { isYaml } from "../load.ts";
 import { manifestIn } from "../manifest.ts";
 import { contractSource } from "./contract.ts";
+import { checkDrift } from "./drift.ts";
 import { checkModule } from "./module.ts";
 import type { Source } from "./source.ts";
 import { thrownFindings } from "./thrown.ts";
@@ -37,7 +38,7 @@ export function sourcesOfNode(folder: string, nodeModules: readonly string[] | u
     return [
       { kind: "module", file: entry, find: () => checkModule(entry, nodeModules ?? []) },
       ...contracts.map((file) => contractSource(file, nodeModules, entry)),
-      // What concerns the node as a whole stands here, as sources of the kind "manifest".
+      { kind: "manifest", file: manifest.file, find: () => checkDrift(manifest) },
     ];
   } catch (error) {
     if (!(error instanceof OnexError) || exitOf(error) !== exit.contract) throw error;

@@ -4,6 +4,7 @@ import type { AnyNode } from "../../node/contract.ts";
 import type { Finding } from "../../plan/finding.ts";
 import { exit, exitOf } from "../exit.ts";
 import { load, loadModule } from "../load.ts";
+import { checkCallsFrom } from "./calls.ts";
 import { checkNodes } from "./nodes.ts";
 import { thrownFindings } from "./thrown.ts";
 
@@ -21,5 +22,5 @@ export async function checkModule(file: string, nodeModules: readonly string[]):
     throw error;
   }
   // Each looks at the module in its own way; all of them are asked.
-  return [...checkNodes(file, nodes)];
+  return [...checkNodes(file, nodes), ...(await checkCallsFrom(file))];
 }

@@ -21,9 +21,7 @@ function tell(message: FromWorker): void {
 
 async function prepare(): Promise<void> {
   const loaded = await load(options.targets, options.nodes);
-  let code = exit.done as number;
-  for (const target of options.targets)
-    code = Math.max(code, await check(target, { ...(options.nodes.length > 0 ? { nodes: options.nodes } : {}) }));
+  const code = await check(options.targets, options.nodes.length > 0 ? { nodes: options.nodes } : {});
   if (code !== exit.done) return tell({ type: "refused" });
   const go = heard("go");
   tell({ type: "checked" });
