@@ -66,7 +66,9 @@ async function holds(picture: Picture): Promise<void> {
   const svg = await drawn(picture, "svg");
   expect(xml(svg).filter((name) => name === "script")).toEqual([]);
   expect(svg.match(/<g class="(?:step|group)/g) ?? []).toHaveLength(nodes.length);
-  expect(svg.match(/<path class="wire [a-z]+" d="M[^"]*" marker-end="[^"]*"\/>/g)?.length ?? 0).toBeGreaterThanOrEqual([...edgesIn(picture)].length);
+  expect(svg.match(/<path class="wire [a-z]+" d="M[^"]*" marker-end="[^"]*"\/>/g)?.length ?? 0).toBeGreaterThanOrEqual(
+    [...edgesIn(picture)].length,
+  );
   expect(svg).not.toMatch(/NaN|undefined|Infinity|href/);
 
   const mermaid = (await drawn(picture, "mermaid")).trimEnd().split("\n");

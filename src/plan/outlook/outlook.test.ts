@@ -15,9 +15,12 @@ const any = z.any();
 const back = effect({ name: "back", input: any, idempotent: true, irreversible: "an undo" }, async () => null);
 const act = effect({ name: "act", input: any, timeout: "10s", idempotent: true, undo: () => back({}) }, async () => null);
 const once = effect({ name: "once", input: any, irreversible: "a letter" }, async () => null);
-const look = effect({ name: "look", input: any, readonly: true, retry: { maxAttempts: 10, delay: "10s", backoff: "fixed", within: "1m" } }, async () => null);
+const look = effect(
+  { name: "look", input: any, readonly: true, retry: { maxAttempts: 10, delay: "10s", backoff: "fixed", within: "1m" } },
+  async () => null,
+);
 const child = workflow({ name: "child", input: any, timeout: "2m" }, function* () {
-  return null;
+  return yield* act({});
 });
 const nodes = new Registry([back, act, once, look, child]);
 
@@ -37,14 +40,21 @@ function undone(steps: object, rest: object = {}): string[] {
     .undo.filter(({ likely }) => likely)
     .map(({ spot, cause, undone: scopes, stays }) => {
       const said = scopes.map(
-        ({ of, taken }) => `[${of}] ${taken.map(({ spot: each, only, way }) => `${each.path}${only ? ` ${only}` : ""}${way === "node" ? "" : ` ${way}`}`).join(", ")}`,
+        ({ of, taken }) =>
+          `[${of}] ${taken.map(({ spot: each, only, way }) => `${each.path}${only ? ` ${only}` : ""}${way === "node" ? "" : ` ${way}`}`).join(", ")}`,
       );
       return `${spot.path}${cause === "fails" ? "" : ` ${cause}`}: ${said.join("; ")}${stays ? ` | ${stays.how} of ${stays.spot.path}` : ""}`;
     });
 }
 
 test("steps that wait for the same begin together", () => {
-  const { run } = outlook({ a: { set: 1 }, b: { set: 2 }, c: { set: "${ a + b }" }, d: { set: 4, needs: { any: ["a", "c"] } }, e: { set: 5 } });
+  const { run } = outlook({
+    a: { set: 1 },
+    b: { set: 2 },
+    c: { set: "${ a + b }" },
+    d: { set: 4, needs: { any: ["a", "c"] } },
+    e: { set: 5 },
+  });
   expect(wavesOf(run).map((wave) => wave.map(({ name }) => name))).toEqual([["a", "b", "e"], ["c"], ["d"]]);
 });
 
@@ -92,7 +102,12 @@ test("what has no end is named, and what nobody gave is not guessed", () => {
 });
 
 test("a chain is taken back newest first; what cannot be is named", () => {
-  const chain = { a: { effect: "act" }, b: { effect: "once", needs: ["a"] }, c: { workflow: "child", needs: ["b"] }, d: { effect: "act", needs: ["c"] } };
+  const chain = {
+    a: { effect: "act" },
+    b: { effect: "once", needs: ["a"] },
+    c: { workflow: "child", needs: ["b"] },
+    d: { effect: "act", needs: ["c"] },
+  };
   expect(undone(chain)).toEqual([
     "a: [run] a unknown",
     "b: [run] b unknown irreversible, a",
