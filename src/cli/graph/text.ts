@@ -34,10 +34,11 @@ export function textOf(picture: Picture, style: Style, width: number): string {
   const lines = rows.map((row) => {
     const state = row.node.state;
     const name = padded(cutTo(nameOf(row), nameWidth, columns), nameWidth);
-    const said = [state && state.note !== "" ? `${state.name} ${state.note}` : state?.name, row.notes].filter(Boolean).join(" · ");
+    const said = [state && clean(`${state.name} ${state.note}`.trim()), row.notes].filter(Boolean).join(" · ");
+    const does = clean(row.node.detail);
     const room = width - waveWidth - nameWidth - 6;
-    const rest = cutTo(`${clean(row.node.detail)}${said === "" ? "" : `  ${said}`}`, Math.max(10, room), columns);
-    const detail = rest.slice(0, row.node.detail.length);
+    const rest = cutTo(`${does}${said === "" ? "" : `  ${said}`}`, Math.max(10, room), columns);
+    const detail = rest.slice(0, does.length);
     const paint = (state && statusPaint(style, state.name)) ?? ((text: string) => text);
     return `  ${style.dim(padded(row.wave, waveWidth))}  ${paint(name)}  ${detail}${style.dim(rest.slice(detail.length))}`.trimEnd();
   });

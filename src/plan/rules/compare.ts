@@ -59,15 +59,20 @@ export function excludes(a: Part, b: Part): boolean {
 
 function comparisonOf(ast: ASTNode, truth: boolean): Comparison | undefined {
   if (ast.op === "!_") return comparisonOf(ast.args, !truth);
-  const path = pathOf(ast);
+  const path = placeOf(ast);
   if (path !== undefined) return { path, op: "==", value: truth };
   if (ast.op !== "<" && ast.op !== "<=" && ast.op !== ">" && ast.op !== ">=" && ast.op !== "==" && ast.op !== "!=") return undefined;
   const [left, right] = ast.args;
   const op = truth ? ast.op : contrary[ast.op];
   const [ofLeft, ofRight] = [literalOf(left), literalOf(right)];
-  if (ofLeft === undefined && ofRight !== undefined) return { path: pathOf(left) ?? bare(left), op, value: ofRight };
-  if (ofLeft !== undefined && ofRight === undefined) return { path: pathOf(right) ?? bare(right), op: mirrored[op], value: ofLeft };
+  if (ofLeft === undefined && ofRight !== undefined) return { path: placeOf(left) ?? bare(left), op, value: ofRight };
+  if (ofLeft !== undefined && ofRight === undefined) return { path: placeOf(right) ?? bare(right), op: mirrored[op], value: ofLeft };
   return undefined;
+}
+
+/** The name of a place such as `input.weight`; undefined for what is computed. */
+function placeOf(ast: ASTNode): string | undefined {
+  return ast.op === "id" || ast.op === "." || ast.op === "[]" ? pathOf(ast) : undefined;
 }
 
 function literalOf(ast: ASTNode): Comparison["value"] | undefined {
