@@ -28,7 +28,7 @@ function findingCodes(): Map<string, string[]> {
     if (!/^(?:plan[\\/].*|cli[\\/]check[\\/].*|cli[\\/]manifest)\.ts$/.test(file) || file.endsWith(".test.ts")) continue;
     const source = readFileSync(join(root, "src", file), "utf8").replaceAll(/new OnexError\(\s*"[A-Z_0-9]+"/g, "");
     const patterns = [/(?:[.#](?:error|warn|add|complain)|\bCelMistake)\(\s*"([A-Z][A-Z0-9]*_[A-Z0-9_]+)"/g];
-    if (/^cli[\\/]check/.test(file)) patterns.push(/"([A-Z][A-Z0-9]*_[A-Z0-9_]+)"/g);
+    if (/^cli[\\/]check/.test(file)) patterns.push(/"([A-Z][A-Z0-9]*_[A-Z0-9_]+)"/g, /"(NONDETERMINISTIC)"/g);
     for (const pattern of patterns)
       for (const [, code = ""] of source.matchAll(pattern)) found.set(code, [...new Set([...(found.get(code) ?? []), file])]);
   }

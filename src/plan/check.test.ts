@@ -75,8 +75,7 @@ describe("types flow from the schema through expressions", () => {
     'a: { set: { n: 1 } }\nb: { set: "${ a.n + 1 }" }',
     'a: { each: input.cart, do: { set: "${ item.sku }" } }\nb: { set: "${ a.map(s, s + string(1)) }" }',
     'a: { compute: x }\nb: { set: "${ a.whatever.it[3].is + 1 }" }',
-    "a: { race: { x: { effect: ask }, y: { sleep: 1s } } }
-b: { when: a.winner == 'x', set: \"${ a.value }\" }",
+    "a: { race: { x: { effect: ask }, y: { sleep: 1s } } }\nb: { when: a.winner == 'x', set: \"${ a.value }\" }",
     "a: { sleep: \"${ timestamp(input.note) + duration('1h') }\" }",
   ])("%s is clean", (steps) => {
     expect(said(steps)).toEqual([]);

@@ -69,19 +69,21 @@ describe("a folder with manifests", () => {
 
   test("has of each its module and its contracts, and no other file", () => {
     const own = folder({ "manifest.yaml": manifest, ...files, "other.yaml": contract });
-    expect(listed(own)).toEqual(["module index.mjs", "contract contracts/order.contract.yaml"]);
+    expect(listed(own)).toEqual(["module index.mjs", "contract contracts/order.contract.yaml", "manifest manifest.yaml"]);
     const project = folder({ "src/a/manifest.yaml": manifest, ...under("src/a"), "src/b/manifest.yaml": manifest, ...under("src/b") });
     expect(listed(project)).toEqual([
       "module src/a/index.mjs",
       "contract src/a/contracts/order.contract.yaml",
+      "manifest src/a/manifest.yaml",
       "module src/b/index.mjs",
       "contract src/b/contracts/order.contract.yaml",
+      "manifest src/b/manifest.yaml",
     ]);
   });
 
   test("tells every complaint of a manifest that cannot be read, and goes on with the others", async () => {
     const made = folder({ "a/manifest.yaml": "onex: v1\nkind: orchestra\n", "b/manifest.yaml": manifest, ...under("b") });
-    expect(listed(made)).toEqual(["manifest a/manifest.yaml", "module b/index.mjs", "contract b/contracts/order.contract.yaml"]);
+    expect(listed(made)).toEqual(["manifest a/manifest.yaml", "module b/index.mjs", "contract b/contracts/order.contract.yaml", "manifest b/manifest.yaml"]);
     const found = await sourcesIn(made, undefined)[0]?.find();
     expect(found?.length).toBeGreaterThan(3);
     expect(found).toContainEqual(
@@ -91,7 +93,7 @@ describe("a folder with manifests", () => {
 
   test("a manifest itself means its folder; a subcontract is looked at with its node", async () => {
     const made = folder({ "manifest.yaml": manifest, ...files, "contracts/input.subcontract.yaml": "onex: v1\n" });
-    expect((await sourcesOf(join(made, "manifest.yaml"), undefined)).map(({ kind }) => kind)).toEqual(["module", "contract"]);
+    expect((await sourcesOf(join(made, "manifest.yaml"), undefined)).map(({ kind }) => kind)).toEqual(["module", "contract", "manifest"]);
     await expect(sourcesOf(join(made, "contracts/input.subcontract.yaml"), undefined)).rejects.toThrow(
       "name the folder of the manifest.yaml",
     );
