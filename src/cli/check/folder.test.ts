@@ -83,7 +83,12 @@ describe("a folder with manifests", () => {
 
   test("tells every complaint of a manifest that cannot be read, and goes on with the others", async () => {
     const made = folder({ "a/manifest.yaml": "onex: v1\nkind: orchestra\n", "b/manifest.yaml": manifest, ...under("b") });
-    expect(listed(made)).toEqual(["manifest a/manifest.yaml", "module b/index.mjs", "contract b/contracts/order.contract.yaml", "manifest b/manifest.yaml"]);
+    expect(listed(made)).toEqual([
+      "manifest a/manifest.yaml",
+      "module b/index.mjs",
+      "contract b/contracts/order.contract.yaml",
+      "manifest b/manifest.yaml",
+    ]);
     const found = await sourcesIn(made, undefined)[0]?.find();
     expect(found?.length).toBeGreaterThan(3);
     expect(found).toContainEqual(
