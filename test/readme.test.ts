@@ -197,6 +197,27 @@ describe("the code in the guide", () => {
     }
   });
 
+  test.each([
+    { page: "checking", files: ["pay"], outputs: [["plan"], ["graph"]] },
+    { page: "changing", files: ["pay-1", "pay-2"], outputs: [["diff"]] },
+  ])("what the commands of the page $page print stands in it", async ({ page, files, outputs }) => {
+    const project = folder();
+    modules(project);
+    const text = read(`docs/guide/${page}.md`);
+    const contracts = files.map((file, i) => {
+      writeFileSync(join(project, `${file}.yaml`), blocks(text, "yaml")[i] ?? "");
+      return `${file}.yaml`;
+    });
+    const printed = blocks(text, "text");
+    expect(printed).toHaveLength(outputs.length);
+    for (const [i, command] of outputs.entries()) {
+      expect(text).toContain(`\`onex ${[...command, ...contracts].join(" ")} --nodes nodes.ts\``);
+      const main = join(root, manifest.bin.onex ?? "");
+      const ended = await node([main, ...command, ...contracts, "--nodes", `${page}.ts`], project);
+      expect(ended.stdout).toBe(printed[i]);
+    }
+  });
+
   test("names every command, and no option that there is not", async () => {
     const main = join(root, manifest.bin.onex ?? "");
     const { stdout } = await node([main, "--help"], root);
