@@ -12,7 +12,8 @@ const any = z.any();
 const silent = (): void => {};
 const log = { debug: silent, info: silent, warn: silent, error: silent };
 const taken: string[] = [];
-const back = effect({ name: "back", input: any, idempotent: true, irreversible: "is an undo" }, async ({ id }) => {
+const back = effect({ name: "back", input: any, idempotent: true, irreversible: "is an undo" }, async ({ id, stuck }) => {
+  if (stuck) throw new Error("not now");
   taken.push(id);
   return null;
 });
@@ -75,7 +76,7 @@ test("a run that waits for a signal, and then sleeps", async () => {
   expect(await text()).toMatchInlineSnapshot(`
     "flow 1.0.0  run r1: waiting
       1  ✔ first   effect act  completed
-      2  ◷ answer  wait go  waiting for the signal go · ◂ first
+      2  ◷ answer  wait go  waiting · ◂ first
       3  ○ rest    sleep  not begun · ◂ answer · 1h
       4  ○ late    effect act  not begun · ◂ rest
     "
@@ -115,7 +116,7 @@ test("a failed run says what was taken back, what stays and what was never begun
     "flow 1.0.0  run r1: failed with REFUSED at g/c after 0 ms
       1    ↶ a       effect act  undone
       2    ✔ letter  effect once  completed · ◂ a
-      3    ↶ g       group  undone · ◂ letter
+      3    ✖ g       group  failed · ◂ letter
       3.1   ├─ ↶ b   effect act  undone
       3.2   └─ ✖ c   effect act  failed REFUSED · ◂ b
       4    ○ later   effect act  not begun · ◂ g
@@ -123,28 +124,25 @@ test("a failed run says what was taken back, what stays and what was never begun
   `);
 });
 
-test("a run that takes back is compensating, and a cancelled one was cut", async () => {
+test("a run that was cancelled takes back what it did", async () => {
   await started(
     plan({
       a: { effect: "act", with: { id: "a" } },
-      held: { effect: "act", with: { hang: true }, needs: ["a"], timeout: "1m", retry: false },
+      b: { effect: "act", with: { stuck: true }, needs: ["a"] },
+      held: { effect: "act", with: { hang: true }, needs: ["b"], timeout: "1m", retry: false },
       later: { set: 1, needs: ["held"] },
     }),
   );
-  expect(await text()).toMatchInlineSnapshot(`
-    "flow 1.0.0  run r1: running
-      1  ✔ a      effect act  completed
-      2  ▶ held   effect act  running · ◂ a · timeout 1m
-      3  ○ later  set  not begun · ◂ held
-    "
-  `);
   await t.run("r1").cancel("enough");
   await t.advance("1s");
+  expect((await text()).split("\n")[0]).toBe("flow 1.0.0  run r1: running, asked to cancel");
+  await t.advance("2m");
   expect(await text()).toMatchInlineSnapshot(`
-    "flow 1.0.0  run r1: running
+    "flow 1.0.0  run r1: compensating, asked to cancel
       1  ✔ a      effect act  completed
-      2  ▶ held   effect act  running · ◂ a · timeout 1m
-      3  ○ later  set  not begun · ◂ held
+      2  ✔ b      effect act  completed being taken back · ◂ a
+      3  ↶ held   effect act  undone 6.0 s, CANCELLED · ◂ b · timeout 1m
+      4  ○ later  set  not begun · ◂ held
     "
   `);
 });
@@ -182,26 +180,26 @@ test("a child, items, turns and a race", async () => {
   );
   expect(await text()).toMatchInlineSnapshot(`
     "flow 1.0.0  run r1: running
-      1  ▶ sub      workflow child  running run r1/sub
+      1  ▶ sub      workflow child  running as run r1/sub
          ▶ items    each of [1, 2, 3]  running 3 items · 1 at once
           └─ ▶ act  effect act  running 1 completed, 1 failed, 1 running · a failure is passed over
-         ▶ poll     repeat until last == 2  running 2 turns · at most 5 turns, 1s apart
+         ◷ poll     repeat until last == 2  waiting 2 turns, the next at 2030-01-01 00:00:02Z · at most 5 turns, 1s apart
           └─ ✔ act  effect act  completed 2 times
          ◷ first    race  waiting · the first to settle decides
-          ├─ ◷ yes  wait go  waiting for the signal go
+          ├─ ◷ yes  wait go  waiting
           └─ ◷ no   sleep  waiting until 2030-01-01 00:00:10Z · 10s
     "
   `);
   await t.advance("1m");
   expect(await text()).toMatchInlineSnapshot(`
     "flow 1.0.0  run r1: running
-      1  ▶ sub      workflow child  running run r1/sub
+      1  ▶ sub      workflow child  running as run r1/sub
          ▶ items    each of [1, 2, 3]  running 3 items · 1 at once
           └─ ▶ act  effect act  running 1 completed, 1 failed, 1 running · a failure is passed over
-         ▶ poll     repeat until last == 2  running 3 turns · at most 5 turns, 1s apart
+         ▶ poll     repeat until last == 2  running 3 turns, none under way · at most 5 turns, 1s apart
           └─ ✔ act  effect act  completed 3 times
-         ◷ first    race  waiting · the first to settle decides
-          ├─ ◷ yes  wait go  waiting for the signal go
+         ✔ first    race  completed · the first to settle decides
+          ├─ ✖ yes  wait go  aborted
           └─ ✔ no   sleep  completed 10.0 s · 10s
     "
   `);
@@ -224,16 +222,16 @@ test("what is skipped, chosen and done instead", async () => {
   );
   expect(await text()).toMatchInlineSnapshot(`
     "flow 1.0.0  run r1: waiting
-      1  ↷ no        effect act  skipped · when false
-         ✔ way       switch  completed
-          ├─ ↷ act   effect act  skipped · when false
-          └─ ✔ once  effect once  completed · otherwise
-         ✔ twins     switch  completed
-          ├─ ✔ act   effect act  completed · when false
-          └─ ✔ act   effect act  completed · otherwise
-         ✖ bad       effect act  failed REFUSED
-         ✔ once      effect once  completed · ◂ when bad fails
-      2  ◷ end       wait go  waiting for the signal go · ◂ no, way, twins, bad
+      1  ↷ no         effect act  skipped · when false
+         ✔ way        switch  completed
+          ├─ ↷ act    effect act  skipped · when false
+          └─ ✔ once   effect once  completed · otherwise
+         ✔ twins      switch  completed
+          ├─ ✔ act    effect act  completed this case or one like it · when false
+          └─ ✔ act    effect act  completed this case or one like it · otherwise
+         ✖ bad        effect act  failed REFUSED
+         ✔ bad~error  effect once  completed · ◂ when bad fails
+      2  ◷ end        wait go  waiting · ◂ no, way, twins, bad
     "
   `);
 });
@@ -252,7 +250,7 @@ test("a fork, and a run that was moved is drawn as the definition that it goes o
   expect(await text("r2")).toMatchInlineSnapshot(`
     "flow 1.0.0  run r2: waiting, forked from r1 at w
       1  ✔ a  effect act  completed
-      2  ◷ w  wait go  waiting for the signal go · ◂ a
+      2  ◷ w  wait go  waiting · ◂ a
       3  ○ b  effect act  not begun · ◂ w
     "
   `);
@@ -275,7 +273,7 @@ test("a run of code: what it did, in branches, a race and items", async () => {
   const code = workflow({ name: "code", input: any }, function* (): Steps<null> {
     yield* act({ id: "a" });
     yield* all({ left: act({ id: "l" }), right: once({}) });
-    yield* race({ yes: go(), no: sleep("1m") });
+    yield* race({ yes: go.wait(), no: sleep("1m") });
     yield* each([1, 2], function* (n) {
       yield* act({ id: n }, { step: "one" });
       yield* act({ id: n }, { step: "two" });
@@ -285,22 +283,37 @@ test("a run of code: what it did, in branches, a race and items", async () => {
   });
   await started(code);
   expect(await text()).toMatchInlineSnapshot(`
-    "code 1.0.0  run r1: failed with WORKFLOW_THREW after 0 ms
-      1    ↶ act       effect act  undone
-      2    ↶ left      branch  undone · ◂ act
-      2.1   └─ ↶ act   effect act  undone
-           ✔ right     branch  completed · ◂ act
-      2.1   └─ ✔ once  effect once  completed
+    "code 1.0.0  run r1: waiting
+      1    ✔ act        effect act  completed
+      2    ✔ left       branch  completed · ◂ act
+      2.1   └─ ✔ act    effect act  completed
+           ✔ right      branch  completed · ◂ act
+      2.1   └─ ✔ once   effect once  completed
+      3    ◷ yes        branch  waiting · ◂ left, right
+      3.1   └─ ◷ go     signal go  waiting
+           ◷ no         branch  waiting · ◂ left, right
+      3.1   └─ ◷ sleep  sleep  waiting until 2030-01-01 00:01:00Z
     "
   `);
   await t.advance("2m");
   expect(await text()).toMatchInlineSnapshot(`
-    "code 1.0.0  run r1: failed with WORKFLOW_THREW after 0 ms
-      1    ↶ act       effect act  undone
-      2    ↶ left      branch  undone · ◂ act
-      2.1   └─ ↶ act   effect act  undone
-           ✔ right     branch  completed · ◂ act
-      2.1   └─ ✔ once  effect once  completed
+    "code 1.0.0  run r1: running
+      1    ✔ act        effect act  completed
+      2    ✔ left       branch  completed · ◂ act
+      2.1   └─ ✔ act    effect act  completed
+           ✔ right      branch  completed · ◂ act
+      2.1   └─ ✔ once   effect once  completed
+      3    ◷ yes        branch  waiting · ◂ left, right
+      3.1   └─ ◷ go     signal go  waiting
+           ✔ no         branch  completed · ◂ left, right
+      3.1   └─ ✔ sleep  sleep  completed 1 m 0 s
+      4    ✔ 0          branch  completed · ◂ no
+      4.1   ├─ ✔ one    effect act  completed
+      4.2   └─ ✔ two    effect act  completed · ◂ one
+           ✔ 1          branch  completed · ◂ no
+      4.1   ├─ ✔ one    effect act  completed
+      4.2   └─ ✔ two    effect act  completed · ◂ one
+      5    ▶ held       effect act  running 2 attempts, STEP_TIMEOUT · ◂ 0, 1
     "
   `);
 });

@@ -21,7 +21,7 @@ export async function pictureOfRun(
 ): Promise<Picture> {
   const { definition: hash } = pinned(facts);
   const definition = hash === undefined ? undefined : await stored(hash);
-  const subtitle = subtitleOf(view);
+  const subtitle = subtitleOf(view, facts);
   if (definition === undefined) return runPicture(view, facts, subtitle);
   const flow = restoreFlow(definition);
   const spots = spotsOf(flow);
@@ -29,12 +29,14 @@ export async function pictureOfRun(
   return flowPicture(flow, subtitle, spots, (spot) => states.get(spot));
 }
 
-function subtitleOf({ runId, status, startedAt, endedAt, error, failedStep, paused, forkedFrom, moved }: RunView): string {
+function subtitleOf(view: RunView, facts: readonly Fact[]): string {
+  const { runId, status, startedAt, endedAt, error, failedStep, paused, forkedFrom, moved } = view;
   const at = (step: string | undefined) => (step === undefined ? "" : ` at ${clean(step)}`);
   const parts = [`run ${clean(runId)}: ${status}`];
   if (error) parts.push(` with ${clean(error.code)}${at(failedStep)}`);
   if (paused) parts.push(` with ${clean(paused.code)}${at(paused.step)}`);
   if (endedAt !== undefined) parts.push(` after ${took(endedAt - startedAt)}`);
+  if (endedAt === undefined && facts.some(({ type }) => type === "cancel.requested")) parts.push(", asked to cancel");
   if (forkedFrom) parts.push(`, forked from ${clean(forkedFrom.runId)}${at(forkedFrom.step)}`);
   if (moved) parts.push(`, moved here from ${clean(moved.from)}`);
   return parts.join("");
