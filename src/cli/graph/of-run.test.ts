@@ -227,8 +227,8 @@ test("what is skipped, chosen and done instead", async () => {
           ├─ ↷ act    effect act  skipped · when false
           └─ ✔ once   effect once  completed · otherwise
          ✔ twins      switch  completed
-          ├─ ✔ act    effect act  completed this case or one like it · when false
-          └─ ✔ act    effect act  completed this case or one like it · otherwise
+          ├─ ✔ act    effect act  completed (this case or one like it) · when false
+          └─ ✔ act    effect act  completed (this case or one like it) · otherwise
          ✖ bad        effect act  failed REFUSED
          ✔ bad~error  effect once  completed · ◂ when bad fails
       2  ◷ end        wait go  waiting · ◂ no, way, twins, bad

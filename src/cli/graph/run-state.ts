@@ -147,8 +147,8 @@ class States {
     if (steps.length === 0) return { name: this.#silent(spot), note: "" };
     const states = steps.map((step) => this.#closed(spot, stateOfStep(step, this.#traces)));
     const [only] = states;
-    const shared = this.#twins(spot) > 0 ? "this case or one like it" : "";
-    if (only && states.length === 1) return shared === "" ? only : { ...only, note: [shared, only.note].filter(Boolean).join(", ") };
+    const shared = this.#twins(spot) > 0 ? "(this case or one like it)" : "";
+    if (only && states.length === 1) return shared === "" ? only : { ...only, note: `${only.note} ${shared}`.trim() };
     const counts = new Map<StateName, number>();
     for (const { name } of states) counts.set(name, (counts.get(name) ?? 0) + 1);
     const name = ranks.find((rank) => counts.has(rank)) ?? "completed";
