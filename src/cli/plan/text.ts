@@ -295,11 +295,14 @@ function labelOf(spot: Spot): string {
 /** Parts over as many lines as they need behind a lead; the lines after the first are indented to it. */
 function wrapped(lead: string, parts: readonly string[], { width }: Page, between = " · "): string[] {
   const indent = " ".repeat(visible(lead));
+  const pieces = parts.flatMap((part, i) => {
+    const piece = i === parts.length - 1 ? part : part + between;
+    // One that has no room in a line of its own is broken at its spaces.
+    return visible(piece.trimEnd()) > width - indent.length ? piece.split(/(?<= )(?=[^ ·])/) : [piece];
+  });
   const lines: string[] = [];
   let line = lead;
-  for (const [i, part] of parts.entries()) {
-    const piece = i === parts.length - 1 ? part : part + between;
-    // A part that fits nowhere is not made to fit.
+  for (const [i, piece] of pieces.entries()) {
     if (i > 0 && visible(line) + visible(piece.trimEnd()) > width) {
       lines.push(line.trimEnd());
       line = indent;
