@@ -97,10 +97,8 @@ async function migrateIn(
       `no process drives the runs of ${at.url} now; the next one moves them: ${clean(workCommand([typed.now], typed.nodes, at))}\n`,
     );
   if (stop.aborted) {
-    const rest = fates.safe.length - asked.length;
-    process.stderr.write(
-      `stopped: ${rest === 0 ? "all" : `${asked.length} of ${fates.safe.length}`} were asked, and what was asked stays asked\n`,
-    );
+    const many = asked.length === fates.safe.length ? `all ${asked.length}` : `${asked.length} of ${fates.safe.length}`;
+    process.stderr.write(`stopped: ${asked.length === 0 ? "no run was asked" : `${many} were asked, and what was asked stays asked`}\n`);
     return exit.interrupted;
   }
   // A run that was named and stays is a failure; of all of them some are expected to.
