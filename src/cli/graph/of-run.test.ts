@@ -19,7 +19,7 @@ const back = effect({ name: "back", input: any, idempotent: true, irreversible: 
 });
 /** Refuses `{ no: true }`, answers nothing to `{ hang: true }`. */
 const act = effect({ name: "act", input: any, idempotent: true, undo: ({ input }) => back(input) }, async (input) => {
-  if (input.no) throw new Fatal("REFUSED", "it was refused");
+  if (input.no) throw new Fatal("REFUSED");
   if (input.hang) await new Promise(silent);
   return input.id ?? null;
 });
@@ -51,8 +51,10 @@ afterEach(() => {
 /** Starts a run of it as r1 and lets a moment pass. */
 async function started(flow: AnyNode, input: object = {}, others: readonly AnyNode[] = []) {
   t = testOrchestrator({ nodes: [flow, act, back, once, flaky, child, ...others], log });
-  for (const { contract } of [flow, ...others])
-    if ("plan" in contract && contract.plan) definitions.set(contract.plan.hash, contract.plan.definition);
+  for (const { contract } of [flow, ...others]) {
+    const { plan: source } = contract as { readonly plan?: { readonly hash: string; readonly definition: string } };
+    if (source) definitions.set(source.hash, source.definition);
+  }
   await t.start(flow as never, input as never, { runId: "r1" });
   await t.advance("1s");
   return t;
