@@ -6,15 +6,8 @@ import { type Spot, spotsIn, verbWords } from "../../plan/outlook/spot.ts";
 import { type Span, shortMs } from "../../plan/outlook/time.ts";
 import type { Taken, Undone, UndoPlan } from "../../plan/outlook/undo.ts";
 import { waitsFor, wavesOf } from "../../plan/outlook/waves.ts";
-import { clean, type Style } from "../output.ts";
-
-export interface Page {
-  readonly style: Style;
-  /** Columns. */
-  readonly width: number;
-  /** Also what long lists leave out. */
-  readonly all?: boolean;
-}
+import { clean } from "../output.ts";
+import { type Page, wordsOf, wrapped } from "./page.ts";
 
 /** All of it, as lines. */
 export function outlookLines(outlook: Outlook, page: Page): string[] {
@@ -75,10 +68,6 @@ function orderLines({ run }: Outlook, page: Page): string[] {
 
 /** Columns that notes need beside a step. */
 const leastRoom = 24;
-
-function wordsOf(text: string): string[] {
-  return text.split(" ");
-}
 
 function blockRows(block: Spot, prefix: string, depth: number, rows: Row[]): void {
   wavesOf(block).forEach((wave, i) => {
@@ -290,29 +279,4 @@ function takenWords({ spot, way, by, only }: Taken, failed: Spot): string {
 /** The id of a step; cases of a switch share one, so theirs says the node too. */
 function labelOf(spot: Spot): string {
   return clean(spot.role === "case" && spot.inner.length === 0 ? `${spot.path} (${spot.name})` : spot.path);
-}
-
-/** Parts over as many lines as they need behind a lead; the lines after the first are indented to it. */
-function wrapped(lead: string, parts: readonly string[], { width }: Page, between = " · "): string[] {
-  const indent = " ".repeat(visible(lead));
-  const pieces = parts.flatMap((part, i) => {
-    const piece = i === parts.length - 1 ? part : part + between;
-    // One that has no room in a line of its own is broken at its spaces.
-    return visible(piece.trimEnd()) > width - indent.length ? piece.split(/(?<= )(?=[^ ·])/) : [piece];
-  });
-  const lines: string[] = [];
-  let line = lead;
-  for (const [i, piece] of pieces.entries()) {
-    if (i > 0 && visible(line) + visible(piece.trimEnd()) > width) {
-      lines.push(line.trimEnd());
-      line = indent;
-    }
-    line += piece;
-  }
-  return [...lines, line.trimEnd()];
-}
-
-function visible(text: string): number {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: colours take no columns
-  return text.replaceAll(/\x1b\[\d+m/g, "").length;
 }
