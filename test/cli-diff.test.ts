@@ -1,5 +1,5 @@
 /** `onex diff` and `onex migrate` beside a process that drives the runs; both as they are built, called in this process. */
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -116,6 +116,57 @@ test("without a process that drives them, the message waits, and the command say
   await waiting();
   await orchestrator?.idle();
   expect((await orchestrator?.run("r1").status())?.version).toBe("1.1.0");
+});
+
+test("each fate says what to do, and one definition moves nothing to itself", async () => {
+  await waiting("r1", "r2", "r3", "r4");
+  contract("late", "1.3.0", "a", "b");
+  writeFileSync(at("late.yaml"), `${readFileSync(at("late.yaml"), "utf8")}  audit: { effect: act, needs: [a] }\n`);
+  expect(await migrate(at("old.yaml"), at("late.yaml"), where())).toBe(0);
+  expect(out).toContain("4 need a decision");
+  for (const command of [/^ {2}onex show r\d --store /m, /^ {2}onex cancel r\d --store /m, /^ {2}onex run .*late\.yaml --nodes /m])
+    expect(said).toMatch(command);
+  expect(said).toContain("--json lists every run");
+  said = "";
+  await diff(at("old.yaml"), at("head.yaml"), where());
+  expect(said).toContain("must finish: nothing is to be done");
+  [out, said] = ["", ""];
+  expect(await migrate(at("old.yaml"), at("old.yaml"), where())).toBe(0);
+  expect(said).toContain("are the same definition; nothing can be moved");
+  expect(out).toContain("old.yaml already: 4");
+});
+
+test("what the process that drives them lacks is said once, with what to start", async () => {
+  await waiting("r1", "r2");
+  writeFileSync(
+    at("more.mjs"),
+    `import { effect } from "onex";
+export { act } from "./nodes.mjs";
+const any = { "~standard": { version: 1, vendor: "t", validate: (value) => ({ value }) } };
+export const fresh = effect({ name: "fresh", input: any, idempotent: true, irreversible: "a list" }, async () => null);\n`,
+  );
+  contract("lacking", "1.4.0", "a", "b");
+  writeFileSync(at("lacking.yaml"), readFileSync(at("lacking.yaml"), "utf8").replace("b: { effect: act", "b: { effect: fresh"));
+  expect(await migrate(at("old.yaml"), at("lacking.yaml"), { ...where(), nodes: [at("more.mjs")] })).toBe(1);
+  expect(out.match(/NODE_UNKNOWN/g)).toHaveLength(1);
+  expect(out).toMatch(/not moved: 2: r\d, r\d\n/);
+  expect(said).toMatch(/it lacks what the new definition calls.*\n {2}onex work .*lacking\.yaml --nodes .*more\.mjs/);
+});
+
+test("Ctrl-C: nobody is asked any more", async () => {
+  await waiting("r1", "r2");
+  await orchestrator?.close();
+  const before = process.listenerCount("SIGINT");
+  const press = (event: string | symbol) => {
+    if (event === "SIGINT") queueMicrotask(() => process.emit("SIGINT"));
+  };
+  process.once("newListener", press);
+  expect(await migrate(at("old.yaml"), at("tail.yaml"), where())).toBe(130);
+  expect(said).toContain("stopped: no run was asked");
+  expect(process.listenerCount("SIGINT")).toBe(before);
+  await waiting();
+  await orchestrator?.idle();
+  expect((await orchestrator?.run("r1").status())?.version).toBe("1.0.0");
 });
 
 test("what is typed wrong is said", async () => {

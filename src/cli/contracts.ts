@@ -1,10 +1,10 @@
 /** The YAML contracts that a file, a folder or a module stands for, for commands that look at plans. */
-import { basename } from "node:path";
+import { basename, dirname } from "node:path";
 import { OnexError } from "../core/failure.ts";
 import type { Registry } from "../node/registry.ts";
 import type { Opened } from "../plan/load.ts";
 import { checkThere, isFolder, isYaml, manifestsAt, nodesOf, splitName } from "./load.ts";
-import { manifestOf } from "./manifest.ts";
+import { isManifest, manifestOf } from "./manifest.ts";
 
 export interface Contract {
   readonly file: string;
@@ -38,6 +38,7 @@ function contractFiles(file: string): readonly string[] {
     if (files.length > 0) return files;
     throw new OnexError("PLAN_MISSING", `the manifests in ${file} name no contracts: name a YAML workflow`);
   }
+  if (isManifest(file)) return contractFiles(dirname(file));
   if (isYaml(file)) return [file];
   checkThere(file);
   const beside = manifestOf(file)?.contracts ?? [];

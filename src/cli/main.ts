@@ -250,6 +250,7 @@ function build() {
   ])
     .argument("<file>", "a YAML workflow, or the folder of a generated node")
     .addOption(nodes())
+    .addOption(new Option("--all", "leave nothing out, however long it gets"))
     .addOption(jsonFlag("print the plan as one JSON object"))
     .action(async (file, options) => {
       code = await (await import("./commands/plan.ts")).plan(file, options);

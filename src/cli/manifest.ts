@@ -3,7 +3,7 @@
  * exports stands in its module alone; the manifest only says which module that is.
  */
 import { existsSync, lstatSync, readdirSync, readFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { OnexError } from "../core/failure.ts";
 import type { Json } from "../core/json.ts";
 import { Cursor } from "../plan/cursor.ts";
@@ -30,6 +30,11 @@ export interface Manifest {
 const manifestName = "manifest.yaml";
 /** Deeper than any layout; a bound for a folder that was named by mistake, such as `/`. */
 const deepest = 12;
+
+/** Whether a path names a manifest itself. */
+export function isManifest(file: string): boolean {
+  return basename(file) === manifestName && existsSync(file);
+}
 
 /** The manifest in a folder; undefined when there is none. Throws OnexError `MANIFEST_INVALID` with every complaint. */
 export function manifestIn(folder: string): Manifest | undefined {

@@ -1,13 +1,13 @@
 /** `onex diff OLD NEW`: what changed in meaning, and with `--store` what becomes of the runs under way. */
 import { OnexError } from "../../core/failure.ts";
 import { withClient } from "../client.ts";
-import { changeLine, fateLines } from "../diff/lines.ts";
+import { changeLine, fateLines, nextLines } from "../diff/lines.ts";
 import { engineOf, type Fates, fatesOf, type Judged, judgeRow, underWay } from "../diff/runs.ts";
 import { boundTo, differenceOf, type Side, sideOf } from "../diff/sides.ts";
 import { type ExitCode, exit } from "../exit.ts";
 import { isYaml, splitName } from "../load.ts";
 import { clean, print, printJson, styleOf } from "../output.ts";
-import { memoryNote, quote, type StoreUrl, storeUrl } from "../store.ts";
+import { memoryNote, type StoreUrl, storeUrl } from "../store.ts";
 
 export interface DiffOptions {
   readonly nodes?: readonly string[];
@@ -70,7 +70,11 @@ function tell(runs: Runs, old: Side, now: Side, at: StoreUrl, options: DiffOptio
   print("");
   for (const line of lines.length > 0 ? lines : [`no run of ${clean(old.workflow?.contract.name ?? "")} is under way in ${at.url}`])
     print(line);
-  if (runs.old.safe.length + runs.other.safe.length === 0) return;
-  const modules = (options.nodes ?? []).map((file) => ` --nodes ${quote(file)}`).join("");
-  process.stderr.write(`move those that are safe with\n  onex migrate ${quote(old.target)} ${quote(now.target)}${modules}${at.flag}\n`);
+  const all: Fates = {
+    safe: [...runs.old.safe, ...runs.other.safe],
+    finish: [...runs.old.finish, ...runs.other.finish],
+    decide: [...runs.old.decide, ...runs.other.decide],
+  };
+  const next = nextLines(all, { old: old.target, now: now.target, nodes: options.nodes ?? [], at }, false);
+  if (next.length > 0) process.stderr.write(`\n${next.join("\n")}\n`);
 }

@@ -9,7 +9,7 @@ import { type ExitCode, exit } from "../exit.ts";
 import { draw, type Format } from "../graph/formats.ts";
 import type { Picture } from "../graph/picture.ts";
 import { isFolder, splitName } from "../load.ts";
-import { clean, styleOf, Terminal, took } from "../output.ts";
+import { clean, styleOf, Terminal } from "../output.ts";
 import { memoryNote, quote, type StoreUrl, storeUrl } from "../store.ts";
 import { flowOf, sayFindings } from "./plan.ts";
 
@@ -69,25 +69,9 @@ async function ofRun(runId: string, { store, run }: GraphOptions): Promise<Pictu
   return withClient(at, async (client) => {
     const handle = client.orchestrator.run(runId);
     const view = await known(handle.status(), runId, at, run === true);
-    const facts = await handle.facts();
-    const subtitle = `run ${clean(runId)}: ${view.status}${tookOf(view)}`;
-    const started = facts.find((fact) => fact.type === "run.started");
-    const definition = started?.definition === undefined ? undefined : await client.definition(started.definition);
-    if (definition === undefined) return (await import("../graph/from-run.ts")).runPicture(view, facts, subtitle);
-    const { restoreFlow } = await import("../../plan/workflow.ts");
-    const { spotsOf } = await import("../../plan/outlook/spot.ts");
-    const { flowPicture } = await import("../graph/from-flow.ts");
-    const { statesOf } = await import("../graph/run-state.ts");
-    const flow = restoreFlow(definition);
-    const spots = spotsOf(flow);
-    const states = statesOf(spots, view, facts);
-    return flowPicture(flow, subtitle, spots, (spot) => states.get(spot));
+    const { pictureOfRun } = await import("../graph/of-run.ts");
+    return pictureOfRun(view, await handle.facts(), (hash) => client.definition(hash));
   });
-}
-
-function tookOf({ startedAt, endedAt, error, failedStep }: RunView): string {
-  const why = error === undefined ? "" : ` with ${clean(error.code)}${failedStep === undefined ? "" : ` at ${clean(failedStep)}`}`;
-  return `${why}${endedAt === undefined ? "" : ` after ${took(endedAt - startedAt)}`}`;
 }
 
 /** Says that a file was looked for too. */

@@ -4,14 +4,17 @@ import type { FactOf } from "../../core/fact.ts";
 import { OnexError } from "../../core/failure.ts";
 import { isPin, pinned } from "../../core/pin.ts";
 import type { Engine } from "../../engine/engine.ts";
+import type { Side as Bound } from "../../engine/migrate.ts";
+import type { WorkflowContract } from "../../node/contract.ts";
 import type { RunRow } from "../../store/store.ts";
-import { type Client, sayWhoDrives, withClient } from "../client.ts";
-import { fateLines } from "../diff/lines.ts";
+import { type Client, withClient } from "../client.ts";
+import { fateLines, nextLines, some, type Typed } from "../diff/lines.ts";
 import { engineOf, fatesOf, type Judged, judgeRow, pinOf, underWay } from "../diff/runs.ts";
 import { boundTo, sideOf } from "../diff/sides.ts";
 import { type ExitCode, exit } from "../exit.ts";
-import { clean, print, printJson, styleOf } from "../output.ts";
-import { memoryNote, type StoreUrl, storeUrl } from "../store.ts";
+import { clean, cleanLines, print, printJson, styleOf } from "../output.ts";
+import { workCommand } from "../session.ts";
+import { memoryNote, storeUrl } from "../store.ts";
 
 export interface MigrateOptions {
   readonly nodes?: readonly string[];
@@ -24,6 +27,9 @@ export interface MigrateOptions {
 /** How long a process that drives the runs may take to answer. */
 const patienceMs = 30_000;
 const pollMs = 50;
+/** After so many messages the store is left alone for a moment, ms. */
+const asksAtOnce = 16;
+const breathMs = 30;
 
 export async function migrate(oldTarget: string, newTarget: string, options: MigrateOptions): Promise<ExitCode> {
   const nodes = options.nodes ?? [];
@@ -36,25 +42,67 @@ export async function migrate(oldTarget: string, newTarget: string, options: Mig
     );
   const at = storeUrl(options.store);
   if (at.kind === "memory") throw new OnexError("USAGE", `no run can be moved in memory: ${memoryNote}`);
-  return withClient(at, async (client) => {
-    const engine = engineOf(client.orchestrator);
-    const all: Judged[] = [];
-    for await (const row of options.run ? named(engine, options.run, from.contract.name) : underWay(engine, from.contract.name)) {
-      const one = await judgeRow(engine, row, from, to);
-      if (one) all.push(one);
+  const typed: Typed = { old: oldTarget, now: newTarget, nodes, at };
+  if (isPin(pinOf(from.contract), pinOf(to.contract))) process.stderr.write(`${oneDefinition(typed, to.contract)}\n`);
+  // Ctrl-C: nobody is asked any more, and what was done is told; the second one ends it at once.
+  const stop = new AbortController();
+  const interrupt = () => stop.abort();
+  process.once("SIGINT", interrupt);
+  try {
+    return await withClient(at, (client) => migrateIn(client, typed, from, to, now.workflow as never, options, stop.signal));
+  } finally {
+    process.off("SIGINT", interrupt);
+  }
+}
+
+/** Both sides are the same: there is nothing to move. */
+function oneDefinition({ old, now }: Typed, { name, version, plan }: WorkflowContract): string {
+  const why = plan ? "the same definition" : `${name}@${version} in code: what changed needs another version`;
+  return `${clean(old)} and ${clean(now)} are ${why}; nothing can be moved from one to the other`;
+}
+
+async function migrateIn(
+  client: Client,
+  typed: Typed,
+  from: Bound,
+  to: Bound,
+  workflow: never,
+  options: MigrateOptions,
+  stop: AbortSignal,
+): Promise<ExitCode> {
+  const { at } = typed;
+  const engine = engineOf(client.orchestrator);
+  const all: Judged[] = [];
+  for await (const row of options.run ? named(engine, options.run, from.contract.name) : underWay(engine, from.contract.name)) {
+    if (stop.aborted) break;
+    const one = await judgeRow(engine, row, from, to);
+    if (one) all.push(one);
+  }
+  const left = all.filter(({ on }) => on !== "new");
+  const fates = fatesOf(left);
+  const already = all.filter(({ on }) => on === "new").map(({ id }) => id);
+  const asked: string[] = [];
+  if (!options.dryRun)
+    for (const [i, id] of fates.safe.entries()) {
+      if (stop.aborted) break;
+      if (await ask(client, id, workflow)) asked.push(id);
+      // The process that drives them writes to the same file: it gets its turn.
+      if (i % asksAtOnce === asksAtOnce - 1) await pause(breathMs);
     }
-    const left = all.filter(({ on }) => on !== "new");
-    const fates = fatesOf(left);
-    const already = all.filter(({ on }) => on === "new").map(({ id }) => id);
-    const asked: string[] = [];
-    if (!options.dryRun) for (const id of fates.safe) if (await ask(client, id, now.workflow as never)) asked.push(id);
-    const answers = await answersOf(client, engine, asked, pinOf(to.contract));
-    if (options.json) printJson({ ...fates, already, asked, ...answers });
-    else tell(fates, already, asked, answers, options);
-    if (!options.json || asked.length > 0) await sayIfNobody(client, at, asked.length);
-    // A run that was named and stays is a failure; of all of them some are expected to.
-    return answers.refused.length > 0 || (options.run && fates.safe.length < left.length) ? exit.failed : exit.done;
-  });
+  const answers = await answersOf(client, engine, asked, pinOf(to.contract), stop);
+  if (options.json) printJson({ ...fates, already, asked, ...answers });
+  else tell(fates, already, asked, answers, options, typed);
+  if (asked.length > 0 && (await client.owner()) === undefined)
+    process.stderr.write(
+      `no process drives the runs of ${at.url} now; the next one moves them: ${clean(workCommand([typed.now], typed.nodes, at))}\n`,
+    );
+  if (stop.aborted) {
+    const many = asked.length === fates.safe.length ? `all ${asked.length}` : `${asked.length} of ${fates.safe.length}`;
+    process.stderr.write(`stopped: ${asked.length === 0 ? "no run was asked" : `${many} were asked, and what was asked stays asked`}\n`);
+    return exit.interrupted;
+  }
+  // A run that was named and stays is a failure; of all of them some are expected to.
+  return answers.refused.length > 0 || (options.run && fates.safe.length < left.length) ? exit.failed : exit.done;
 }
 
 /** The runs that were named. Throws OnexError `RUN_UNKNOWN`, `RUN_ENDED`, `MIGRATION_INVALID`. */
@@ -89,7 +137,13 @@ interface Answers {
 }
 
 /** What the process that drives the runs made of the messages; without one they all wait. */
-async function answersOf(client: Client, engine: Engine, asked: readonly string[], to: ReturnType<typeof pinOf>): Promise<Answers> {
+async function answersOf(
+  client: Client,
+  engine: Engine,
+  asked: readonly string[],
+  to: ReturnType<typeof pinOf>,
+  stop: AbortSignal,
+): Promise<Answers> {
   const moved: string[] = [];
   const refused: { readonly id: string; readonly reason: string }[] = [];
   let waiting = asked;
@@ -103,7 +157,7 @@ async function answersOf(client: Client, engine: Engine, asked: readonly string[
       else refused.push({ id, reason: answer });
     }
     waiting = still;
-    if (waiting.length === 0 || Date.now() > until) break;
+    if (waiting.length === 0 || stop.aborted || Date.now() > until) break;
     await pause(pollMs);
   }
   return { moved, refused, waiting };
@@ -129,20 +183,26 @@ function tell(
   asked: readonly string[],
   answers: Answers,
   options: MigrateOptions,
+  typed: Typed,
 ): void {
   const style = styleOf(process.stdout);
   for (const line of fateLines("runs under way", fates, style)) print(line);
-  if (already.length > 0) print(`on the new definition already: ${already.length}`);
+  if (already.length > 0) print(`on ${clean(typed.now)} already: ${already.length}`);
   if (fates.safe.length + fates.finish.length + fates.decide.length + already.length === 0) print("no run of this workflow is under way");
+  const next = nextLines(fates, typed, true);
+  if (next.length > 0) process.stderr.write(`${next.join("\n")}\n`);
   if (options.dryRun)
     return void process.stderr.write(`a dry run: nothing was asked of anybody; without --dry-run ${fates.safe.length} would be moved\n`);
   if (asked.length === 0) return;
   if (answers.moved.length > 0) print(style.green(`moved: ${answers.moved.length}`));
-  for (const { id, reason } of answers.refused) print(`${style.red("not moved")} ${clean(id)}: ${clean(reason)}`);
+  const reasons = new Map<string, string[]>();
+  for (const { id, reason } of answers.refused) reasons.set(reason, [...(reasons.get(reason) ?? []), id]);
+  for (const [reason, ids] of reasons)
+    print(`${style.red(`not moved: ${ids.length}`)}: ${some(ids)}\n    the process that drives them says: ${cleanLines(reason, "    ")}`);
+  if ([...reasons.keys()].some((reason) => /NODE_UNKNOWN|does not hold/.test(reason)))
+    process.stderr.write(
+      `it lacks what the new definition calls: stop it, start it anew with those nodes, and migrate again\n  ${clean(workCommand([typed.now], typed.nodes, typed.at))}\n`,
+    );
   if (answers.waiting.length > 0)
     print(`asked, and not answered yet: ${answers.waiting.length}; \`onex show RUN\` tells what becomes of each`);
-}
-
-async function sayIfNobody(client: Client, at: StoreUrl, asked: number): Promise<void> {
-  if (asked > 0) await sayWhoDrives(client, at);
 }

@@ -10,6 +10,8 @@ import { quote } from "../store.ts";
 export interface PlanCommandOptions {
   readonly nodes?: readonly string[];
   readonly json?: boolean;
+  /** Nothing is left out of long lists. */
+  readonly all?: boolean;
 }
 
 export async function plan(target: string, options: PlanCommandOptions): Promise<ExitCode> {
@@ -25,7 +27,7 @@ export async function plan(target: string, options: PlanCommandOptions): Promise
     }));
     printJson(values.length === 1 ? values[0] : values);
   } else {
-    const page = { style: styleOf(process.stdout), width: process.stdout.columns || 100 };
+    const page = { style: styleOf(process.stdout), width: process.stdout.columns || 100, all: options.all === true };
     for (const [i, { outlook }] of outlooks.entries()) print([...(i === 0 ? [] : [""]), ...outlookLines(outlook, page)].join("\n"));
   }
   for (const { contract } of outlooks) sayFindings(terminal, contract, options.nodes ?? []);

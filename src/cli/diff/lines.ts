@@ -1,6 +1,7 @@
 /** Differences and the fates of runs, as lines to read. */
 import type { Change } from "../../plan/diff/change.ts";
 import { clean, cleanLines, type Style, shortened } from "../output.ts";
+import { quote, type StoreUrl } from "../store.ts";
 import type { Fates, Group } from "./runs.ts";
 
 const samples = 3;
@@ -30,7 +31,38 @@ export function fateLines(title: string, fates: Fates, style: Style): string[] {
   return out;
 }
 
-function some(ids: readonly string[]): string {
+/** OLD and NEW as they were typed, and what stands around them in a command. */
+export interface Typed {
+  readonly old: string;
+  readonly now: string;
+  readonly nodes: readonly string[];
+  readonly at: StoreUrl;
+}
+
+/** What to do about runs of each fate, as commands to type. */
+export function nextLines(fates: Fates, { old, now, nodes, at }: Typed, migrates: boolean): string[] {
+  const modules = nodes.map((file) => ` --nodes ${quote(file)}`).join("");
+  const lines: string[] = [];
+  if (fates.safe.length > 0 && !migrates)
+    lines.push("safe to move: move them with", `  onex migrate ${quote(old)} ${quote(now)}${modules}${at.flag}`);
+  if (fates.finish.length > 0)
+    lines.push("must finish: nothing is to be done; they go on as they are, while a process holds the nodes that they call");
+  const [one] = fates.decide[0]?.ids ?? [];
+  if (one !== undefined)
+    lines.push(
+      "need a decision: until you make one they go on as they are. Look at one, and then",
+      `  onex show ${quote(clean(one))}${at.flag}`,
+      "  leave it to end as it is; or ask again when it has come further; or begin it anew on the new definition:",
+      `  onex cancel ${quote(clean(one))}${at.flag}    # takes back what it did`,
+      `  onex run ${quote(now)}${modules} --input INPUT-JSON${at.flag}`,
+    );
+  if ([fates.safe, ...fates.finish.map(({ ids }) => ids), ...fates.decide.map(({ ids }) => ids)].some((ids) => ids.length > samples))
+    lines.push("--json lists every run");
+  return lines;
+}
+
+/** The first of them, and how many more. */
+export function some(ids: readonly string[]): string {
   const more = ids.length > samples ? ` and ${ids.length - samples} more` : "";
   return `${ids.slice(0, samples).map(clean).join(", ")}${more}`;
 }

@@ -168,32 +168,35 @@ test("text shows waves, what is waited for, and what stands in blocks", async ()
   });
   expect(await drawn(flowPicture(flow), "text")).toMatchInlineSnapshot(`
     "flow 1.0.0
-      1    stock        effect reserve
-           price        compute price-cart
-      2    answer       race  ◂ price · the first to settle decides
-            ├─ yes      wait go
-            └─ no       sleep  1d
-           set          set  ◂ when answer fails
-           load         each of [1, 2]  ◂ stock · 2 at once
-            └─ steps    group
-      2.1      ├─ read  effect read-file  timeout 5s
-      2.2      └─ save  effect save-file  ◂ read
-      3    told         set  ◂ 1 of 2: answer, load
+      1    stock         effect reserve
+           price         compute price-cart
+      2    answer        race  ◂ price · the first to settle decides
+            ├─ yes       wait go
+            └─ no        sleep  1d
+           answer~error  set  ◂ when answer fails
+           load          each of [1, 2]  ◂ stock · 2 at once
+            └─ steps     group
+      2.1      ├─ read   effect read-file  timeout 5s
+      2.2      └─ save   effect save-file  ◂ read
+      3    told          set  ◂ 1 of 2: answer, load
     "
   `);
   expect(await drawn(flowPicture(flow), "text", 48)).toMatchInlineSnapshot(`
     "flow 1.0.0
-      1    stock        effect reserve
-           price        compute price-cart
-      2    answer       race  ◂ price · the first t…
-            ├─ yes      wait go
-            └─ no       sleep  1d
-           set          set  ◂ when answer fails
-           load         each of [1, 2]  ◂ stock · 2…
-            └─ steps    group
-      2.1      ├─ read  effect read-file  timeout 5s
-      2.2      └─ save  effect save-file  ◂ read
-      3    told         set  ◂ 1 of 2: answer, load
+      1    stock         effect reserve
+           price         compute price-cart
+      2    answer        race  ◂ price · the first
+            │              to settle decides
+            ├─ yes       wait go
+            └─ no        sleep  1d
+           answer~error  set  ◂ when answer fails
+           load          each of [1, 2]  ◂ stock · 2
+            │              at once
+            └─ steps     group
+      2.1      ├─ read   effect read-file  timeout
+               │           5s
+      2.2      └─ save   effect save-file  ◂ read
+      3    told          set  ◂ 1 of 2: answer, load
     "
   `);
 });

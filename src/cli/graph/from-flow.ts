@@ -46,7 +46,8 @@ class Drawer {
     const { description } = spot.step;
     return {
       id: this.#ids.next(),
-      label: spot.name,
+      // As its id in a log says it.
+      label: spot.role === "error" ? `${spot.parent?.name ?? ""}~error` : spot.name,
       detail: verbWords(spot),
       notes: notesOf(spot),
       tip: `${spot.path}: ${verbWords(spot)}${description === undefined ? "" : `. ${description}`}`,

@@ -24,23 +24,27 @@ interface Row {
   readonly notes: string;
 }
 
-/** @param width columns; Infinity cuts nothing. */
+/** @param width columns: what is longer goes on in the next line; Infinity breaks nothing. */
 export function textOf(picture: Picture, style: Style, width: number): string {
   const rows: Row[] = [];
   levelRows(picture, "", "", rows);
   const most = Math.min(40, Number.isFinite(width) ? Math.max(16, Math.floor(width / 2)) : 40);
   const nameWidth = Math.min(most, Math.max(0, ...rows.map((row) => columns(nameOf(row)))));
   const waveWidth = Math.max(0, ...rows.map(({ wave }) => wave.length));
-  const lines = rows.map((row) => {
+  const room = Math.max(10, width - waveWidth - nameWidth - 6);
+  const lines = rows.flatMap((row, i) => {
     const state = row.node.state;
     const name = padded(cutTo(nameOf(row), nameWidth, columns), nameWidth);
     const said = [state && clean(`${state.name} ${state.note}`.trim()), row.notes].filter(Boolean).join(" · ");
     const does = clean(row.node.detail);
-    const room = width - waveWidth - nameWidth - 6;
-    const rest = cutTo(`${does}${said === "" ? "" : `  ${said}`}`, Math.max(10, room), columns);
-    const detail = rest.slice(0, does.length);
+    const [first = "", ...more] = broken(`${does}${said === "" ? "" : `  ${said}`}`, room);
+    const detail = first.slice(0, does.length);
     const paint = (state && statusPaint(style, state.name)) ?? ((text: string) => text);
-    return `  ${style.dim(padded(row.wave, waveWidth))}  ${paint(name)}  ${detail}${style.dim(rest.slice(detail.length))}`.trimEnd();
+    const lead = `  ${" ".repeat(waveWidth)}  ${padded(cutTo(stemOf(row, rows[i + 1]), nameWidth, columns), nameWidth)}    `;
+    return [
+      `  ${style.dim(padded(row.wave, waveWidth))}  ${paint(name)}  ${detail}${style.dim(first.slice(detail.length))}`.trimEnd(),
+      ...more.map((line) => `${lead}${style.dim(line)}`),
+    ];
   });
   const title = `${style.bold(clean(picture.title))}${picture.subtitle === "" ? "" : `  ${clean(picture.subtitle)}`}`;
   return [title, ...lines].join("\n");
@@ -48,6 +52,27 @@ export function textOf(picture: Picture, style: Style, width: number): string {
 
 function nameOf({ tree, node }: Row): string {
   return `${tree}${node.state ? `${marks[node.state.name]} ` : ""}${clean(node.label)}`;
+}
+
+/** The branches of the tree that go on below a row. */
+function stemOf({ tree }: Row, next: Row | undefined): string {
+  const stem = tree.replaceAll("├─", "│ ").replaceAll("└─", "  ");
+  return next !== undefined && next.tree.length > tree.length ? `${stem}${stem === "" ? " " : ""}│` : stem;
+}
+
+/** Broken at spaces; lines after the first are indented by two. */
+function broken(text: string, room: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(/(?<=[^◂] )(?! )/)) {
+    if (line !== "" && columns((line + word).trimEnd()) > room - (lines.length > 0 ? 2 : 0)) {
+      lines.push(line.trimEnd());
+      line = "";
+    }
+    line += word;
+  }
+  lines.push(line);
+  return lines.map((each, i) => cutTo(each, room - (i > 0 ? 2 : 0), columns));
 }
 
 function levelRows(level: Level, wave: string, tree: string, rows: Row[]): void {

@@ -1,4 +1,5 @@
 /** The outlook of a flow as people read it. */
+import { durationMs } from "../../core/duration.ts";
 import { notesOf } from "../../plan/outlook/notes.ts";
 import type { Outlook } from "../../plan/outlook/outlook.ts";
 import { type Spot, spotsIn, verbWords } from "../../plan/outlook/spot.ts";
@@ -6,13 +7,8 @@ import type { Span } from "../../plan/outlook/time.ts";
 import type { Taken, Undone, UndoPlan } from "../../plan/outlook/undo.ts";
 import { waitsFor, wavesOf } from "../../plan/outlook/waves.ts";
 import { sayMs } from "../../plan/timing.ts";
-import { clean, type Style } from "../output.ts";
-
-export interface Page {
-  readonly style: Style;
-  /** Columns. */
-  readonly width: number;
-}
+import { clean } from "../output.ts";
+import { type Page, wordsOf, wrapped } from "./page.ts";
 
 /** All of it, as lines. */
 export function outlookLines(outlook: Outlook, page: Page): string[] {
@@ -22,9 +18,12 @@ export function outlookLines(outlook: Outlook, page: Page): string[] {
 function head({ flow, run, concurrency, unknown }: Outlook, page: Page): string[] {
   const { bold, yellow } = page.style;
   const steps = [...spotsIn(run)].length - 1;
-  const lines = [
-    `${bold(clean(`${flow.name} ${flow.version}`))}: ${steps === 1 ? "1 step" : `${steps} steps`}, at most ${concurrency} calls at once, ${flow.timeout === undefined ? "no timeout" : `timeout ${flow.timeout}`}`,
+  const facts = [
+    steps === 1 ? "1 step" : `${steps} steps`,
+    concurrency === 1 ? "one call at once" : `at most ${concurrency} calls at once`,
+    flow.timeout === undefined ? "no timeout" : `timeout ${sayMs(durationMs(flow.timeout))}`,
   ];
+  const lines = wrapped(`${bold(clean(`${flow.name} ${flow.version}`))}: `, facts, page, ", ");
   if (unknown.length > 0)
     lines.push(
       ...wrapped(
@@ -56,12 +55,20 @@ function orderLines({ run }: Outlook, page: Page): string[] {
   const whatWidth = wide(({ what }) => what, 36);
   return [
     `${bold("ORDER")}  ${dim("steps of one number can begin together")}`,
-    ...rows.map(({ wave, name, what, notes }) => {
-      const padded = notes === "" ? what : what.padEnd(whatWidth);
-      return `  ${dim(wave.padEnd(waveWidth))}  ${cyan(name.padEnd(nameWidth))}  ${padded}${notes === "" ? "" : `  ${dim(notes)}`}`.trimEnd();
+    ...rows.flatMap(({ wave, name, what, notes }) => {
+      const lead = `  ${dim(wave.padEnd(waveWidth))}  ${cyan(name.padEnd(nameWidth))}  `;
+      if (notes === "") return [lead + what];
+      const words = wordsOf(notes).map(dim);
+      // Where nothing much fits beside it, it stands below.
+      if (page.width - waveWidth - nameWidth - Math.max(whatWidth, what.length) - 8 >= leastRoom)
+        return wrapped(`${lead}${what.padEnd(whatWidth)}  `, words, page, " ");
+      return [lead + what, ...wrapped(" ".repeat(waveWidth + 8), words, page, " ")];
     }),
   ];
 }
+
+/** Columns that notes need beside a step. */
+const leastRoom = 24;
 
 function blockRows(block: Spot, prefix: string, depth: number, rows: Row[]): void {
   wavesOf(block).forEach((wave, i) => {
@@ -96,27 +103,54 @@ function rowNotes(spot: Spot): string[] {
 function timeLines({ longest }: Outlook, page: Page): string[] {
   const { bold, dim, yellow } = page.style;
   const { way, endless, timeoutMs, mostMs, leastMs } = longest;
-  const lines = [`${bold("TIME")}  ${dim("at most, as declared; waiting for a slot, computes and undoing are not counted")}`];
+  const lines = wrapped(
+    `${bold("TIME")}  `,
+    wordsOf("at most, as declared; waiting for a slot, computes and undoing are not counted").map(dim),
+    page,
+    " ",
+  );
   const timed = way.filter(({ span }) => span.mostMs > 0);
-  const nameWidth = Math.max(0, ...timed.map(({ spot }) => clean(spot.name).length));
-  const spanWidth = Math.max(0, ...timed.map(({ span }) => spanWords(span).length));
   const open = mostMs === Number.POSITIVE_INFINITY;
   const told = endless.filter(({ unknown }) => !unknown);
   const unknown = endless.length - told.length;
   const total = !open ? sayMs(mostMs) : told.length === 0 ? "not known" : "no end";
   const limit = timeoutMs === undefined ? "the run has no timeout" : `the run is ended after ${sayMs(timeoutMs)}`;
   const over = !open && timeoutMs !== undefined && mostMs > timeoutMs;
-  lines.push(`  longest way  ${over ? yellow(`${total}: longer than the run may take, ${limit}`) : `${total}; ${limit}`}`);
-  for (const { spot, span } of timed)
-    lines.push(
-      `    ${clean(spot.name).padEnd(nameWidth)}  ${spanWords(span).padEnd(spanWidth)}${span.why === "" ? "" : `  ${dim(span.why)}`}`.trimEnd(),
-    );
+  const said = over ? `${total}: longer than the run may take, ${limit}` : `${total}; ${limit}`;
+  lines.push(...wrapped("  longest way  ", wordsOf(said).map(over ? yellow : (word) => word), page, " "));
+  const parts = wayParts(timed, page);
+  const nameWidth = Math.max(0, ...parts.map(({ who }) => who.length));
+  const spanWidth = Math.max(0, ...parts.map(({ long }) => long.length));
+  for (const { who, long, why } of parts)
+    lines.push(...wrapped(`    ${who.padEnd(nameWidth)}  ${long.padEnd(spanWidth)}  `, wordsOf(why).map(dim), page, " "));
   if (leastMs > 0) lines.push(`  at least     ${sayMs(leastMs)} when all of it completes`);
   for (const [i, { spot, why }] of told.entries())
-    lines.push(...wrapped(i === 0 ? "  no end in    " : "               ", [`${clean(spot.path)}: ${clean(why)}`], page));
+    lines.push(...wrapped(i === 0 ? "  no end in    " : "               ", wordsOf(`${clean(spot.path)}: ${clean(why)}`), page, " "));
   if (unknown > 0)
     lines.push(`  not known    ${unknown === 1 ? "one step, whose node is" : `${unknown} steps, whose nodes are`} not given`);
   return lines;
+}
+
+interface Part {
+  readonly who: string;
+  readonly long: string;
+  readonly why: string;
+}
+
+/** What takes the time; steps that take the same are told together. */
+function wayParts(timed: Outlook["longest"]["way"], { all }: Page): Part[] {
+  const same = new Map<string, { readonly names: string[]; readonly span: Span }>();
+  for (const [i, { spot, span }] of timed.entries()) {
+    const key = all ? String(i) : `${spanWords(span)} ${span.why}`;
+    const list = same.get(key) ?? { names: [], span };
+    list.names.push(clean(spot.name));
+    same.set(key, list);
+  }
+  return [...same.values()].map(({ names, span }) => ({
+    who: names.length > 2 ? `${names[0]} and ${names.length - 1} more` : names.join(" and "),
+    long: `${spanWords(span)}${names.length > 1 && span.mostMs !== Number.POSITIVE_INFINITY ? " each" : ""}`,
+    why: span.why,
+  }));
 }
 
 function spanWords({ mostMs, endless }: Span): string {
@@ -125,25 +159,46 @@ function spanWords({ mostMs, endless }: Span): string {
 
 function undoLines({ undo, onFailure, unknown }: Outlook, page: Page): string[] {
   const { bold, dim } = page.style;
-  const lines = [`${bold("UNDO")}  ${dim("what is taken back when a step fails for good, newest first")}`];
+  const say = (text: string) => wrapped("  ", wordsOf(text).map(dim), page, " ");
+  const lines = wrapped(`${bold("UNDO")}  `, wordsOf("what is taken back when a step fails for good, newest first").map(dim), page, " ");
   const likely = undo.filter((plan) => plan.likely);
   // Steps that fail with the same consequences are told together.
-  const together = new Map<string, { readonly who: string[]; readonly said: readonly string[] }>();
+  const together = new Map<string, { readonly who: string[]; readonly plan: UndoPlan }>();
   for (const plan of likely) {
-    const said = consequences(plan, page);
-    const key = said.join("\n");
-    const same = together.get(key) ?? { who: [], said };
+    const key = consequences(plan, { ...page, all: true }).join("\n");
+    const same = together.get(key) ?? { who: [], plan };
     same.who.push(causeWords(plan));
     together.set(key, same);
   }
-  for (const { who, said } of together.values()) lines.push(...wrapped("  ", who.map(bold), page, ", "), ...said);
-  if (likely.length === 0) lines.push("  no step of it fails but by a mistake in code or in an expression");
+  const told = [...together];
+  const skipped = page.all || told.length <= most.failures ? 0 : told.length - most.failures + 1;
+  let short = skipped > 0;
+  for (const [i, [key, { who, plan }]] of told.entries()) {
+    if (i === told.length - 1 && skipped > 0) lines.push(`  ${dim(`… and ${skipped} more between these`)}`);
+    if (i >= told.length - 1 - skipped && i < told.length - 1) continue;
+    const names = few(who, page);
+    const said = consequences(plan, page);
+    short ||= names.length < who.length || said.join("\n") !== key;
+    lines.push(...wrapped("  ", names.map(bold), page, ", "), ...said);
+  }
+  if (short && !page.all) lines.push(...say("--all tells what is left out here"));
+  if (likely.length === 0) lines.push(...say("no step of it fails but by a mistake in code or in an expression"));
   else if (likely.length < undo.length)
-    lines.push(`  ${dim("computes, reads and values fail only by a mistake in code or in an expression: --json has their plans too")}`);
-  if (unknown.length > 0) lines.push(`  ${dim("?: as its node says, which is not given")}`);
+    lines.push(...say("computes, reads and values fail only by a mistake in code or in an expression: --json has their plans too"));
+  if (unknown.length > 0) lines.push(...say("?: as its node says, which is not given"));
   if (onFailure === "stop")
-    lines.push(`  ${dim("onFailure: stop: what the run itself holds stays; groups, branches and items still take back their own")}`);
+    lines.push(...say("onFailure: stop: what the run itself holds stays; groups, branches and items still take back their own"));
   return lines;
+}
+
+/** How much is told without `all`. */
+const most = { failures: 12, parts: 8 };
+
+/** The first of many and the last. */
+function few(parts: readonly string[], { all }: Page): readonly string[] {
+  if (all || parts.length <= most.parts) return parts;
+  const shown = most.parts - 2;
+  return [...parts.slice(0, shown), `${parts.length - shown - 1} more`, ...parts.slice(-1)];
 }
 
 function causeWords({ spot, cause }: UndoPlan): string {
@@ -156,11 +211,12 @@ function causeWords({ spot, cause }: UndoPlan): string {
 function consequences(plan: UndoPlan, page: Page): string[] {
   const lines: string[] = [];
   const say = (label: string, taken: readonly string[]) => {
-    if (taken.length > 0) lines.push(...wrapped(`    ${label.padEnd(12)}`, taken, page));
+    if (taken.length > 0) lines.push(...wrapped(`    ${label.padEnd(12)}`, few(taken, page), page));
   };
+  const words = (taken: Taken) => takenWords(taken, plan.spot);
   const all = plan.undone.flatMap(({ taken }) => taken);
   for (const [i, { scope, of, taken }] of plan.undone.entries()) {
-    const back = taken.filter(isUndone).map(takenWords);
+    const back = taken.filter(isUndone).map(words);
     const whose = whoseWords(scope, of, plan.undone.length);
     say(
       i === 0 || back.length === 0 ? "take back" : of === "run" ? "then" : "beside it",
@@ -171,11 +227,11 @@ function consequences(plan: UndoPlan, page: Page): string[] {
   // An outcome that is unknown is taken back even if all around it ends well.
   const later = plan.left.filter((taken) => taken.only === "unknown" && isUndone(taken) && !taken.spot.step.keep);
   if (!all.some(isUndone) && later.length === 0) lines.push("    nothing is taken back");
-  say("at its end", later.map(takenWords));
+  say("at its end", later.map(words));
   say("stays", [
     ...named.filter(({ way }) => way === "irreversible").map(({ spot, by }) => `${labelOf(spot)} (irreversible: ${clean(by ?? "")})`),
     ...named.filter(({ way }) => way === "none").map(({ spot }) => `${labelOf(spot)} (its node does not say how: NO_UNDO)`),
-    ...plan.stopped.filter(isUndone).map(takenWords),
+    ...plan.stopped.filter(isUndone).map(words),
   ]);
   if (plan.stays) {
     const at = clean(plan.stays.spot.path);
@@ -213,36 +269,15 @@ function isUndone({ way }: Taken): boolean {
   return way === "node" || way === "step" || way === "event" || way === "child" || way === "unknown";
 }
 
-function takenWords({ spot, way, by, only }: Taken): string {
+function takenWords({ spot, way, by, only }: Taken, failed: Spot): string {
   const many = spot.path.includes("*") && only !== "unknown" ? "each " : "";
   const how = way === "step" ? ` by ${clean(by ?? "")}` : way === "child" ? " by a run of its own" : way === "unknown" ? "?" : "";
   const when =
     only === "completed" ? " if completed" : only === "ran" ? " if it ran" : only === "unknown" ? " if it may have happened" : "";
-  return `${many}${labelOf(spot)}${how}${when}`;
+  return `${many}${spot === failed && only === "unknown" ? "itself" : labelOf(spot)}${how}${when}`;
 }
 
 /** The id of a step; cases of a switch share one, so theirs says the node too. */
 function labelOf(spot: Spot): string {
   return clean(spot.role === "case" && spot.inner.length === 0 ? `${spot.path} (${spot.name})` : spot.path);
-}
-
-/** Parts over as many lines as they need behind a lead; the lines after the first are indented to it. */
-function wrapped(lead: string, parts: readonly string[], { width }: Page, between = " · "): string[] {
-  const indent = " ".repeat(visible(lead));
-  const lines: string[] = [];
-  let line = lead;
-  for (const [i, part] of parts.entries()) {
-    const piece = i === parts.length - 1 ? part : part + between;
-    if (i > 0 && visible(line) + visible(piece.trimEnd()) > width) {
-      lines.push(line.trimEnd());
-      line = indent;
-    }
-    line += piece;
-  }
-  return [...lines, line];
-}
-
-function visible(text: string): number {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: colours take no columns
-  return text.replaceAll(/\x1b\[\d+m/g, "").length;
 }

@@ -1,5 +1,5 @@
 /** What a step says beside its verb, in few words each. */
-
+import { durationMs } from "../../core/duration.ts";
 import { sayMs } from "../timing.ts";
 import { type Spot, words } from "./spot.ts";
 
@@ -18,7 +18,7 @@ export function notesOf(spot: Spot): string[] {
   if (verb.kind === "repeat") notes.push(`at most ${verb.max} turns${verb.everyMs > 0 ? `, ${sayMs(verb.everyMs)} apart` : ""}`);
   if (verb.kind === "race") notes.push("the first to settle decides");
   if (verb.kind === "sleep" && verb.ms !== undefined) notes.push(sayMs(verb.ms));
-  if (step.timeout !== undefined) notes.push(`timeout ${step.timeout}`);
+  if (step.timeout !== undefined) notes.push(`timeout ${sayMs(durationMs(step.timeout))}`);
   if (step.onError === "continue") notes.push("a failure is passed over");
   return notes;
 }
