@@ -32,7 +32,7 @@ export interface Place {
 }
 
 /** What the workflow of the template takes: the first example of its input subcontract. */
-const firstInput = json({ id: "order-1", items: [{ sku: "tea", quantity: 2, priceCents: 450 }] });
+const firstInput = (name: string) => json({ id: `${name}-1`, items: [{ sku: "tea", quantity: 2, priceCents: 450 }] });
 
 function here(): Place {
   const answers = process.stdin.isTTY === true && process.stdout.isTTY === true;
@@ -131,7 +131,7 @@ function nodeTree(wanted: Wanted, from: string, force: boolean): Tree {
 
 /** How a node that was made is put to use. */
 function use(kind: Wanted["kind"], name: string, folder: string, shown: string): string {
-  if (kind === "orchestrator") return `npx onex run ${shown} --input '${firstInput}'`;
+  if (kind === "orchestrator") return `npx onex run ${shown} --input '${firstInput(name)}'`;
   const variable = camel(name);
   return `in a workflow: import { ${variable} } from "../../../${folder.split("/").slice(-2).join("/")}/index.ts", then yield* ${variable}(…)`;
 }

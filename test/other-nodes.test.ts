@@ -1,9 +1,10 @@
+/** What `onex check` says of nodes that stand beside each other. Built code: modules of a user are loaded. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { sourcesIn } from "./folder.ts";
-import { findAll } from "./source.ts";
+import { sourcesIn } from "../dist/cli/check/folder.js";
+import { findAll } from "../dist/cli/check/source.js";
 
 let root: string;
 beforeEach(() => {
