@@ -17,6 +17,7 @@ const groups = [
 
 const epilogue = `
 Begin with:  onex new project my-shop
+In a project, where a message says onex, type npx onex.
 
 Exit codes: 0 done · 1 the run failed, was cancelled or is unknown; check --strict: warnings · 2 usage · 3 the run paused
             65 a bad contract or module · 70 the store failed · 130, 143 stopped by a signal
