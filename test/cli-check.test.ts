@@ -55,21 +55,21 @@ describe.concurrent("onex check", () => {
       `flows/cycle.yaml:7:3: error STEP_CYCLE: these steps wait for each other: first → second → first (each waits for the next)
   7 │   first: { set: "\${ second }" }
     │   ^
-  see docs/checks.md#step_cycle
+  more: onex check --explain STEP_CYCLE
 
 flows/more/slip.yaml:7:1: error YAML_INVALID: a tab is used as indentation; YAML takes spaces only
   7 │   one: 1
     │ ^
-  see docs/checks.md#yaml_invalid
+  more: onex check --explain YAML_INVALID
 
 warned.yaml:3:1: warning TIMEOUT_MISSING: the run has no timeout: one that hangs is never ended; write \`timeout: 1d\` or what fits
   3 │ name: warned
     │ ^
-  see docs/checks.md#timeout_missing
+  more: onex check --explain TIMEOUT_MISSING
 `,
     );
     expect(stderr).toBe(
-      "flows: looked at 2 contracts\n✗ 3 files: 2 errors, 1 warning\n  onex check --explain STEP_CYCLE says more\n  no nodes are given, so what is called was not looked at: --nodes MODULE\n",
+      "flows: looked at 2 contracts\n✗ 3 files: 2 errors, 1 warning\n  no nodes are given, so what is called was not looked at: --nodes MODULE\n",
     );
     expect(code).toBe(65);
   });

@@ -96,6 +96,18 @@ test("a save that passes takes over, also of a run under way; one that does not 
   expect(await ended).toBe(130);
 });
 
+test("a store that is removed under it is told, and a new one taken up", async () => {
+  begin();
+  await says("ready: hello@1.0.0");
+  for (const file of ["onex.db", "onex.db-wal", "onex.db-shm", "onex.db-owner", "onex.db-wake"])
+    rmSync(join(folder, file), { force: true });
+  await says("lost: sqlite:onex.db was removed or replaced");
+  await says("ready: hello@1.0.0");
+  const run = spawn(process.execPath, [main, "run", "hello.ts", "--run-id", "two"], { cwd: folder, env });
+  await says("run two  hello@1.0.0");
+  run.kill("SIGKILL");
+});
+
 test.skipIf(process.platform !== "linux")("what it began ends with it, also by kill -9", async () => {
   begin();
   await says("ready: hello@1.0.0");

@@ -153,6 +153,11 @@ export async function loadTarget(target: string, nodeModules: readonly string[])
   const loaded = await load([file], nodeModules);
   const names = [...new Set(loaded.workflows.map(({ contract }) => contract.name))];
   const listed = names.map((each) => `${file}#${each}`);
+  if (names.length === 0 && isFolder(file))
+    throw new OnexError(
+      "WORKFLOW_UNKNOWN",
+      `no node in ${file} is a workflow: name the folder of an orchestrator (\`onex new orchestrator\` makes one)`,
+    );
   if (names.length === 0)
     throw new OnexError(
       "WORKFLOW_UNKNOWN",

@@ -42,9 +42,13 @@ export async function stripTypes(source: string, file: string): Promise<string> 
 }
 
 function sentence({ code, message, snippet, startLine = 1, startColumn = 0 }: SwcError, file: string): string {
-  const what = code === "UnsupportedSyntax" ? `${message}: only types that can be erased run here; ${instead(message)}` : message;
+  const what = code === "UnsupportedSyntax" ? `${message}: only types that can be erased run here; ${instead(message)}` : advised(message);
   const excerpt = snippet === undefined ? "" : `\n${snippet.replace(/^\s*\n/, "").trimEnd()}`;
   return `${file}:${startLine}:${startColumn + 1}: ${what}${excerpt}`;
+}
+
+function advised(message: string): string {
+  return message.includes("await isn't allowed") ? `${message}; in a workflow write \`yield*\` for it` : message;
 }
 
 function instead(message: string): string {

@@ -26,6 +26,22 @@ export const linear = Object.assign(
   { code: "" },
 );
 
+function ajvWith(options: { readonly useDefaults?: boolean; readonly validateSchema?: boolean }): Ajv2020 {
+  const ajv = new Ajv2020({ strict: false, allErrors: true, logger: false, code: { regExp: linear as never }, ...options });
+  (formats as unknown as { default(ajv: Ajv2020): void } & ((ajv: Ajv2020) => void))(ajv);
+  return ajv;
+}
+
+/** Knows what a schema is. The schema of schemas takes longer to compile than a contract to check: it is compiled once. */
+let metaAjv: Ajv2020 | undefined;
+
+/** Throws Error for what is no schema. */
+function schemaIn(raw: Json): AnySchema {
+  metaAjv ??= ajvWith({});
+  metaAjv.validateSchema(raw as AnySchema, true);
+  return raw as AnySchema;
+}
+
 /** Makes the validators of one contract. */
 export class Schemas {
   readonly #files: SchemaFiles;
@@ -40,9 +56,7 @@ export class Schemas {
   }
 
   get #ajv(): Ajv2020 {
-    if (this.#made) return this.#made;
-    this.#made = new Ajv2020({ strict: false, allErrors: true, useDefaults: true, logger: false, code: { regExp: linear as never } });
-    (formats as unknown as { default(ajv: Ajv2020): void } & ((ajv: Ajv2020) => void))(this.#made);
+    this.#made ??= ajvWith({ useDefaults: true, validateSchema: false });
     return this.#made;
   }
 
@@ -53,9 +67,9 @@ export class Schemas {
     for (const [path, file] of this.#files.files) {
       if (this.#known.has(path)) continue;
       this.#known.add(path);
-      this.#try(path, place, () => this.#ajv.addSchema(file as AnySchema, schemaUri(path)));
+      this.#try(path, place, () => this.#ajv.addSchema(schemaIn(file), schemaUri(path)));
     }
-    const validate = this.#try(what, place, () => this.#ajv.compile(raw as AnySchema));
+    const validate = this.#try(what, place, () => this.#ajv.compile(schemaIn(raw)));
     if (!validate) return undefined;
     const files = this.#files.files;
     const copies = hasDefaults(raw) || [...files.values()].some(hasDefaults);

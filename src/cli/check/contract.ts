@@ -5,6 +5,7 @@ import type { Finding } from "../../plan/finding.ts";
 import { exit, exitOf } from "../exit.ts";
 import { checkThere, nodesOf } from "../load.ts";
 import { manifestOf } from "../manifest.ts";
+import { withSuppliers } from "./other-nodes.ts";
 import type { Source } from "./source.ts";
 import { thrownFindings } from "./thrown.ts";
 
@@ -39,14 +40,25 @@ export async function checkContract(file: string, nodeModules: readonly string[]
     nodes = await nodesOf(file, nodeModules ?? (own === undefined ? undefined : [own]));
   } catch (error) {
     if (nodeModules !== undefined || !(error instanceof OnexError) || exitOf(error) !== exit.contract) throw error;
-    findings.push(...thrownFindings(error, file));
+    findings.push(...thrownFindings(error, own ?? file));
   }
+  const entry = own ?? (nodeModules === undefined ? entryOf(file) : undefined);
   try {
-    findings.push(...(await checkFile(file, nodes)));
+    const found = await checkFile(file, nodes);
+    findings.push(...(entry === undefined ? found : withSuppliers(found, entry)));
   } catch (error) {
     // Too long, or no text: there is no line to point at.
     if (!(error instanceof OnexError) || exitOf(error) !== exit.contract) throw error;
     findings.push(...thrownFindings(error, file));
   }
   return findings;
+}
+
+/** The module of the node that a contract stands in. */
+function entryOf(file: string): string | undefined {
+  try {
+    return manifestOf(file)?.entry;
+  } catch {
+    return undefined;
+  }
 }

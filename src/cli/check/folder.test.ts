@@ -78,6 +78,7 @@ describe("a folder with manifests", () => {
       "module src/b/index.mjs",
       "contract src/b/contracts/order.contract.yaml",
       "manifest src/b/manifest.yaml",
+      "project ",
     ]);
   });
 
@@ -88,6 +89,7 @@ describe("a folder with manifests", () => {
       "module b/index.mjs",
       "contract b/contracts/order.contract.yaml",
       "manifest b/manifest.yaml",
+      "project ",
     ]);
     const found = await sourcesIn(made, undefined)[0]?.find();
     expect(found?.length).toBeGreaterThan(3);

@@ -10,6 +10,7 @@ import { type Manifest, manifestIn } from "../manifest.ts";
 import { contractSource } from "./contract.ts";
 import { checkDrift } from "./drift.ts";
 import { checkModule } from "./module.ts";
+import { checkTwins } from "./other-nodes.ts";
 import type { Source } from "./source.ts";
 import { thrownFindings } from "./thrown.ts";
 
@@ -26,8 +27,20 @@ export function sourcesIn(folder: string, nodeModules: readonly string[] | undef
   const own = manifestIsIn(folder) ? [folder] : [];
   const files = own.length > 0 ? [] : filesUnder(folder);
   const nodes = own.length > 0 ? own : files.filter((file) => basename(file) === "manifest.yaml").map((file) => join(file, ".."));
-  if (nodes.length > 0) return nodes.flatMap((at) => sourcesOfNode(at, nodeModules));
+  if (nodes.length > 0) {
+    const sources = nodes.flatMap((at) => sourcesOfNode(at, nodeModules));
+    return nodes.length === 1 ? sources : [...sources, { kind: "project", file: folder, find: () => checkTwins(nodes.flatMap(readable)) }];
+  }
   return files.filter(isContract).map((file) => contractSource(file, nodeModules));
+}
+
+function readable(folder: string): readonly Manifest[] {
+  try {
+    return [manifestIn(folder) ?? []].flat();
+  } catch {
+    // Its own source says why.
+    return [];
+  }
 }
 
 /** The sources of one generated node. A manifest that cannot be read is one too: it says why. */
@@ -48,13 +61,13 @@ export function sourcesOfNode(folder: string, nodeModules: readonly string[] | u
   }
 }
 
-/** Where the node's module does not load, that is the finding; it is the same as the module's own, and told once. */
+/** A module that does not load keeps its node from being compared: that is a finding too. */
 async function driftOf(manifest: Manifest): Promise<readonly Finding[]> {
   try {
     return await checkDrift(manifest);
   } catch (error) {
-    if (error instanceof OnexError && exitOf(error) === exit.contract) return thrownFindings(error, manifest.entry);
-    throw error;
+    if (!(error instanceof OnexError) || exitOf(error) !== exit.contract) throw error;
+    return thrownFindings(error, manifest.entry);
   }
 }
 

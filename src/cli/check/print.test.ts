@@ -21,7 +21,7 @@ describe("for people", () => {
       "a.yaml:7:3: error STEP_CYCLE: they wait",
       "  7 │   first: 1",
       "    │   ^",
-      "  see docs/checks.md#step_cycle",
+      "  more: onex check --explain STEP_CYCLE",
     ]);
   });
 

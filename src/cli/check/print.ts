@@ -38,8 +38,8 @@ export function withExcerpts(findings: readonly Finding[]): readonly Shown[] {
 }
 
 /**
- * Lines for a terminal of so many columns: each finding with its place, its line with a caret, and its page. What stands
- * above already is left out: the line of a finding at the same place, the page of a code that has occurred.
+ * Lines for a terminal of so many columns: each finding with its place, its line with a caret, and how to read more. What stands
+ * above already is left out: the line of a finding at the same place, the code that has occurred.
  */
 export function forPeople(findings: readonly Shown[], style: Style, columns: number): readonly string[] {
   const told = new Set<string>();
@@ -56,7 +56,7 @@ export function forPeople(findings: readonly Shown[], style: Style, columns: num
       const empty = `${" ".repeat(gutter.length - 2)}│ `;
       lines.push(`${style.dim(gutter)}${text}`, `${style.dim(empty)}${" ".repeat(caret)}${paint("^")}`);
     }
-    if (!told.has(code)) lines.push(style.dim(`  see ${finding.page}`));
+    if (!told.has(code)) lines.push(style.dim(`  more: onex check --explain ${clean(code)}`));
     told.add(code);
     // A file's findings stand together; another file begins after an empty line.
     return before !== undefined && before.file !== file ? ["", ...lines] : lines;

@@ -5,7 +5,8 @@ import type { Finding } from "../../plan/finding.ts";
 import { checkThere, isFolder, isYaml, splitName } from "../load.ts";
 
 export interface Source {
-  readonly kind: "contract" | "module" | "manifest";
+  /** A project: what holds between its nodes. */
+  readonly kind: "contract" | "module" | "manifest" | "project";
   readonly file: string;
   /** Of a contract for which no nodes are there: what it calls is not looked at. */
   readonly alone?: boolean;

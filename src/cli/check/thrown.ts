@@ -15,7 +15,8 @@ export function thrownFindings(error: OnexError, file: string): readonly Finding
       file: at,
       line: Number(row ?? 0),
       column: Number(column ?? (row === undefined ? 0 : 1)),
-      message,
+      // The lines of the text that follow are shown with every finding.
+      message: row === undefined ? message : (message.split("\n", 1)[0] ?? message),
     },
   ];
 }

@@ -42,15 +42,13 @@ export async function check(targets: readonly string[], options: CheckOptions): 
 
   const errors = findings.filter(({ level }) => level === "error").length;
   const warnings = findings.length - errors;
-  const files = new Set(sources.map(({ file }) => file)).size;
+  const files = new Set(sources.filter(({ kind }) => kind !== "project").map(({ file }) => file)).size;
   const what = files === 1 ? shown(sources[0]?.file ?? "") : count(files, "file");
   const { green, red, yellow, dim } = terminal.style;
   if (findings.length === 0) terminal.say(`${green("✓")} ${clean(what)}: nothing to say`);
   else {
     const mark = errors > 0 ? red("✗") : yellow("!");
     terminal.say(`${mark} ${clean(what)}: ${count(errors, "error")}, ${count(warnings, "warning")}`);
-    const first = findings.find(({ level }) => level === "error") ?? findings[0];
-    if (first && format === "text") terminal.say(dim(`  onex check --explain ${clean(first.code)} says more`));
   }
   if (sources.some(({ alone }) => alone)) terminal.say(dim(`  no nodes are given, so what is called was not looked at: --nodes MODULE`));
   if (errors > 0) return exit.contract;

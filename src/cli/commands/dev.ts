@@ -1,8 +1,7 @@
 /** `onex dev`: drives the runs of a project while it is written: each save is checked, and what passes takes over. */
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { dirname, relative, resolve } from "node:path";
 import { OnexError } from "../../core/failure.ts";
-import { signalCommand } from "../advice.ts";
 import { withClient } from "../client.ts";
 import { Follower } from "../dev/follow.ts";
 import { Supervisor } from "../dev/supervisor.ts";
@@ -11,7 +10,10 @@ import type { ExitCode } from "../exit.ts";
 import { checkThere, isFolder, manifestsAt, splitName } from "../load.ts";
 import { clean, Terminal } from "../output.ts";
 import { interrupted } from "../session.ts";
-import { storeUrl } from "../store.ts";
+import { type StoreUrl, storeUrl } from "../store.ts";
+
+/** How often it is looked whether the file of the store is still the same. */
+const storeLookMs = 1000;
 
 export interface DevOptions {
   readonly nodes?: readonly string[];
@@ -34,6 +36,8 @@ export async function dev(files: readonly string[], options: DevOptions): Promis
   const stop = interrupted(terminal);
   let following = false;
   let stopFollowing = () => {};
+  /** Which file the worker has open; a path says nothing about that. */
+  let file: number | undefined;
   const supervisor = new Supervisor(
     { targets, nodes, verbose: options.verbose === true, ...(options.store === undefined ? {} : { store: options.store }) },
     {
@@ -41,6 +45,7 @@ export async function dev(files: readonly string[], options: DevOptions): Promis
         terminal.say(`${green("ready")}: ${clean(workflows.join(", "))} on ${at.url}`);
         if (role === "client") terminal.say("another process drives the runs of this store; this one takes over when it ends");
         stopFollowing = onceFollowing(stopFollowing);
+        file ??= inodeOf(at);
       },
       refused(going) {
         terminal.say(
@@ -64,11 +69,22 @@ export async function dev(files: readonly string[], options: DevOptions): Promis
     );
     supervisor.renew();
   });
+  const storeWatch = setInterval(() => {
+    if (file === undefined || inodeOf(at) === file) return;
+    file = undefined;
+    terminal.say(
+      `${red("lost")}: ${at.url} was removed or replaced, and the runs that were in it are gone with it; the file that is there now is taken up`,
+    );
+    stopFollowing();
+    following = false;
+    supervisor.renew();
+  }, storeLookMs);
   supervisor.renew();
   try {
     return await stop;
   } finally {
     watching.close();
+    clearInterval(storeWatch);
     await supervisor.close();
     stopFollowing();
   }
@@ -82,7 +98,7 @@ export async function dev(files: readonly string[], options: DevOptions): Promis
       done = resolve;
     });
     void withClient(at, async (client) => {
-      const follower = new Follower(client, terminal, began, (runId, name) => signalCommand(runId, name, at));
+      const follower = new Follower(client, terminal, began, at);
       const end = client.news(() => follower.look());
       follower.look();
       await until;
@@ -92,12 +108,16 @@ export async function dev(files: readonly string[], options: DevOptions): Promis
   }
 }
 
+/** The file that the path of a store names now; undefined where there is none. */
+function inodeOf({ path }: StoreUrl): number | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.ino;
+}
+
 /** The folders whose files are watched: of a target in a project the whole project, since its modules import each other. */
 function foldersOf(targets: readonly string[]): readonly string[] {
   const folders = targets.map((target) => {
     const { file } = splitName(target);
-    if (isFolder(file)) manifestsAt(file);
-    else checkThere(file);
+    checkTarget(file);
     const own = isFolder(file) ? resolve(file) : dirname(resolve(file));
     for (let folder = own; ; folder = dirname(folder)) {
       if (existsSync(`${folder}/package.json`)) return folder;
@@ -105,4 +125,14 @@ function foldersOf(targets: readonly string[]): readonly string[] {
     }
   });
   return [...new Set(folders)];
+}
+
+/** A manifest that cannot be read is told like any mistake in the code, and is mended by a save. Throws OnexError `FILE_MISSING`. */
+function checkTarget(file: string): void {
+  if (!isFolder(file)) return checkThere(file);
+  try {
+    manifestsAt(file);
+  } catch (error) {
+    if (!(error instanceof OnexError) || error.code !== "MANIFEST_INVALID") throw error;
+  }
 }

@@ -6,10 +6,10 @@ import { type ExitCode, exit } from "../exit.ts";
 import { isFolder } from "../load.ts";
 import { Stopped } from "../new/ask.ts";
 import { asked, chosen, type Terminals, type Wanted } from "../new/choose.ts";
-import { checkFree, nodesIn, onexVersion, projectAt } from "../new/project.ts";
+import { checkFree, checkNew, nodesIn, onexVersion, projectAt } from "../new/project.ts";
 import { type Rendered, render } from "../new/render.ts";
 import { treeLines } from "../new/tree.ts";
-import { valuesOf } from "../new/values.ts";
+import { camel, valuesOf } from "../new/values.ts";
 import { existing, writeTree } from "../new/write.ts";
 import { clean, json, print } from "../output.ts";
 
@@ -30,6 +30,9 @@ export interface Place {
   readonly cwd: string;
   readonly terminals: Terminals | undefined;
 }
+
+/** What the workflow of the template takes: the first example of its input subcontract. */
+const firstInput = (name: string) => json({ id: `${name}-1`, items: [{ sku: "tea", quantity: 2, priceCents: 450 }] });
 
 function here(): Place {
   const answers = process.stdin.isTTY === true && process.stdout.isTTY === true;
@@ -54,7 +57,8 @@ export async function make(kind: string | undefined, name: string | undefined, o
     say("\nstopped; nothing was written");
     return exit.interrupted;
   }
-  const tree = wanted.kind === "project" ? projectTree(wanted, from) : nodeTree(wanted, from);
+  const tree =
+    wanted.kind === "project" ? projectTree(wanted, from) : nodeTree(wanted, from, options.force === true || options.dryRun === true);
   if (wanted.kind === "project" && !options.force) checkEmpty(join(from, wanted.name), wanted.name);
   const shown = (path: string) => relative(place.cwd, join(tree.base, path)).split(sep).join("/");
   const there = options.dryRun ? existing(tree.base, tree.files) : writeTree(tree.base, tree.files, options.force === true);
@@ -103,11 +107,13 @@ function checkEmpty(folder: string, name: string): void {
   );
 }
 
-function nodeTree(wanted: Wanted, from: string): Tree {
+function nodeTree(wanted: Wanted, from: string, force: boolean): Tree {
   const project = projectAt(from);
   const { kind, domain, name, version } = wanted;
   const picked = { project: project.name, domain, name, version };
-  checkFree(kind, picked, nodesIn(project));
+  const nodes = nodesIn(project);
+  checkFree(kind, picked, nodes);
+  if (!force) checkNew(kind, picked, nodes);
   const files = render(kind, valuesOf(picked, onexVersion()));
   const manifest = files.find(({ path }) => path.endsWith("/manifest.yaml"))?.path ?? "";
   const folder = manifest.replace(/\/[^/]*$/, "");
@@ -115,8 +121,19 @@ function nodeTree(wanted: Wanted, from: string): Tree {
     base: project.folder,
     files,
     title: `${kind} ${name}@${version}`,
-    next: (shown) => [`npx onex check ${shown(folder)}`, `npx vitest run ${shown(folder.replace(/^src\//, "tests/"))}`],
+    next: (shown) => [
+      `npx onex check ${shown(folder)}`,
+      `npx vitest run ${shown(folder.replace(/^src\//, "tests/"))}`,
+      use(kind, name, folder, shown(folder)),
+    ],
   };
+}
+
+/** How a node that was made is put to use. */
+function use(kind: Wanted["kind"], name: string, folder: string, shown: string): string {
+  if (kind === "orchestrator") return `npx onex run ${shown} --input '${firstInput(name)}'`;
+  const variable = camel(name);
+  return `in a workflow: import { ${variable} } from "../../../${folder.split("/").slice(-2).join("/")}/index.ts", then yield* ${variable}(…)`;
 }
 
 function folderOf(dir: string | undefined, cwd: string): string {

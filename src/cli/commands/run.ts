@@ -61,8 +61,14 @@ export async function run(target: string, options: RunOptions): Promise<ExitCode
     return code ?? codeOf(view);
   } catch (error) {
     await session.close().catch(() => {});
-    throw error;
+    throw options.input === undefined ? withoutInput(error) : error;
   }
+}
+
+/** A workflow that refuses `{}`, which nobody typed. */
+function withoutInput(error: unknown): unknown {
+  if (!(error instanceof OnexError) || error.code !== "INPUT_INVALID") return error;
+  return new OnexError(error.code, `${error.message}\nno input was given: write --input '{ … }', or --input @FILE`, { cause: error });
 }
 
 /** A date alone is midnight UTC, as in JavaScript; a time without a zone is that of this machine. */

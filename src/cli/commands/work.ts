@@ -24,7 +24,9 @@ export async function work(files: readonly string[], options: WorkOptions): Prom
     );
   const nodes = options.nodes ?? [];
   if (files.length === 0 && nodes.length === 0)
-    terminal.say("no code was named: only runs of YAML workflows that need no nodes can go on (onex work MODULE…)");
+    terminal.say(
+      "no code was named: only runs of YAML workflows that need no nodes can go on (onex work MODULE…, or `onex work .` for the nodes in this folder)",
+    );
   const loaded = await load(files, nodes);
   const session = await openSession(at, loaded, terminal, options.verbose === true);
   const { orchestrator } = session;

@@ -1,9 +1,11 @@
 /** Runs as they go, whoever drives them: a line for each thing that happens, with the run's id before it. */
 import type { Fact } from "../../core/fact.ts";
-import { sentenceOf } from "../../core/failure.ts";
+import { OnexError, sentenceOf } from "../../core/failure.ts";
+import { signalCommand } from "../advice.ts";
 import type { Client } from "../client.ts";
 import { clean, cleanLines, complaint, statusPaint, type Terminal, took } from "../output.ts";
 import { Progress, type Screen } from "../progress.ts";
+import { quote, type StoreUrl } from "../store.ts";
 
 /** Most runs that are told of at once; a load test is not read line by line. */
 const most = 50;
@@ -13,7 +15,7 @@ export class Follower {
   readonly #client: Client;
   readonly #terminal: Terminal;
   readonly #since: number;
-  readonly #howToSignal: (runId: string, name: string) => string;
+  readonly #at: StoreUrl;
   readonly #followed = new Set<string>();
   readonly #under = new Set<string>();
   #looking: Promise<void> | undefined;
@@ -21,11 +23,11 @@ export class Follower {
   #missed = 0;
 
   /** Tells of runs that have not ended, and of those that were made after `since`, ms since 1970. */
-  constructor(client: Client, terminal: Terminal, since: number, howToSignal: (runId: string, name: string) => string) {
+  constructor(client: Client, terminal: Terminal, since: number, at: StoreUrl) {
     this.#client = client;
     this.#terminal = terminal;
     this.#since = since;
-    this.#howToSignal = howToSignal;
+    this.#at = at;
   }
 
   /** Looks for runs that are new. */
@@ -56,7 +58,11 @@ export class Follower {
       }
       this.#under.add(row.id);
       void this.#follow(row.id, `${row.workflow}@${row.version}`)
-        .catch((error: unknown) => this.#terminal.say(complaint(error, undefined, this.#terminal.style, false)))
+        .catch((error: unknown) => {
+          // The end of all following is no news of a run.
+          if (error instanceof OnexError && error.code === "ORCHESTRATOR_CLOSED") return;
+          this.#terminal.say(complaint(error, undefined, this.#terminal.style, false));
+        })
         .finally(() => this.#under.delete(row.id));
     }
     if (this.#missed > 0) this.#terminal.say(this.#terminal.style.dim(`… and ${this.#missed} more runs: onex ls`));
@@ -68,7 +74,7 @@ export class Follower {
     const short = clean(runId.length > 16 ? `…${runId.slice(-8)}` : runId);
     const say = (...lines: readonly string[]) => this.#terminal.say(...lines.map((line) => `${style.dim(short)}  ${line}`));
     const screen: Screen = { live: false, style, width: this.#terminal.width, height: this.#terminal.height, say, region: () => {} };
-    const progress = new Progress(screen, (name) => this.#howToSignal(runId, name));
+    const progress = new Progress(screen, (name) => signalCommand(runId, name, this.#at));
     this.#terminal.say(`${style.bold("run")} ${clean(runId)}  ${clean(workflow)}`);
     let begun = 0;
     try {
@@ -76,7 +82,10 @@ export class Follower {
         begun ||= fact.at;
         progress.fact(fact);
         if (fact.type === "run.paused")
-          say(`${style.yellow("paused")}: ${clean(fact.code)}: ${cleanLines(fact.message)}`, "  onex show says how it goes on");
+          say(
+            `${style.yellow("paused")}: ${clean(fact.code)}: ${cleanLines(fact.message)}`,
+            `  onex show ${quote(runId)}${this.#at.flag} says how it goes on`,
+          );
         this.#end(fact, begun, say);
       }
     } finally {

@@ -32,7 +32,7 @@ const firstVersion = "1.0.0";
 /** Without questions. Throws OnexError `USAGE` with all that is missing, `NAME_REFUSED`. */
 export function chosen(typed: Typed): Wanted {
   if (typed.kind === undefined) throw new OnexError("USAGE", `new: say what to make: onex new ${kinds.join("|")}`);
-  const kind = kindOf(typed.kind);
+  const kind = kindOf(typed.kind, typed.name);
   if (kind === "project") {
     checkProject(typed);
     if (typed.name === undefined) throw new OnexError("USAGE", "new project: its name is missing: onex new project NAME");
@@ -106,9 +106,15 @@ export async function asked(typed: Typed, domains: () => readonly string[], { in
   }
 }
 
-function kindOf(text: string): Kind {
+function kindOf(text: string, name?: string): Kind {
   const kind = kinds.find((each) => each === text);
   if (kind) return kind;
+  const swapped = kinds.find((each) => each === name);
+  if (swapped)
+    throw new OnexError(
+      "USAGE",
+      `new: first the kind, then the name: onex new ${swapped} ${JSON.stringify(text.slice(0, 60)).slice(1, -1)}`,
+    );
   throw new OnexError(
     "USAGE",
     `new: ${JSON.stringify(text.slice(0, 60))} is nothing that can be made: ${oneOf(kinds)}.${didYouMean(text, kinds)}`,

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { stripVTControlCharacters } from "node:util";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { parse } from "yaml";
 import { make, type NewOptions } from "../commands/new.ts";
 import { manifestsUnder } from "../manifest.ts";
 import { render } from "./render.ts";
@@ -106,7 +107,19 @@ describe("a node", () => {
     project();
     for (const version of ["1.0.0", "1.1.0"]) await made("compute", "year-end", { domain: "pay-roll", version });
     expect(manifestsUnder(folder).map(({ version }) => version)).toEqual(["1.0.0", "1.1.0"]);
-    await expect(made("compute", undefined, node)).rejects.toMatchObject({ code: "FILE_EXISTS" });
+    await expect(made("compute", undefined, node)).rejects.toMatchObject({
+      code: "FILE_EXISTS",
+      message: expect.stringContaining("`onex new compute year-end --domain pay-roll --version 1.2.0` makes another version"),
+    });
+    expect(stderr).toContain('import { yearEnd } from "../../../node_pay_roll_year_end_compute/v1_0_0/index.ts", then yield* yearEnd(…)');
+  });
+
+  test("an orchestrator says how its first run is begun, with an input that its contract has as an example", async () => {
+    project();
+    await made("orchestrator", undefined, node);
+    const [, at = "", input = ""] = /npx onex run (\S+) --input '(.*)'/.exec(stderr) ?? [];
+    const examples = readFileSync(join(folder, at, "contracts/input.subcontract.yaml"), "utf8");
+    expect((parse(examples) as { examples: readonly { data: unknown }[] }).examples[0]?.data).toEqual(JSON.parse(input));
   });
 
   test("cannot have the name of another, nor its folder", async () => {
@@ -189,6 +202,7 @@ describe("without a terminal", () => {
     { typed: ["compute", undefined, { domain: "shop" }], says: "--name NAME is missing" },
     { typed: ["efect", undefined, {}], says: 'Did you mean "effect"?' },
     { typed: ["project", "my-shop", { domain: "shop" }], says: "has no --domain" },
+    { typed: ["order", "orchestrator", {}], says: "first the kind, then the name: onex new orchestrator order" },
     { typed: ["compute", "price", { name: "prize", domain: "shop" }], says: "two names" },
   ] as const)("$says", async ({ typed: [kind, name, options], says }) => {
     project();

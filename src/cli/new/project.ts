@@ -70,6 +70,19 @@ export function checkFree(kind: string, chosen: Chosen, nodes: readonly Manifest
   }
 }
 
+/** Throws OnexError `FILE_EXISTS` when the project has that version of the node, with the one to make instead. */
+export function checkNew(kind: string, { name, domain, version }: Chosen, nodes: readonly Manifest[]): void {
+  const versions = nodes.filter((other) => other.name === name).map((other) => other.version);
+  if (!versions.includes(version)) return;
+  const [major = "1", minor = "0"] = version.split(".");
+  let next = Number(minor) + 1;
+  while (versions.includes(`${major}.${next}.0`)) next++;
+  throw new OnexError(
+    "FILE_EXISTS",
+    `nothing was written, since there is ${kind} ${name}@${version} already: \`onex new ${kind} ${name} --domain ${domain} --version ${major}.${next}.0\` makes another version beside it, --force writes it anew`,
+  );
+}
+
 /** The version of onex that runs. */
 export function onexVersion(): string {
   return (JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8")) as { version: string }).version;

@@ -1,0 +1,72 @@
+/** Commands that tell a run how to go on. */
+import { Argument, Option } from "commander";
+import { type AddCommand, collect, type Done, jsonFlag, nodes, store } from "./kit.ts";
+
+export function steering(command: AddCommand, done: Done): void {
+  command("signal", "send a signal to a run", [
+    `onex signal order-7 approval '{"by": "bob"}'`,
+    "onex signal order-7 approval @answer.json --id mail-31",
+  ])
+    .argument("<run>", "the id of the run")
+    .argument("<name>", "the name of the signal")
+    .addArgument(new Argument("[payload]", "its payload: JSON, @FILE, or - for standard input (default: null)"))
+    .addOption(new Option("--id <message-id>", "the same id counts once, however often it is sent"))
+    .addOption(store())
+    .action(async (run, name, payload, options) => done(await (await import("../commands/signal.ts")).signal(run, name, payload, options)));
+
+  command("cancel", "ask a run to stop and take back what it did", [`onex cancel order-7 --reason "out of stock"`])
+    .argument("<run>", "the id of the run")
+    .addOption(new Option("--reason <text>", "kept with the run"))
+    .addOption(store())
+    .action(async (run, options) => done(await (await import("../commands/cancel.ts")).cancel(run, options)));
+
+  command("pause", "begin nothing new in a run until it is resumed", [`onex pause order-7 --reason "the bank is down"`])
+    .argument("<run>", "the id of the run")
+    .addOption(new Option("--reason <text>", "shown with the run"))
+    .addOption(store())
+    .action(async (run, options) => done(await (await import("../commands/pause.ts")).pause(run, options)));
+
+  command("resume", "go on with a paused run, or settle a step that is in doubt", [
+    "onex resume order-7",
+    "onex resume order-7 --step charge-card --retry",
+    `onex resume order-7 --step charge-card --output '{"receipt": "r-1"}'`,
+  ])
+    .argument("<run>", "the id of the run")
+    .addOption(new Option("--step <step>", "the step to settle"))
+    .addOption(new Option("--retry", "send it again"))
+    .addOption(new Option("--fail", "count it as failed"))
+    .addOption(new Option("--output <json>", "it happened: record this as its output (JSON, @FILE, or -)"))
+    .addOption(store())
+    .action(async (run, options) => done(await (await import("../commands/resume.ts")).resume(run, options)));
+
+  command("retry", "try a failed or cancelled run again, from what failed", ["onex retry order-7", "onex retry order-7 --from charge-card"])
+    .argument("<run>", "the id of a run that has ended, or is paused")
+    .addOption(new Option("--from <step>", "do this step anew, and all that follows it (default: what failed or was taken back)"))
+    .addOption(new Option("--run-id <id>", "the id of the new run"))
+    .addOption(store())
+    .action(async (run, options) => done(await (await import("../commands/retry.ts")).retry(run, options)));
+
+  command("fork", "start a run that shares the past of another one, up to a step", [
+    "onex fork order-7 --from charge-card",
+    `onex fork order-7 --from charge-card --input '{"amount": 10}' --run-id order-7b`,
+  ])
+    .argument("<run>", "the id of a run that has ended, or is paused")
+    .addOption(new Option("--from <step>", "the step that is done anew, and all that follows it (default: everything)"))
+    .addOption(new Option("--input <json>", "another input of that step, or of the run: JSON, @FILE, or -"))
+    .addOption(new Option("--run-id <id>", "the id of the new run"))
+    .addOption(store())
+    .action(async (run, options) => done(await (await import("../commands/fork.ts")).fork(run, options)));
+
+  command("migrate", "move runs under way to another version of their workflow, where that is safe", [
+    "onex migrate old.yaml new.yaml --nodes nodes.ts --dry-run",
+    "onex migrate old.yaml new.yaml --nodes nodes.ts --run order-7 --run order-8",
+  ])
+    .argument("<old>", "a YAML workflow or a module; of several workflows FILE#name")
+    .argument("<new>", "the definition to go on with")
+    .addOption(nodes())
+    .addOption(new Option("--run <id>", "only this run (may be given again)").argParser(collect))
+    .addOption(new Option("--dry-run", "only say what would be moved"))
+    .addOption(store())
+    .addOption(jsonFlag("print what becomes of each run as one JSON object"))
+    .action(async (from, to, options) => done(await (await import("../commands/migrate.ts")).migrate(from, to, options)));
+}
