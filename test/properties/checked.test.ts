@@ -22,32 +22,22 @@ const ofValues = new Set(["EXPRESSION_FAILED", "INPUT_INVALID", "OUTPUT_INVALID"
 function findingsOf(text: string, registry: Registry): readonly Finding[] {
   const findings = new Findings("flow.yaml");
   const read = readText(text, findings, () => undefined);
-  if (read && !findings.failed) checkFlow(read, registry, findings);
-  return findings.sorted();
+  if (!read || findings.failed) return findings.sorted();
+  const bound = new Findings("flow.yaml");
+  checkFlow(read, registry, bound);
+  return bound.sorted();
 }
 
-const figures: Record<string, number> = {};
-const tell = (what: string) => {
-  figures[what] = (figures[what] ?? 0) + 1;
-};
-
-async function holds(seed: number): Promise<void> {
+async function holds(seed: number): Promise<string> {
   const draw = seeded(seed + 7_000_000);
   const called = new Set<string>();
   const nodes = Object.values(nodesOf(draw, called));
+  // Every second one may use what may be null, unguarded.
   const text = stringify(new Maker(seed, seed % 2 === 0 ? 0.05 : 0).contract());
   const findings = findingsOf(text, new Registry(nodes));
-  const said = `seed ${seed}\n${text}\n${findings.map(({ line, code, message }) => `${line}: ${code} ${message}`).join("\n")}`;
-  if (findings.some(({ level }) => level === "error")) {
-    if (seed % 2 !== 0) {tell(`false: ${findings.find(({ level }) => level === "error")?.code}`);
-    console.log(said.replace(/^input:[^]*?^steps/m, "steps"));}
-    return tell("refused");
-  }
+  if (findings.some(({ level }) => level === "error")) return "refused";
   const has = (code: string) => findings.some((one) => one.code === code);
   const mayFail = findings.some(({ code }) => code.startsWith("REFERENCE_MAYBE"));
-  tell(mayFail ? "may fail" : "clean");
-  if (mayFail && seed % 2 !== 0) {tell("careful without a slip");
-  console.log(said.replace(/^input:[^]*?^steps/m, "steps"));}
   const idle = findings.flatMap(({ code, message }) =>
     code === "STEP_UNREACHABLE" || code === "JOIN_NEVER" ? [/"(s\d+)" (?:never runs|can never begin)/.exec(message)?.[1] ?? ""] : [],
   );
@@ -59,18 +49,27 @@ async function holds(seed: number): Promise<void> {
     const run = await t.start(flow as never, input as never, { runId: `run-${i}` });
     await t.advance("10m");
     const { status, error } = await run.status();
-    const what = `${JSON.stringify(input)} ${status} ${error?.code}: ${error?.message}\n${said}`;
+    const found = findings.map(({ line, code, message }) => `${line}: ${code} ${message}`);
+    const what = `seed ${seed}: ${JSON.stringify(input)} ${status} ${error?.code}: ${error?.message}\n${text}\n${found.join("\n")}`;
     expect(["completed", "failed"], what).toContain(status);
-    tell(status);
     if (!mayFail && error) expect(ofValues.has(error.code), what).toBe(false);
     if (has("RUN_ALWAYS_FAILS")) expect(status, what).toBe("failed");
     for (const step of idle) expect([...called], `${step} ran: ${what}`).not.toContain(step);
-    if (idle.length > 0) tell("idle steps");
   }
   await t.close();
+  return idle.length > 0 ? "idle" : mayFail ? "may fail" : "clean";
 }
 
-test(`${count} contracts do what was said of them (seeds from ${first})`, async () => {
-  for (let seed = first; seed < first + count; seed++) await holds(seed);
-  console.log(JSON.stringify(figures));
-}, 60_000);
+test(
+  `${count} contracts do what was said of them (seeds from ${first})`,
+  async () => {
+    const figures: Record<string, number> = {};
+    for (let seed = first; seed < first + count; seed++) {
+      const was = await holds(seed);
+      figures[was] = (figures[was] ?? 0) + 1;
+    }
+    // The test looks at something: most contracts are clean.
+    expect(figures.clean, JSON.stringify(figures)).toBeGreaterThan(count / 2);
+  },
+  30_000 + 1_000 * count,
+);

@@ -129,10 +129,13 @@ export function nodesOf(draw: () => number, called: Set<string>) {
   return {
     look,
     answer,
-    takeNumber: effect({ name: "take-number", input: z.object({ id: z.string(), it: z.number() }), output: z.null(), ...at }, async (one) => {
-      await took(one);
-      return null;
-    }),
+    takeNumber: effect(
+      { name: "take-number", input: z.object({ id: z.string(), it: z.number() }), output: z.null(), ...at },
+      async (one) => {
+        await took(one);
+        return null;
+      },
+    ),
     takeText: effect({ name: "take-text", input: z.object({ id: z.string(), it: z.string() }), output: z.null(), ...at }, async (one) => {
       await took(one);
       return null;
@@ -262,7 +265,9 @@ export class Maker {
   #named(names: Names, kind: Kind): string {
     const slip = this.#chance(this.#slips);
     // What may be absent is forgiven where anything was asked about its map; what may be null is not.
-    const fit = names.filter((one) => one.kind === kind && (slip ? one.guards.every((guard) => /^\S+ != null$/.test(guard)) : one.guards.length === 0));
+    const fit = names.filter(
+      (one) => one.kind === kind && (slip ? one.guards.every((guard) => /^\S+ != null$/.test(guard)) : one.guards.length === 0),
+    );
     if (fit.length === 0 || this.#chance(0.2)) return this.#literal(kind);
     return this.#pick(fit).path;
   }
@@ -289,7 +294,10 @@ export class Maker {
       const made = this.#step(name, names, depth);
       if (this.#chance(0.3) && i > 0) {
         const before = Object.keys(steps).filter(() => this.#chance(0.5));
-        made.step = { ...made.step, needs: before.length > 1 && this.#chance(0.4) ? { any: before, count: 1 + this.#below(before.length) } : before };
+        made.step = {
+          ...made.step,
+          needs: before.length > 1 && this.#chance(0.4) ? { any: before, count: 1 + this.#below(before.length) } : before,
+        };
       }
       steps[name] = made.step;
       names = [...names, ...made.names];
@@ -308,7 +316,8 @@ export class Maker {
       const sure = when === one.guards[0] || one.guards.includes(when) ? step : this.#plain(name, names, depth).step;
       return { step: { when, ...sure }, names: sure === step ? made.map((each) => behind(each, `${name} != null`)) : [] };
     }
-    if (roll < 0.26 && depth < 2) return { step: { when: this.#of(names, "flag", 2), fail: { code: "CHOSEN", message: this.#some(names, "text") } }, names: [] };
+    if (roll < 0.26 && depth < 2)
+      return { step: { when: this.#of(names, "flag", 2), fail: { code: "CHOSEN", message: this.#some(names, "text") } }, names: [] };
     return this.#plain(name, names, depth);
   }
 

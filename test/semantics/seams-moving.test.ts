@@ -1,8 +1,8 @@
 /** Where moving a run meets the rest: forks, children that are taken back, logs. */
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { type AnyNode, type Log, type Run, signal, workflow } from "../../src/index.ts";
 import type { Engine } from "../../src/engine/engine.ts";
+import { type AnyNode, type Log, type Run, signal, workflow } from "../../src/index.ts";
 import { parseWorkflow } from "../../src/plan/workflow.ts";
 import { testOrchestrator } from "../../src/testing/index.ts";
 import { anything, Ledger, quiet } from "./kit.ts";
@@ -56,7 +56,10 @@ test("the step for which a move was refused has not begun by it", async () => {
   expect((await run.status()).notMoved).toMatchObject({ step: "n" });
   await run.signal("go", null);
   await t.advance("1s");
-  await expect(t.fork("run", { from: "n" })).rejects.toMatchObject({ code: "FORK_IMPOSSIBLE", message: expect.stringMatching(/has no step "n"/) });
+  await expect(t.fork("run", { from: "n" })).rejects.toMatchObject({
+    code: "FORK_IMPOSSIBLE",
+    message: expect.stringMatching(/has no step "n"/),
+  });
 });
 
 test("what a workflow wrote to its log in the turn of its move is not lost, and not written twice", async () => {
@@ -85,4 +88,3 @@ test("what a workflow wrote to its log in the turn of its move is not lost, and 
   await t.advance("1s");
   expect(lines.filter((line) => ["begins", "went", "ends"].some((word) => line.includes(word)))).toHaveLength(3);
 });
-
