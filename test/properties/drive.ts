@@ -146,7 +146,9 @@ class Driver {
     this.#moves.shift();
     for (let i = 0; i < next.turns; i++) await turn();
     const { whole, again } = this.#nodes;
-    const open = (this.#store.list({}) as readonly RunRow[]).filter(({ endedAt, workflow }) => endedAt === undefined && workflow === "tree");
+    const open = (this.#store.list({}) as readonly RunRow[]).filter(
+      ({ endedAt, workflow }) => endedAt === undefined && workflow === "tree",
+    );
     for (const { id, version } of open) await this.#all((run) => run.migrate(version === "1.0.0" ? again : whole), [id]);
   }
 

@@ -5,6 +5,7 @@ import type { Engine } from "../../src/engine/engine.ts";
 import { type AnyNode, type Log, type Run, signal, workflow } from "../../src/index.ts";
 import { parseWorkflow } from "../../src/plan/workflow.ts";
 import { testOrchestrator } from "../../src/testing/index.ts";
+import { type Death, Mortal } from "./crashing.ts";
 import { anything, Ledger, quiet } from "./kit.ts";
 
 type Loaded = ReturnType<typeof parseWorkflow>;
@@ -87,4 +88,43 @@ test("what a workflow wrote to its log in the turn of its move is not lost, and 
   await run.signal("go", null);
   await t.advance("1s");
   expect(lines.filter((line) => ["begins", "went", "ends"].some((word) => line.includes(word)))).toHaveLength(3);
+});
+
+const start = Date.UTC(2030, 0, 1);
+const again = (name: string, more = "") => act(name, more).replace("effect: act", "effect: again");
+const flow1 = contract("flow", "1.0.0", again("a") + wait("w", "a") + again("b", ", needs: [w]"));
+const flow2 = contract("flow", "2.0.0", again("a") + wait("w", "a") + again("c", ", needs: [w]"));
+const flow3 = contract("flow", "3.0.0", again("a") + wait("w", "a") + again("d", ", needs: [w]"));
+
+/** Asked in one go to become 2, 3, 1 again and 2 at last, while its process dies at some write. */
+async function restless(death?: Death) {
+  const ledger = new Ledger();
+  const nodes = [flow1, ledger.again, ledger.back] as readonly AnyNode[];
+  const m = new Mortal(nodes, start, death);
+  // What was not acknowledged is said again.
+  const say = (tell: (run: Run) => Promise<void>) => m.ask(() => tell(m.now.run("run")));
+  await m.ask(() => m.now.start(flow1 as never, {} as never, { runId: "run" }));
+  await m.advance(1000);
+  for (const to of [flow2, flow3, flow1, flow2]) await say((run) => run.migrate(to as never));
+  await m.advance(1000);
+  await say((run) => run.signal("go", null, { messageId: "go" }));
+  await m.advance(60_000);
+  const run = m.now.run("run");
+  const facts = await run.facts();
+  expect(new Set(ledger.keys.map(({ line, key }) => `${line} ${key}`)).size, "one key for each").toBe(2);
+  return { m, lines: ledger.lines, view: await run.status(), moves: facts.filter(({ type }) => type === "run.migrated").length };
+}
+
+test("moved again and again in one go it is what it was asked to be last, whatever dies in between", async () => {
+  const calm = await restless();
+  expect(calm).toMatchObject({ lines: ["a", "c"], view: { status: "completed", version: "2.0.0" }, moves: 4 });
+  // The first two are those of a process that opens the store.
+  for (let n = 2; n < calm.m.written.length; n++)
+    for (const when of ["before", "after"] as const) {
+      const { lines, view, m } = await restless({ n, when });
+      const where = `${when} write ${n} (${calm.m.written[n]}) ${JSON.stringify(view)}`;
+      expect(m.died, where).toBe(true);
+      expect(view, where).toMatchObject({ status: "completed", version: "2.0.0" });
+      expect([...new Set(lines)], where).toEqual(["a", "c"]);
+    }
 });
