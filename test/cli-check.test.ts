@@ -81,7 +81,7 @@ warned.yaml:3:1: warning TIMEOUT_MISSING: the run has no timeout: one that hangs
       "node/index.mjs:1 MODULE_INVALID",
       "node/order.yaml:7 PLAN_INVALID",
     ]);
-    expect(stderr).toContain("looked at 1 module, 2 contracts\n✗ 3 files: 2 errors, 0 warnings");
+    expect(stderr).toContain("looked at 1 module, 2 contracts, 1 manifest\n✗ 4 files: 2 errors, 0 warnings");
     expect(code).toBe(65);
   });
 

@@ -14,7 +14,13 @@ const lines = page.split("\n").map((line) => line.split("|").map((cell) => cell.
 const rows = lines
   .filter(([, number]) => /^[DR]?\d+(-[DR]?\d+)?$/.test(number ?? ""))
   .map(([, number = "", what = "", here = "", shown = ""]) => ({ number, what, here, shown }));
-const [, configuration = ""] = page.split("\n## Configuration\n");
+const [before = "", configuration = ""] = page.split("\n## Configuration\n");
+/** What the files hold whose contents the templates leave open. */
+const contents = (before.split("\n## Contents\n")[1] ?? "")
+  .split("\n")
+  .filter((line) => /^\| [a-z]/.test(line))
+  .map((line) => line.split("|").map((cell) => cell.trim()))
+  .map(([, number = "", what = "", here = "", shown = ""]) => ({ number, what, here, shown }));
 const fields = configuration
   .split("\n")
   .filter((line) => /^\| [a-z]/.test(line))
@@ -35,7 +41,8 @@ test("each feature 1 to 178, each defect D1 to D92 and each rule R1 to R23 has o
 });
 
 test("each row says what, where, and names tests that exist", () => {
-  for (const { number, what, here, shown } of [...rows, ...fields]) {
+  expect(contents).toHaveLength(18);
+  for (const { number, what, here, shown } of [...rows, ...contents, ...fields]) {
     expect(what, number).not.toBe("");
     expect(here, number).not.toBe("");
     const tests = pathsOf(shown);
@@ -53,7 +60,7 @@ test("each row says what, where, and names tests that exist", () => {
 });
 
 test("what was changed on purpose says why", () => {
-  const changed = [...rows, ...fields].filter(({ here }) => /replaced/i.test(here));
+  const changed = [...rows, ...contents, ...fields].filter(({ here }) => /replaced/i.test(here));
   expect(changed.length).toBeGreaterThan(20);
   for (const { number, here } of changed) expect(here, number).toMatch(/^replaced: .+, (because|so that) /);
   const rules = rows.filter(({ number, here }) => number.startsWith("R") && here.startsWith("replaced: "));

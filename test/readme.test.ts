@@ -15,7 +15,10 @@ const readme = read("README.md");
 function blocks(text: string, language: string): string[] {
   return [...text.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`, "gm"))].map(([, block = ""]) => block);
 }
-const commands = blocks(readme, "sh").flatMap((block) => block.trim().split("\n"));
+const [beginning = "", ...others] = blocks(readme, "sh");
+/** From nothing to a running node: it leaves the repository, so it is run as one. */
+const firstMinute = beginning.trim().split("\n");
+const commands = others.flatMap((block) => block.trim().split("\n"));
 
 const folders: string[] = [];
 afterAll(() => {
@@ -25,10 +28,14 @@ afterAll(() => {
 function folder(): string {
   const made = mkdtempSync(join(tmpdir(), "onex-readme-"));
   folders.push(made);
-  mkdirSync(join(made, "node_modules"));
-  symlinkSync(root, join(made, "node_modules/onex"));
-  symlinkSync(join(root, "node_modules/zod"), join(made, "node_modules/zod"));
+  installed(made);
   return made;
+}
+/** What `npm install` puts there, without the network: links. */
+function installed(project: string): void {
+  mkdirSync(join(project, "node_modules"));
+  symlinkSync(root, join(project, "node_modules/onex"));
+  symlinkSync(join(root, "node_modules/zod"), join(project, "node_modules/zod"));
 }
 
 /** Words of a command line; the README uses single quotes only. */
@@ -51,6 +58,30 @@ function node(args: readonly string[], cwd: string): Promise<Ended> {
 }
 
 describe("every command of the README", () => {
+  test("from nothing to a running node runs in its order, from a clone to a project beside it", async () => {
+    const beside = mkdtempSync(join(tmpdir(), "onex-readme-"));
+    folders.push(beside);
+    let cwd = join(beside, "clone");
+    mkdirSync(cwd);
+    let last = "";
+    for (const command of firstMinute) {
+      if (command === "npm run build") continue;
+      const [, to] = /^cd (\S+)$/.exec(command) ?? [];
+      const [, prefix] = /^npm install --prefix (\S+) \.$/.exec(command) ?? [];
+      if (to !== undefined) cwd = join(cwd, to);
+      else if (prefix !== undefined) installed(join(cwd, prefix));
+      else {
+        expect(command).toMatch(/^(?:node dist\/cli\/main\.js|npx onex) /);
+        const ended = await node([join(root, manifest.bin.onex ?? ""), ...words(command).slice(2)], cwd);
+        expect(ended.code, `${command}\n${ended.stderr}`).toBe(0);
+        last = ended.stdout;
+      }
+    }
+    expect(readme).toContain(`\`${last.trim()}\``);
+    const scripts = JSON.parse(readFileSync(join(cwd, "package.json"), "utf8")) as { readonly scripts: object };
+    expect(scripts.scripts).toHaveProperty("test");
+  });
+
   test("is one that this test knows how to run", () => {
     expect(commands.length).toBeGreaterThan(6);
     for (const command of commands) expect(command).toMatch(/^(?:npm run \w+|npm test|node dist\/cli\/main\.js .+|npx onex .+)$/);
@@ -166,11 +197,34 @@ describe("the code in the guide", () => {
     }
   });
 
+  test.each([
+    { page: "checking", files: ["pay"], outputs: [["plan"], ["graph"]] },
+    { page: "changing", files: ["pay-1", "pay-2"], outputs: [["diff"]] },
+  ])("what the commands of the page $page print stands in it", async ({ page, files, outputs }) => {
+    const project = folder();
+    modules(project);
+    const text = read(`docs/guide/${page}.md`);
+    const contracts = files.map((file, i) => {
+      writeFileSync(join(project, `${file}.yaml`), blocks(text, "yaml")[i] ?? "");
+      return `${file}.yaml`;
+    });
+    const printed = blocks(text, "text");
+    expect(printed).toHaveLength(outputs.length);
+    for (const [i, command] of outputs.entries()) {
+      expect(text).toContain(`\`onex ${[...command, ...contracts].join(" ")} --nodes nodes.ts\``);
+      const main = join(root, manifest.bin.onex ?? "");
+      const ended = await node([main, ...command, ...contracts, "--nodes", `${page}.ts`], project);
+      expect(ended.stdout).toBe(printed[i]);
+    }
+  });
+
   test("names every command, and no option that there is not", async () => {
     const main = join(root, manifest.bin.onex ?? "");
     const { stdout } = await node([main, "--help"], root);
     const names = [...stdout.matchAll(/^ {2}([a-z]+)(?:\|\w+)? .*$/gm)].map(([, name = ""]) => name).filter((name) => name !== "help");
     expect(names.length).toBeGreaterThan(10);
+    const named = [readme, ...pages.map(({ text }) => text)].flatMap((text) => [...text.matchAll(/`onex (\w+)/g)].map(([, name]) => name));
+    expect(named.filter((name) => !names.includes(name ?? ""))).toEqual([]);
     const table = [...guide.matchAll(/^\| `onex (\w+)[^|]*\|(.*)\|$/gm)].map(([, name = "", text = ""]) => ({ name, text }));
     expect(table.map(({ name }) => name).sort()).toEqual([...names].sort());
     for (const { name, text } of table) {

@@ -2,6 +2,7 @@
 import type { Orchestrator, Run } from "../engine/api.ts";
 import { createOrchestrator } from "../engine/orchestrator.ts";
 import type { OpenStore, Store } from "../store/store.ts";
+import { isAlive } from "./process.ts";
 import { existing, type StoreUrl } from "./store.ts";
 
 /** How a step that is in doubt is settled. */
@@ -42,16 +43,6 @@ export async function withClient<T>(at: StoreUrl, use: (client: Client) => Promi
     });
   } finally {
     await orchestrator.close({ graceMs: 0 });
-  }
-}
-
-/** The store names its last owner, also one that was killed. */
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }
 

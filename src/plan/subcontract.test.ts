@@ -20,7 +20,7 @@ test.each([
   [head, "needs `schema`"],
   [`${head}schema: {}\nexample: []\n`, "7:1 PLAN_INVALID a subcontract has no"],
   [`${head.replace("input-s", "s")}schema: {}\n`, "2:7 PLAN_INVALID kind is"],
-  [`${head}schema: {}\nexamples:\n  - { name: small }\n`, "8:5 PLAN_INVALID an example needs `data`"],
+  [`${head}schema: {}\nexamples:\n  - { name: small }\n`, "8:5 SUBCONTRACT_INVALID an example needs `data`"],
 ])("one that is none says where: %j", (text, says) => {
   expect(() => parseSubcontract(text, "input.yaml")).toThrow(says);
 });

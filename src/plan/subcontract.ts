@@ -5,9 +5,12 @@ import { fence } from "./fence.ts";
 import { contractInvalid, Findings } from "./finding.ts";
 
 const subcontractKinds = ["input-subcontract", "output-subcontract", "config-subcontract"] as const;
+export const subcontractKeys = ["onex", "kind", "name", "version", "model", "schema", "examples"] as const;
+export type SubcontractKey = (typeof subcontractKeys)[number];
+type SubcontractKind = (typeof subcontractKinds)[number];
 
 export interface Subcontract {
-  readonly kind: (typeof subcontractKinds)[number];
+  readonly kind: SubcontractKind;
   readonly name: string;
   readonly version: string;
   /** `FILE#EXPORT`, relative to the subcontract: the model that it is written from. */
@@ -21,14 +24,11 @@ export function parseSubcontract(text: string, file: string): Subcontract {
   const findings = new Findings(file);
   const fenced = fence(text, findings);
   const root = fenced && Cursor.root(fenced.data, findings, fenced.places);
-  if (root?.map("a subcontract")) {
-    root.only("a subcontract", ["onex", "kind", "name", "version", "model", "schema", "examples"]);
-    for (const key of ["onex", "kind", "name", "version", "model", "schema"])
-      if (!root.has(key)) root.error("PLAN_INVALID", `a subcontract needs \`${key}\``);
-    root.get("onex")?.choice("onex", ["v1"]);
+  const kind = root && readForm(root);
+  if (root && kind) {
     const examples = root.get("examples");
     const read: Subcontract = {
-      kind: root.get("kind")?.choice("kind", subcontractKinds) ?? "input-subcontract",
+      kind,
       name: root.get("name")?.text("name") ?? "",
       version: root.get("version")?.text("version") ?? "",
       model: root.get("model")?.text("model") ?? "",
@@ -40,8 +40,18 @@ export function parseSubcontract(text: string, file: string): Subcontract {
   throw contractInvalid(file, findings.sorted());
 }
 
+/** Complains about keys that are missing or unknown, and answers the kind. */
+export function readForm(root: Cursor): SubcontractKind | undefined {
+  if (!root.map("a subcontract")) return undefined;
+  root.only("a subcontract", subcontractKeys);
+  for (const key of subcontractKeys)
+    if (!root.has(key) && key !== "examples") root.error("SUBCONTRACT_INVALID", `a subcontract needs \`${key}\``);
+  root.get("onex")?.choice("onex", ["v1"]);
+  return root.get("kind")?.choice("kind", subcontractKinds);
+}
+
 function exampleOf(example: Cursor): Subcontract["examples"][number] {
   if (example.map("an example"))
-    for (const key of ["name", "data"]) if (!example.has(key)) example.error("PLAN_INVALID", `an example needs \`${key}\``);
+    for (const key of ["name", "data"]) if (!example.has(key)) example.error("SUBCONTRACT_INVALID", `an example needs \`${key}\``);
   return { name: example.get("name")?.text("name") ?? "", data: example.get("data")?.value ?? null };
 }

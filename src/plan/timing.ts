@@ -40,8 +40,12 @@ export function callTiming(step: Step, defaults: Flow["defaults"], contract: Con
   const repeatable = contract?.idempotent === true || contract?.readonly === true;
   const attemptMs = timeout.value === undefined ? builtInAttemptMs : durationMs(timeout.value);
   const retry = policy.value ? retryOf(policy.value) : policy.value === false || !repeatable ? once : usual;
-  const worstMs = Math.min(retry.maxAttempts * attemptMs + waitsMs(retry), retry.withinMs + attemptMs);
-  return { attemptMs, attemptSaid: timeout.said, retry, retrySaid: policy.said, worstMs };
+  return { attemptMs, attemptSaid: timeout.said, retry, retrySaid: policy.said, worstMs: worstMs(retry, attemptMs) };
+}
+
+/** All attempts until their timeout, with the longest waits between; none begins past `within` (T3). */
+export function worstMs(retry: Retry, attemptMs: number): number {
+  return Math.min(retry.maxAttempts * attemptMs + waitsMs(retry), retry.withinMs + attemptMs);
 }
 
 function first<T>(step: T | undefined, node: T | undefined, file: T | undefined): { readonly value: T | undefined; readonly said: Said } {
@@ -166,21 +170,22 @@ function alongPath<T>(block: Block, of: (step: Step) => T, zero: T, longer: (a: 
   return longest;
 }
 
-/** A length of time as people say it, in at most two units: "90s" is "1m 30s", a day is "24h". */
+/** A length of time as durations are written, in at most three units: "1d 2h", "1m 5s", "250ms"; without an end in words. */
 export function sayMs(ms: number): string {
-  if (ms < 1000) return `${Math.round(ms)}ms`;
-  const units = [
-    ["d", 86_400_000],
-    ["h", 3_600_000],
-    ["m", 60_000],
-    ["s", 1000],
-  ] as const;
+  if (ms === Number.POSITIVE_INFINITY) return "no end";
   const parts: string[] = [];
-  let rest = Math.round(ms / 1000) * 1000;
-  for (const [unit, unitMs] of ms < 172_800_000 ? units.slice(1) : units) {
-    const count = Math.floor(rest / unitMs);
-    rest -= count * unitMs;
+  let left = Math.round(ms);
+  for (const [unit, size] of units) {
+    const count = Math.floor(left / size);
+    left -= count * size;
     if (count > 0) parts.push(`${count}${unit}`);
   }
-  return parts.slice(0, 2).join(" ");
+  return parts.length === 0 ? "0s" : parts.slice(0, 3).join(" ");
 }
+const units = [
+  ["d", 86_400_000],
+  ["h", 3_600_000],
+  ["m", 60_000],
+  ["s", 1_000],
+  ["ms", 1],
+] as const;

@@ -2,10 +2,11 @@
 import { closeSync, lstatSync, openSync, readdirSync, readSync } from "node:fs";
 import { basename, join } from "node:path";
 import { OnexError } from "../../core/failure.ts";
+import type { Finding } from "../../plan/finding.ts";
 import { kindOfType } from "../../plan/onex/names.ts";
 import { exit, exitOf } from "../exit.ts";
 import { isYaml } from "../load.ts";
-import { manifestIn } from "../manifest.ts";
+import { type Manifest, manifestIn } from "../manifest.ts";
 import { contractSource } from "./contract.ts";
 import { checkDrift } from "./drift.ts";
 import { checkModule } from "./module.ts";
@@ -38,12 +39,22 @@ export function sourcesOfNode(folder: string, nodeModules: readonly string[] | u
     return [
       { kind: "module", file: entry, find: () => checkModule(entry, nodeModules ?? []) },
       ...contracts.map((file) => contractSource(file, nodeModules, entry)),
-      { kind: "manifest", file: manifest.file, find: () => checkDrift(manifest) },
+      { kind: "manifest", file: manifest.file, find: () => driftOf(manifest) },
     ];
   } catch (error) {
     if (!(error instanceof OnexError) || exitOf(error) !== exit.contract) throw error;
     const file = join(folder, "manifest.yaml");
     return [{ kind: "manifest", file, find: async () => thrownFindings(error, file) }];
+  }
+}
+
+/** Where the node's module does not load, that is the finding; it is the same as the module's own, and told once. */
+async function driftOf(manifest: Manifest): Promise<readonly Finding[]> {
+  try {
+    return await checkDrift(manifest);
+  } catch (error) {
+    if (error instanceof OnexError && exitOf(error) === exit.contract) return thrownFindings(error, manifest.entry);
+    throw error;
   }
 }
 

@@ -8,14 +8,12 @@ import { fence } from "../../plan/fence.ts";
 import { type Finding, Findings } from "../../plan/finding.ts";
 import { Schemas } from "../../plan/json-schema.ts";
 import { noFiles, SchemaFiles } from "../../plan/schema-files.ts";
+import { readForm } from "../../plan/subcontract.ts";
 import { shown as shownPath } from "../load.ts";
 import type { Manifest } from "../manifest.ts";
 import { differences } from "./compare.ts";
 import { describe, findModel, type Importer, type Side } from "./models.ts";
 
-export const subcontractKinds = ["input-subcontract", "output-subcontract", "config-subcontract"] as const;
-export const subcontractKeys = ["onex", "kind", "name", "version", "model", "schema", "examples"] as const;
-export type SubcontractKey = (typeof subcontractKeys)[number];
 export const contractsFolder = "contracts";
 const ending = /\.subcontract\.ya?ml$/;
 /** More are not shown of one file: they come of one change. */
@@ -49,12 +47,7 @@ export async function readSubcontract(file: string, findings: Findings, importer
   const fenced = fence(readFileSync(file, "utf8"), findings);
   if (!fenced) return undefined;
   const root = Cursor.root(fenced.data, findings, fenced.places);
-  if (!root.map("a subcontract")) return undefined;
-  root.only("a subcontract", subcontractKeys);
-  for (const key of subcontractKeys)
-    if (!root.has(key) && key !== "examples") root.error("SUBCONTRACT_INVALID", `a subcontract needs \`${key}\``);
-  root.get("onex")?.choice("onex", ["v1"]);
-  const kind = root.get("kind")?.choice("kind", subcontractKinds);
+  const kind = readForm(root);
   const model = root.get("model");
   const reference = model?.text("model");
   if (model === undefined || reference === undefined || kind === undefined) return undefined;

@@ -4,11 +4,12 @@ import { dirname } from "node:path";
 import { type Document, isMap, isScalar, type Pair, parseDocument } from "yaml";
 import { OnexError } from "../../core/failure.ts";
 import { Findings, describe as sentence } from "../../plan/finding.ts";
+import { type SubcontractKey, subcontractKeys } from "../../plan/subcontract.ts";
 import { importModule, manifestsAt } from "../load.ts";
 import type { Manifest } from "../manifest.ts";
 import { differences } from "./compare.ts";
 import type { Importer } from "./models.ts";
-import { contractFiles, isSubcontract, readSubcontract, type SubcontractKey, subcontractKeys } from "./subcontract.ts";
+import { contractFiles, isSubcontract, readSubcontract } from "./subcontract.ts";
 
 /**
  * Writes the subcontracts of the nodes in a folder that differ from their models, or from their manifest in name or

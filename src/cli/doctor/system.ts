@@ -1,5 +1,6 @@
 /** What the doctor asks the machine; tests answer for it. */
 import { statfsSync } from "node:fs";
+import { isAlive } from "../process.ts";
 
 export interface System {
   readonly nodeVersion: string;
@@ -38,13 +39,4 @@ function openFiles(): number | undefined {
   const report = process.report.getReport() as { readonly userLimits?: { readonly open_files?: { readonly soft?: unknown } } };
   const soft = report.userLimits?.open_files?.soft;
   return typeof soft === "number" ? soft : undefined;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 }

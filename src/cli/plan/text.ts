@@ -2,9 +2,10 @@
 import { notesOf } from "../../plan/outlook/notes.ts";
 import type { Outlook } from "../../plan/outlook/outlook.ts";
 import { type Spot, spotsIn, verbWords } from "../../plan/outlook/spot.ts";
-import { type Span, shortMs } from "../../plan/outlook/time.ts";
+import type { Span } from "../../plan/outlook/time.ts";
 import type { Taken, Undone, UndoPlan } from "../../plan/outlook/undo.ts";
 import { waitsFor, wavesOf } from "../../plan/outlook/waves.ts";
+import { sayMs } from "../../plan/timing.ts";
 import { clean, type Style } from "../output.ts";
 
 export interface Page {
@@ -102,15 +103,15 @@ function timeLines({ longest }: Outlook, page: Page): string[] {
   const open = mostMs === Number.POSITIVE_INFINITY;
   const told = endless.filter(({ unknown }) => !unknown);
   const unknown = endless.length - told.length;
-  const total = !open ? shortMs(mostMs) : told.length === 0 ? "not known" : "no end";
-  const limit = timeoutMs === undefined ? "the run has no timeout" : `the run is ended after ${shortMs(timeoutMs)}`;
+  const total = !open ? sayMs(mostMs) : told.length === 0 ? "not known" : "no end";
+  const limit = timeoutMs === undefined ? "the run has no timeout" : `the run is ended after ${sayMs(timeoutMs)}`;
   const over = !open && timeoutMs !== undefined && mostMs > timeoutMs;
   lines.push(`  longest way  ${over ? yellow(`${total}: longer than the run may take, ${limit}`) : `${total}; ${limit}`}`);
   for (const { spot, span } of timed)
     lines.push(
       `    ${clean(spot.name).padEnd(nameWidth)}  ${spanWords(span).padEnd(spanWidth)}${span.why === "" ? "" : `  ${dim(span.why)}`}`.trimEnd(),
     );
-  if (leastMs > 0) lines.push(`  at least     ${shortMs(leastMs)} when all of it completes`);
+  if (leastMs > 0) lines.push(`  at least     ${sayMs(leastMs)} when all of it completes`);
   for (const [i, { spot, why }] of told.entries())
     lines.push(...wrapped(i === 0 ? "  no end in    " : "               ", [`${clean(spot.path)}: ${clean(why)}`], page));
   if (unknown > 0)
@@ -119,7 +120,7 @@ function timeLines({ longest }: Outlook, page: Page): string[] {
 }
 
 function spanWords({ mostMs, endless }: Span): string {
-  return mostMs === Number.POSITIVE_INFINITY && endless.every(({ unknown }) => unknown) ? "not known" : shortMs(mostMs);
+  return mostMs === Number.POSITIVE_INFINITY && endless.every(({ unknown }) => unknown) ? "not known" : sayMs(mostMs);
 }
 
 function undoLines({ undo, onFailure, unknown }: Outlook, page: Page): string[] {

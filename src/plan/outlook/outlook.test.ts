@@ -6,9 +6,9 @@ import { Registry } from "../../node/registry.ts";
 import { workflow } from "../../node/workflow.ts";
 import { Findings } from "../finding.ts";
 import { parsePlan } from "../parse.ts";
+import { sayMs } from "../timing.ts";
 import { type Outlook, outlookJson, outlookOf } from "./outlook.ts";
 import { spotsIn } from "./spot.ts";
-import { shortMs } from "./time.ts";
 import { wavesOf } from "./waves.ts";
 
 const any = z.any();
@@ -33,7 +33,7 @@ function outlook(steps: object, rest: object = {}, known: Registry | undefined =
   if (!flow) throw new Error(JSON.stringify(findings.all));
   return outlookOf(flow, known);
 }
-const mostOf = (steps: object, rest?: object) => shortMs(outlook(steps, rest).longest.mostMs);
+const mostOf = (steps: object, rest?: object) => sayMs(outlook(steps, rest).longest.mostMs);
 /** "a: [run] b?, c" for each likely failure. */
 function undone(steps: object, rest: object = {}): string[] {
   return outlook(steps, rest)

@@ -6,9 +6,10 @@
  */
 import type { RunDefaults } from "../../core/defaults.ts";
 import { durationMs } from "../../core/duration.ts";
-import { backoffMs, once, type Retry, type RetryPolicy, retryOf, usual } from "../../core/retry.ts";
+import { once, type Retry, type RetryPolicy, retryOf, usual } from "../../core/retry.ts";
 import type { EffectContract, WorkflowContract } from "../../node/contract.ts";
 import type { Flow } from "../flow.ts";
+import { sayMs, waitsMs, worstMs } from "../timing.ts";
 import { blockOf, type Spot, verbWords } from "./spot.ts";
 
 export interface Span {
@@ -149,7 +150,7 @@ export class Times {
     const body = inner.at(-1) ?? nothing;
     if (body.endless.length > 0) return { ...nothing, mostMs: Number.POSITIVE_INFINITY, endless: body.endless };
     const what = verb.kind === "each" && verb.batchSize !== undefined ? "batch" : "item";
-    return endless(spot, `how many items there are is known when it runs: up to ${shortMs(body.mostMs)} for each ${what}, ${many} at once`);
+    return endless(spot, `how many items there are is known when it runs: up to ${sayMs(body.mostMs)} for each ${what}, ${many} at once`);
   }
 
   #block(spot: Spot): Span {
@@ -237,37 +238,11 @@ function retryFor(policy: RetryPolicy | false | undefined, effect: EffectContrac
   return run.retry ? retryOf(run.retry) : usual;
 }
 
-/** All attempts until their timeout, with the longest waits between; none begins past `within`. */
+/** All attempts until their timeout, in words. */
 function attempts(retry: Retry, attemptMs: number): Pick<Span, "mostMs" | "why"> {
-  const all = retry.maxAttempts * attemptMs + waits(retry);
-  const mostMs = Math.min(all, retry.withinMs + attemptMs);
-  if (retry.maxAttempts === 1) return { mostMs, why: `one attempt of ${shortMs(attemptMs)}` };
-  const within = mostMs < all ? `, begun within ${shortMs(retry.withinMs)}` : "";
-  return { mostMs, why: `${retry.maxAttempts} attempts of ${shortMs(attemptMs)}, up to ${shortMs(waits(retry))} between them${within}` };
+  const mostMs = worstMs(retry, attemptMs);
+  if (retry.maxAttempts === 1) return { mostMs, why: `one attempt of ${sayMs(attemptMs)}` };
+  const all = retry.maxAttempts * attemptMs + waitsMs(retry);
+  const within = mostMs < all ? `, begun within ${sayMs(retry.withinMs)}` : "";
+  return { mostMs, why: `${retry.maxAttempts} attempts of ${sayMs(attemptMs)}, up to ${sayMs(waitsMs(retry))} between them${within}` };
 }
-
-function waits(retry: Retry): number {
-  let sumMs = 0;
-  for (let attempt = 1; attempt < retry.maxAttempts; attempt++) sumMs += backoffMs(retry, attempt);
-  return sumMs;
-}
-
-/** A length of time exactly, as durations are written: "1d 2h", "1m 5s", "250ms"; without an end in words. */
-export function shortMs(ms: number): string {
-  if (ms === Number.POSITIVE_INFINITY) return "no end";
-  const parts: string[] = [];
-  let left = Math.round(ms);
-  for (const [unit, size] of units) {
-    const count = Math.floor(left / size);
-    left -= count * size;
-    if (count > 0) parts.push(`${count}${unit}`);
-  }
-  return parts.length === 0 ? "0s" : parts.slice(0, 3).join(" ");
-}
-const units = [
-  ["d", 86_400_000],
-  ["h", 3_600_000],
-  ["m", 60_000],
-  ["s", 1_000],
-  ["ms", 1],
-] as const;

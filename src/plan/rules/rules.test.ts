@@ -23,7 +23,7 @@ describe("the sentences", () => {
   test.each([
     [
       "a: { effect: call, timeout: 2d }",
-      '7:31 TIMEOUT_BEYOND the timeout of the step "a" is 2d, longer than the run\'s timeout (24h), which ends it first; shorten it, or lengthen that one',
+      '7:31 TIMEOUT_BEYOND the timeout of the step "a" is 2d, longer than the run\'s timeout (1d), which ends it first; shorten it, or lengthen that one',
     ],
     [
       "a: { timeout: 1m, race: { b: { sleep: 2m }, c: { effect: call } } }",
