@@ -78,11 +78,12 @@ function order({ contents }: Document): void {
 /** Beside it, then over it: nobody ever reads half a file. */
 function replace(file: string, text: string): void {
   const draft = `${file}.${process.pid}.new`;
-  writeFileSync(draft, text, { flag: "wx", mode: statSync(file).mode });
   try {
+    writeFileSync(draft, text, { flag: "wx", mode: statSync(file).mode });
     renameSync(draft, file);
   } catch (error) {
-    rmSync(draft, { force: true });
+    // One that was there before is somebody else's.
+    if ((error as { readonly code?: unknown }).code !== "EEXIST") rmSync(draft, { force: true });
     throw error;
   }
 }
