@@ -147,7 +147,8 @@ export type FactBody =
       readonly type: "migration.refused";
       readonly version: string;
       readonly definition?: string;
-      readonly step?: string;
+      /** The step that stands in the way; nothing happened in it, and the run may have no such step. */
+      readonly because?: string;
       readonly message: string;
     }
   | { readonly type: "run.compensating" }

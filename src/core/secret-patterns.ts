@@ -66,8 +66,9 @@ export function redactPatterns(text: string): string {
     )
     .replace(tokens, redacted)
     .replace(jwt, redacted)
-    .replace(card, (found) => (isCard(found.replace(/\D/g, "")) ? redacted : found))
-    .replace(ssn, redacted);
+    // Before cards: what it leaves behind a point is no part of a number any more.
+    .replace(ssn, redacted)
+    .replace(card, (found) => (isCard(found.replace(/\D/g, "")) ? redacted : found));
   return withoutPairs(clean);
 }
 

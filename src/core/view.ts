@@ -235,7 +235,12 @@ export function view(runId: string, facts: readonly Fact[]): RunView {
       case "migration.refused":
         moved = {
           ...moved,
-          notMoved: { version: fact.version, message: fact.message, ...(fact.step === undefined ? {} : { step: fact.step }), at: fact.at },
+          notMoved: {
+            version: fact.version,
+            message: fact.message,
+            ...(fact.because === undefined ? {} : { step: fact.because }),
+            at: fact.at,
+          },
         };
         break;
       case "run.compensating":

@@ -260,6 +260,7 @@ export class ActiveRun implements Writing {
     const old = this.replay;
     const fresh = new Set([...this.#backlog, ...old.take()].map(({ key }) => key));
     this.#calls.renew();
+    made.folded.log.follow(this.folded.log);
     this.folded = made.folded;
     this.replay = made.folded.replay;
     this.row = { ...this.row, version: asked.version };

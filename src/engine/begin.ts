@@ -44,6 +44,10 @@ export class RunLog {
       };
     this.log = { debug: later("debug"), info: later("info"), warn: later("warn"), error: later("error") };
   }
+  /** Lets out, before its own lines, those of the fold whose place it takes. */
+  follow(before: RunLog): void {
+    this.#lines.unshift(...before.#lines);
+  }
   flush(): void {
     if (this.#lines.length > 0) for (const line of this.#lines.splice(0)) line();
   }
@@ -87,7 +91,7 @@ function undoing(runtime: Runtime, childId: string | undefined): Program {
       const facts = runtime.factsNow(childId ?? "");
       const started = pinned(facts);
       if (!isFinal(facts.at(-1) as Fact) || (facts.at(-1) as Fact).type !== "run.completed") return null;
-      const contract = runtime.workflowOf(started);
+      const contract = runtime.workflowNow(started);
       if (!contract)
         throw new OnexError("VERSION_MISSING", `the workflow ${started.workflow}@${started.version} of ${childId} is not held here`);
       const child = fresh(runtime, childId ?? "", contract, { undoes: (started.input as { runId?: string } | null)?.runId }).replay;

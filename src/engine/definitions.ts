@@ -45,7 +45,16 @@ export class Definitions {
   async load(store: OpenStore, started: Pick<Started, "workflow" | "version" | "definition">): Promise<void> {
     const hash = started.definition;
     if (hash === undefined || this.find(started)) return;
-    const text = await store.definition(hash);
+    this.#restore(hash, await store.definition(hash));
+  }
+  /** The same, in the middle of a fold; a store that cannot be read at once is left alone. */
+  loadNow(store: OpenStore, started: Pick<Started, "workflow" | "version" | "definition">): void {
+    const hash = started.definition;
+    if (hash === undefined || this.find(started)) return;
+    const text = store.definition(hash);
+    if (!(text instanceof Promise)) this.#restore(hash, text);
+  }
+  #restore(hash: string, text: string | undefined): void {
     if (text !== undefined) this.stored.set(hash, restoreWorkflow(text).contract);
   }
 

@@ -265,6 +265,11 @@ export class Engine implements Runtime {
     return this.definitions.find(started);
   }
 
+  workflowNow(pin: Pick<Started, "workflow" | "version" | "definition">): WorkflowContract | undefined {
+    this.definitions.loadNow(this.store, pin);
+    return this.workflowOf(pin);
+  }
+
   learn(contract: WorkflowContract): void {
     this.definitions.learn(contract);
   }

@@ -47,7 +47,7 @@ export function move(
     refused: {
       ...({ type: "migration.refused", version, message } as const),
       ...(definition === undefined ? {} : { definition }),
-      ...(step === undefined ? {} : { step }),
+      ...(step === undefined ? {} : { because: step }),
     },
   });
   const pin: Pin = pinned(facts);

@@ -57,6 +57,8 @@ export interface Runtime {
   factsNow(runId: string): readonly Fact[];
   /** The workflow that a run is pinned to, if this process holds it. */
   workflowOf(pin: Pin): WorkflowContract | undefined;
+  /** The same, with definitions that only the store holds, read at once. */
+  workflowNow(pin: Pin): WorkflowContract | undefined;
   /** A workflow that another one calls in code is held from now on. */
   learn(contract: WorkflowContract): void;
 

@@ -1,7 +1,7 @@
 /** The type of an expression, and what is certainly wrong in it. */
 import type { ASTNode } from "@marcbachmann/cel-js";
 import { source } from "./cel/compile.ts";
-import { type Facts, factsOf, forget, narrowed, pathOf, together } from "./narrow.ts";
+import { type Facts, factsOf, forget, kept, narrowed, pathOf, together } from "./narrow.ts";
 import { didYouMean } from "./suggest.ts";
 import {
   any,
@@ -348,7 +348,8 @@ export class Inference {
       return listOf(inner.type(body, args.length === 3 && args[1] ? together(local, factsOf(args[1], true)) : local));
     }
     if (args[1]) inner.boolean(args[1], local, `the condition of ${short(ast, 30)}`);
-    return name === "filter" ? listOf(item) : bool;
+    if (name !== "filter") return bool;
+    return listOf(args[1] ? kept(item, variable.args, new Set(factsOf(args[1], true))) : item);
   }
 
   #with(name: string, type: Type): Inference {

@@ -163,6 +163,20 @@ export function narrowed(type: Type, path: string, facts: Facts): Type {
   return known;
 }
 
+/** The same of a value that goes on without the name by which the facts know it: its fields carry what is known of them. */
+export function kept(type: Type, path: string, facts: Facts): Type {
+  return union(
+    members(narrowed(type, path, facts)).map((member) => {
+      if (member.kind !== "map") return member;
+      const fields = [...member.fields].map(([key, field]) => {
+        const there = `${path}.${key}`;
+        return [key, { ...field, type: narrowed(field.type, there, facts), optional: field.optional && !facts.has(`?${there}`) }] as const;
+      });
+      return { ...member, fields: new Map(fields) };
+    }),
+  );
+}
+
 function scalar(type: Type, value: string | number | boolean, is: boolean): Type {
   const exact = typeOfValue(value);
   return union(

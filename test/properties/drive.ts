@@ -16,6 +16,8 @@ export interface Plan {
   readonly cancel: boolean;
   /** A crash after `gap` further instants, so many turns of the event loop into the next. */
   readonly crashes: readonly { readonly gap: number; readonly turns: number }[];
+  /** All open runs are asked to go on with the other version after `gap` further instants, so many turns of the event loop into the next. */
+  readonly moves?: readonly { readonly gap: number; readonly turns: number }[];
   /** A step in doubt is always sent again. */
   readonly calm: boolean;
 }
@@ -64,6 +66,7 @@ class Driver {
   readonly #paused: { readonly runId: string; readonly step: string; readonly at: string }[] = [];
   readonly #signals: { readonly at: number; readonly name: "a" | "b" }[];
   #crashes: { gap: number; turns: number }[];
+  #moves: { gap: number; turns: number }[];
   #cancelAt: number | undefined;
   #crashed = 0;
   #now = 0;
@@ -73,7 +76,7 @@ class Driver {
     this.#plan = plan;
     this.#nodes = nodes(this.#outside);
     taps.length = 0;
-    this.#t = testOrchestrator({ nodes: [this.#nodes.whole, this.#nodes.stopping], seed: plan.seed, log: quiet });
+    this.#t = testOrchestrator({ nodes: [this.#nodes.whole, this.#nodes.again, this.#nodes.stopping], seed: plan.seed, log: quiet });
     this.#store = taps[0] as OpenStore;
     this.#now = this.#store.now();
     this.#outside.told = ({ node, runId, key, attempt }) => {
@@ -82,6 +85,7 @@ class Driver {
     };
     this.#signals = plan.signals.map((name, i) => ({ at: this.#now + lengthMs(`${plan.seed}/signal/${i}`), name }));
     this.#crashes = plan.crashes.map((crash) => ({ ...crash }));
+    this.#moves = (plan.moves ?? []).map((move) => ({ ...move }));
     this.#cancelAt = plan.cancel ? this.#now + lengthMs(`${plan.seed}/cancel`) : undefined;
   }
 
@@ -131,8 +135,21 @@ class Driver {
     outside.release(next);
     for (const signal of this.#signals) if (signal.at === next) await this.#send(signal.name);
     if (this.#cancelAt === next) await this.#all((run) => run.cancel("enough"), ["r"]);
+    await this.#maybeMove();
     if (!timed) await this.#maybeCrash();
     await this.#settle();
+  }
+
+  async #maybeMove(): Promise<void> {
+    const next = this.#moves[0];
+    if (!next || next.gap-- > 0) return;
+    this.#moves.shift();
+    for (let i = 0; i < next.turns; i++) await turn();
+    const { whole, again } = this.#nodes;
+    const open = (this.#store.list({}) as readonly RunRow[]).filter(
+      ({ endedAt, workflow }) => endedAt === undefined && workflow === "tree",
+    );
+    for (const { id, version } of open) await this.#all((run) => run.migrate(version === "1.0.0" ? again : whole), [id]);
   }
 
   /** The next moment at which something is due. */

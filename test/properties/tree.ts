@@ -314,9 +314,13 @@ export function nodes(outside: Outside) {
   const whole: Workflow<Tree, Json, "tree"> = workflow({ name: "tree", input: any }, function* (tree: Tree): Steps<Json> {
     return yield* play(tree);
   });
+  /** The same under another version, to be moved to. */
+  const again = workflow({ name: "tree", version: "2.0.0", input: any }, function* (tree: Tree): Steps<Json> {
+    return yield* play(tree);
+  });
   const stopping = workflow({ name: "tree-stop", input: any, onFailure: "stop" }, function* (tree: Tree): Steps<Json> {
     return yield* play(tree);
   });
-  return { whole, stopping };
+  return { whole, again, stopping };
 }
 export type Nodes = ReturnType<typeof nodes>;

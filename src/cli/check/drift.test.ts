@@ -1,4 +1,15 @@
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -418,5 +429,14 @@ examples:
     symlinkSync(target, join(node, inputFile));
     await expect(writeSubcontracts(node, importer)).rejects.toThrow(/SUBCONTRACT_INVALID the file is a link/);
     expect(readFileSync(target, "utf8")).toContain("minLength: 2");
+  });
+
+  test("nor into a folder that is one", async () => {
+    const target = join(folder, "elsewhere");
+    edit(inputFile, "minLength: 1", "minLength: 2");
+    renameSync(join(node, "contracts"), target);
+    symlinkSync(target, join(node, "contracts"));
+    await expect(writeSubcontracts(node, importer)).rejects.toThrow(/SUBCONTRACT_INVALID the folder is a link/);
+    expect(readFileSync(join(target, "input.subcontract.yaml"), "utf8")).toContain("minLength: 2");
   });
 });

@@ -19,6 +19,9 @@ export interface Deciders {
   readonly workflows: ReadonlySet<FunctionNode>;
 }
 
+/** Helpers that call helpers are looked through so deep; one may call itself. */
+const mostHelpers = 5;
+
 export class Operations {
   readonly #modules: Modules;
   readonly #module: Module;
@@ -82,11 +85,19 @@ export class Operations {
   }
 
   /** What a call makes; undefined when it makes none of these, or nobody can tell. */
-  made(call: CallExpression): Made | undefined {
+  made(call: CallExpression, depth = 0): Made | undefined {
     const { callee } = call;
     const meaning = this.#modules.meaning(this.#module, callee);
     if (meaning?.kind === "verb" || meaning?.kind === "node") return "operation";
-    if (meaning?.kind === "function") return meaning.node.generator && !meaning.node.async ? "generator" : undefined;
+    if (meaning?.kind === "function") {
+      if (meaning.node.async) return undefined;
+      if (meaning.node.generator) return "generator";
+      // `const ask = () => act(…)` makes what the call in it makes.
+      const { body } = meaning.node;
+      return depth < mostHelpers && meaning.module === this.#module && body.type === "CallExpression"
+        ? this.made(body, depth + 1)
+        : undefined;
+    }
     if (callee.type !== "MemberExpression" || callee.computed || callee.property.type !== "Identifier") return undefined;
     const object = this.#modules.meaning(this.#module, callee.object);
     if (object?.kind === "signal") return callee.property.name === "wait" ? "operation" : undefined;

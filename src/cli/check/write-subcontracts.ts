@@ -1,5 +1,6 @@
 /** Subcontracts written anew from their models. What a person wrote in them, the comments and the examples, stays. */
 import { lstatSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { type Document, isMap, isScalar, type Pair, parseDocument } from "yaml";
 import { OnexError } from "../../core/failure.ts";
 import { Findings, describe as sentence } from "../../plan/finding.ts";
@@ -36,12 +37,11 @@ export async function writeSubcontracts(folder: string, importer: Importer = imp
 
 /** The new text of a subcontract; undefined when it is as it should be, or cannot be read. */
 async function rewritten(file: string, manifest: Manifest, findings: Findings, importer: Importer): Promise<string | undefined> {
-  if (lstatSync(file).isSymbolicLink()) {
-    findings.error(
-      "SUBCONTRACT_INVALID",
-      { line: 0, column: 0 },
-      "the file is a link, which is not written through; put the file itself here",
-    );
+  const link = [file, dirname(file)].find((path) => lstatSync(path).isSymbolicLink());
+  if (link !== undefined) {
+    const what = link === file ? "file" : "folder";
+    const message = `the ${what} is a link, which is not written through; put the ${what} itself here`;
+    findings.error("SUBCONTRACT_INVALID", { line: 0, column: 0 }, message);
     return undefined;
   }
   const own = new Findings(file);
@@ -81,7 +81,9 @@ function replace(file: string, text: string): void {
   try {
     writeFileSync(draft, text, { flag: "wx", mode: statSync(file).mode });
     renameSync(draft, file);
-  } finally {
-    rmSync(draft, { force: true });
+  } catch (error) {
+    // One that was there before is somebody else's.
+    if ((error as { readonly code?: unknown }).code !== "EEXIST") rmSync(draft, { force: true });
+    throw error;
   }
 }

@@ -174,6 +174,10 @@ describe("a node", () => {
     await expect(wanted()).rejects.toMatchObject({ code: "PROJECT_MISSING", message: expect.stringContaining("onex new project NAME") });
     writeFileSync(join(folder, "package.json"), '{ "name": "my-shop", "dependencies": { "onexx": "1" } }');
     await expect(wanted()).rejects.toMatchObject({ code: "PROJECT_MISSING" });
+    for (const odd of ["null", "[]", '"onex"', '{ "dependencies": "onex" }', '{ "devDependencies": ["onex"] }']) {
+      writeFileSync(join(folder, "package.json"), odd);
+      await expect(wanted(), odd).rejects.toMatchObject({ code: "PROJECT_MISSING" });
+    }
     writeFileSync(join(folder, "package.json"), "{");
     await expect(wanted()).rejects.toMatchObject({
       code: "PROJECT_MISSING",

@@ -14,15 +14,15 @@ export interface Project {
 
 interface Package {
   readonly name?: unknown;
-  readonly dependencies?: Readonly<Record<string, unknown>>;
-  readonly devDependencies?: Readonly<Record<string, unknown>>;
+  readonly dependencies?: unknown;
+  readonly devDependencies?: unknown;
 }
 
 /** Throws OnexError `PROJECT_MISSING`, and `NAME_REFUSED` for a project whose name cannot be that of a folder. */
 export function projectAt(from: string): Project {
   for (let folder = from; ; folder = dirname(folder)) {
     const found = packageIn(folder);
-    if (found && ("onex" in (found.dependencies ?? {}) || "onex" in (found.devDependencies ?? {}))) {
+    if (found && [found.dependencies, found.devDependencies].some(namesOnex)) {
       const name = typeof found.name === "string" ? found.name.replace(/^@[^/]*\//, "") : "";
       return { folder, name: nameOf("project", name, `${join(folder, "package.json")}: its name`) };
     }
@@ -33,6 +33,10 @@ export function projectAt(from: string): Project {
     `${from} is in no project: neither it nor a folder above has a package.json that depends on onex. ` +
       "Make one with `onex new project NAME`, or `npm install onex` in the one that is meant",
   );
+}
+
+function namesOnex(dependencies: unknown): boolean {
+  return typeof dependencies === "object" && dependencies !== null && Object.hasOwn(dependencies, "onex");
 }
 
 function packageIn(folder: string): Package | undefined {
