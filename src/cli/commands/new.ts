@@ -2,6 +2,7 @@
 import { readdirSync, realpathSync } from "node:fs";
 import { join, relative, resolve, sep } from "node:path";
 import { OnexError } from "../../core/failure.ts";
+import { inputOption, inputSubcontract } from "../example-input.ts";
 import { type ExitCode, exit } from "../exit.ts";
 import { isFolder } from "../load.ts";
 import { Stopped } from "../new/ask.ts";
@@ -111,11 +112,17 @@ function nodeTree(wanted: Wanted, from: string): Tree {
   const files = render(kind, valuesOf(picked, onexVersion()));
   const manifest = files.find(({ path }) => path.endsWith("/manifest.yaml"))?.path ?? "";
   const folder = manifest.replace(/\/[^/]*$/, "");
+  const subcontract = files.find(({ path }) => path === `${folder}/${inputSubcontract}`);
+  const input = subcontract && inputOption(subcontract.text);
   return {
     base: project.folder,
     files,
     title: `${kind} ${name}@${version}`,
-    next: (shown) => [`npx onex check ${shown(folder)}`, `npx vitest run ${shown(folder.replace(/^src\//, "tests/"))}`],
+    next: (shown) => [
+      `npx onex check ${shown(folder)}`,
+      `npx vitest run ${shown(folder.replace(/^src\//, "tests/"))}`,
+      ...(input === undefined ? [] : [`npx onex run ${shown(folder)} ${input}`]),
+    ],
   };
 }
 

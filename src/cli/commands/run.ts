@@ -4,6 +4,7 @@ import type { Json } from "../../core/json.ts";
 import type { RunView } from "../../core/view.ts";
 import type { Orchestrator, Run } from "../../engine/api.ts";
 import { resumeCommands, signalCommand } from "../advice.ts";
+import { withExample } from "../example-input.ts";
 import { type ExitCode, exit } from "../exit.ts";
 import { readJson } from "../input.ts";
 import { loadTarget } from "../load.ts";
@@ -61,7 +62,7 @@ export async function run(target: string, options: RunOptions): Promise<ExitCode
     return code ?? codeOf(view);
   } catch (error) {
     await session.close().catch(() => {});
-    throw error;
+    throw withExample(error, target);
   }
 }
 
