@@ -19,11 +19,13 @@ interface Block {
   readonly lead: string;
 }
 const page = readFileSync(join(root, "docs/guide/tutorial.md"), "utf8");
-const blocks: readonly Block[] = [...page.matchAll(/([^\n]*)\n\n```(\w+)\n([\s\S]*?)^```$/gm)].map(([, lead = "", language = "", text = ""]) => ({
-  language,
-  text,
-  lead,
-}));
+const blocks: readonly Block[] = [...page.matchAll(/([^\n]*)\n\n```(\w+)\n([\s\S]*?)^```$/gm)].map(
+  ([, lead = "", language = "", text = ""]) => ({
+    language,
+    text,
+    lead,
+  }),
+);
 
 let folder = "";
 let shell: Shell;
@@ -60,7 +62,10 @@ test("every command works, every file is used, and every output is seen", async 
 
 /** Waits until all lines have come; what only looks is typed again, since a process in the background is as fast as it is. */
 async function seen(expected: string, typed: string): Promise<void> {
-  const looks = typed.trim().split("\n").every((line) => /^(?:cat|grep|npx onex (?:show|ls|graph)) /.test(line));
+  const looks = typed
+    .trim()
+    .split("\n")
+    .every((line) => /^(?:cat|grep|npx onex (?:show|ls|graph)) /.test(line));
   for (const until = Date.now() + patienceMs; ; ) {
     const missing = missingIn(shell.output, expected);
     if (missing.length === 0) return;
@@ -139,7 +144,8 @@ class Shell {
   constructor(cwd: string) {
     const { ONEX_STORE: _store, FORCE_COLOR: _colour, NODE_ENV: _mode, VITEST: _vitest, ...env } = process.env;
     this.#process = spawn("bash", ["--noprofile", "--norc"], { cwd, env: { ...env, NO_COLOR: "1", LINKED: join(cwd, "node_modules") } });
-    for (const stream of [this.#process.stdout, this.#process.stderr]) stream?.setEncoding("utf8").on("data", (text: string) => this.#take(text));
+    for (const stream of [this.#process.stdout, this.#process.stderr])
+      stream?.setEncoding("utf8").on("data", (text: string) => this.#take(text));
     // npx runs what is installed, without asking the registry.
     this.#process.stdin?.write(`exec 2>&1
 npx() { local name=$1; shift; "node_modules/.bin/$name" "$@"; }
@@ -156,7 +162,11 @@ npm() { if [ "$1" = install ]; then cp -RP "$LINKED" .; else command npm "$@"; f
       this.#ended = (code) => resolve(code);
     });
     this.#process.stdin?.write(`{ ${text}\n} </dev/null; echo "${mark} $?"\n`);
-    return ended;
+    const late = AbortSignal.timeout(patienceMs);
+    const overdue = new Promise<never>((_, reject) => {
+      late.addEventListener("abort", () => reject(new Error(`${text}\nhas not ended after ${patienceMs / 1000} s:\n${this.output}`)));
+    });
+    return Promise.race([ended, overdue]);
   }
 
   #take(text: string): void {

@@ -1,6 +1,6 @@
 /** Runs as they go, whoever drives them: a line for each thing that happens, with the run's id before it. */
 import type { Fact } from "../../core/fact.ts";
-import { sentenceOf } from "../../core/failure.ts";
+import { OnexError, sentenceOf } from "../../core/failure.ts";
 import type { Client } from "../client.ts";
 import { clean, cleanLines, complaint, statusPaint, type Terminal, took } from "../output.ts";
 import { Progress, type Screen } from "../progress.ts";
@@ -56,7 +56,11 @@ export class Follower {
       }
       this.#under.add(row.id);
       void this.#follow(row.id, `${row.workflow}@${row.version}`)
-        .catch((error: unknown) => this.#terminal.say(complaint(error, undefined, this.#terminal.style, false)))
+        .catch((error: unknown) => {
+          // It ends with the client that it looks through; that the run goes on later is no complaint.
+          if (!(error instanceof OnexError && error.code === "ORCHESTRATOR_CLOSED"))
+            this.#terminal.say(complaint(error, undefined, this.#terminal.style, false));
+        })
         .finally(() => this.#under.delete(row.id));
     }
     if (this.#missed > 0) this.#terminal.say(this.#terminal.style.dim(`… and ${this.#missed} more runs: onex ls`));
