@@ -58,7 +58,8 @@ test("every command works, every file is used, and every output is seen", async 
       else writeFileSync(file, block.text);
     }
   }
-});
+  // Some forty processes: half a minute, where nothing else runs.
+}, 300_000);
 
 /** Waits until all lines have come; what only looks is typed again, since a process in the background is as fast as it is. */
 async function seen(expected: string, typed: string): Promise<void> {
