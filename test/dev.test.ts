@@ -91,9 +91,18 @@ test("a save that passes takes over, also of a run under way; one that does not 
   await says("completed after");
   expect(await onex("show", "one", "--json")).toContain('"Howdy, Ada"');
 
-  const ended = new Promise((resolve) => child?.once("exit", resolve));
+  // Runs that are still told of at the end are no reason to complain.
+  writeFileSync(join(folder, "hello.ts"), source("Hi"));
+  await says("ready: hello@1.0.0");
+  const second = spawn(process.execPath, [main, "run", "hello.ts", "--run-id", "two"], { cwd: folder, env });
+  await says("run two  hello@1.0.0");
+  await says("waits for signal go");
+  second.kill("SIGKILL");
+  const ended = new Promise((resolve) => child?.once("close", resolve));
+  child?.stdout?.resume();
   child?.kill("SIGINT");
   expect(await ended).toBe(130);
+  expect(said).not.toContain("error");
 });
 
 test("a store that is removed under it is told, and a new one taken up", async () => {

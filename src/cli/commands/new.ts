@@ -2,6 +2,7 @@
 import { readdirSync, realpathSync } from "node:fs";
 import { join, relative, resolve, sep } from "node:path";
 import { OnexError } from "../../core/failure.ts";
+import { inputOption, inputSubcontract } from "../example-input.ts";
 import { type ExitCode, exit } from "../exit.ts";
 import { isFolder } from "../load.ts";
 import { Stopped } from "../new/ask.ts";
@@ -30,9 +31,6 @@ export interface Place {
   readonly cwd: string;
   readonly terminals: Terminals | undefined;
 }
-
-/** What the workflow of the template takes: the first example of its input subcontract. */
-const firstInput = (name: string) => json({ id: `${name}-1`, items: [{ sku: "tea", quantity: 2, priceCents: 450 }] });
 
 function here(): Place {
   const answers = process.stdin.isTTY === true && process.stdout.isTTY === true;
@@ -117,6 +115,8 @@ function nodeTree(wanted: Wanted, from: string, force: boolean): Tree {
   const files = render(kind, valuesOf(picked, onexVersion()));
   const manifest = files.find(({ path }) => path.endsWith("/manifest.yaml"))?.path ?? "";
   const folder = manifest.replace(/\/[^/]*$/, "");
+  const subcontract = files.find(({ path }) => path === `${folder}/${inputSubcontract}`);
+  const input = subcontract && inputOption(subcontract.text);
   return {
     base: project.folder,
     files,
@@ -124,14 +124,13 @@ function nodeTree(wanted: Wanted, from: string, force: boolean): Tree {
     next: (shown) => [
       `npx onex check ${shown(folder)}`,
       `npx vitest run ${shown(folder.replace(/^src\//, "tests/"))}`,
-      use(kind, name, folder, shown(folder)),
+      input === undefined ? use(name, folder) : `npx onex run ${shown(folder)} ${input}`,
     ],
   };
 }
 
-/** How a node that was made is put to use. */
-function use(kind: Wanted["kind"], name: string, folder: string, shown: string): string {
-  if (kind === "orchestrator") return `npx onex run ${shown} --input '${firstInput(name)}'`;
+/** How a node that a workflow calls is put to use. */
+function use(name: string, folder: string): string {
   const variable = camel(name);
   return `in a workflow: import { ${variable} } from "../../../${folder.split("/").slice(-2).join("/")}/index.ts", then yield* ${variable}(…)`;
 }

@@ -4,6 +4,7 @@ import type { Json } from "../../core/json.ts";
 import type { RunView } from "../../core/view.ts";
 import type { Orchestrator, Run } from "../../engine/api.ts";
 import { resumeCommands, signalCommand } from "../advice.ts";
+import { withExample } from "../example-input.ts";
 import { type ExitCode, exit } from "../exit.ts";
 import { readJson } from "../input.ts";
 import { loadTarget } from "../load.ts";
@@ -61,14 +62,14 @@ export async function run(target: string, options: RunOptions): Promise<ExitCode
     return code ?? codeOf(view);
   } catch (error) {
     await session.close().catch(() => {});
-    throw options.input === undefined ? withoutInput(error) : error;
+    throw withExample(options.input === undefined ? withoutInput(error) : error, target);
   }
 }
 
 /** A workflow that refuses `{}`, which nobody typed. */
 function withoutInput(error: unknown): unknown {
   if (!(error instanceof OnexError) || error.code !== "INPUT_INVALID") return error;
-  return new OnexError(error.code, `${error.message}\nno input was given: write --input '{ … }', or --input @FILE`, { cause: error });
+  return new OnexError(error.code, `${error.message}\nno input was given: write --input JSON, or --input @FILE`, { cause: error });
 }
 
 /** A date alone is midnight UTC, as in JavaScript; a time without a zone is that of this machine. */
