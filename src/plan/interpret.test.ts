@@ -614,7 +614,7 @@ describe("scale", () => {
     }
     const began = performance.now();
     expect(await run(plan(steps, { output: `\${ s${count - 1}.n }` }), [inc])).toEqual({ output: count });
-    expect(performance.now() - began).toBeLessThan(15_000);
+    expect(performance.now() - began).toBeLessThan(60_000);
   });
 
   test("10,000 beside each other, and one after all of them", async () => {
@@ -623,7 +623,7 @@ describe("scale", () => {
     steps.end = { set: `\${ s0.n + s${count - 1}.n }`, needs: Object.keys(steps).slice(1, -1) };
     const began = performance.now();
     expect(await run(plan(steps), [inc])).toEqual({ output: count + 1 });
-    expect(performance.now() - began).toBeLessThan(15_000);
+    expect(performance.now() - began).toBeLessThan(60_000);
   });
 
   test("each over 10,000 items", async () => {
