@@ -7,8 +7,8 @@ export default defineConfig({
     // The tests that start programs run the built package.
     reporters: ["default", "./test/closing-line.ts"],
     globalSetup: ["./test/build.ts"],
-    // On two cores one would stand idle: what waits for processes and disks leaves room for another file.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    // One more than cores: what waits for processes, disks and clocks leaves room for another file.
+    maxWorkers: availableParallelism() + 1,
     testTimeout: 120_000,
     hookTimeout: 120_000,
   },
