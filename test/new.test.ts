@@ -33,7 +33,7 @@ function node(folder: string, ...args: readonly string[]): Promise<Ended> {
 }
 
 test.skipIf(skipWithoutNetwork("npm create onex, and a project from the tarball"))(
-  "from tarballs: npm create onex makes a project, in which nodes are made, checked and tested",
+  "from tarballs: npm create onex makes a project, in which a node of each kind is made, checked, tested, run, and killed once",
   async () => {
     const folder = emptyFolder();
     await install(folder, [await packed("onex"), await packed("create-onex")]);
@@ -44,18 +44,26 @@ test.skipIf(skipWithoutNetwork("npm create onex, and a project from the tarball"
     const project = join(folder, "my-shop");
     await install(project, [await packed("onex")]);
     const onex = (...args: readonly string[]) => node(project, "node_modules/onex/dist/cli/main.js", ...args);
-    const made: Ended[] = [];
-    for (const kind of ["compute", "effect"]) made.push(await onex("new", kind, "--domain", "shop", "--name", `my-${kind}`, "--json"));
-    expect(made.map(({ code }) => code)).toEqual([0, 0]);
-    const files = made.flatMap(({ stdout }) => JSON.parse(stdout) as string[]);
+    const files: string[] = [];
+    let advice = "";
+    for (const kind of ["compute", "effect", "reducer", "orchestrator"]) {
+      const made = await onex("new", kind, "--domain", "shop", "--name", `my-${kind}`, "--json");
+      expect(made.code, made.stderr).toBe(0);
+      files.push(...(JSON.parse(made.stdout) as string[]));
+      advice = made.stderr;
+    }
     expect(files.filter((file) => !existsSync(join(project, file)))).toEqual([]);
 
     expect(await node(project, "node_modules/typescript/bin/tsc", "--noEmit")).toMatchObject({ stdout: "", code: 0 });
-    const tested = await npm(project, "test");
+    expect(await onex("check", ".", "--json")).toMatchObject({ code: 0, stdout: "[]\n" });
+    const tested = await npm(project, "test", "--", "--reporter=verbose");
     expect(tested.code, tested.stdout).toBe(0);
-    expect(tested.stdout).toMatch(/Test Files +2 passed/);
-    const effect = files.find((file) => file.endsWith("_effect/v1_0_0/index.ts")) ?? "";
-    expect(await onex("check", effect, "--json")).toMatchObject({ code: 0, stdout: "[]\n" });
+    expect(tested.stdout).toMatch(/✓ .*a killed run is finished by the next process, and charged once/);
+    expect(tested.stdout).toMatch(/Test Files +10 passed/);
+
+    // The first run, as the command suggests it.
+    const [, target = "", input = ""] = /npx onex run (\S+) --input '(.+)'/.exec(advice) ?? [];
+    expect(await onex("run", target, "--input", input)).toMatchObject({ code: 0, stdout: expect.stringContaining('"receipt"') });
   },
   // Two installations over the network.
   600_000,

@@ -1,18 +1,18 @@
 /** All commands, in the groups and the order in which `onex --help` lists them. */
 import { Command } from "commander";
 import { checking } from "./checking.ts";
+import { control } from "./control.ts";
 import type { AddCommand, Done } from "./kit.ts";
 import { looking } from "./looking.ts";
 import { making } from "./making.ts";
 import { running } from "./running.ts";
-import { steering } from "./steering.ts";
 
 const groups = [
   ["Make:", making],
   ["Check before it runs:", checking],
   ["Run:", running],
   ["Look at runs:", looking],
-  ["Steer a run:", steering],
+  ["Control a run:", control],
 ] as const;
 
 const epilogue = `

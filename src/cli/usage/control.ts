@@ -2,7 +2,7 @@
 import { Argument, Option } from "commander";
 import { type AddCommand, collect, type Done, jsonFlag, nodes, store } from "./kit.ts";
 
-export function steering(command: AddCommand, done: Done): void {
+export function control(command: AddCommand, done: Done): void {
   command("signal", "send a signal to a run", [
     `onex signal order-7 approval '{"by": "bob"}'`,
     "onex signal order-7 approval @answer.json --id mail-31",
