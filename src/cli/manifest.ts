@@ -2,13 +2,14 @@
  * `manifest.yaml`: what a folder of a generated node holds, so that a command can be given the folder. What a node
  * exports stands in its module alone; the manifest only says which module that is.
  */
-import { existsSync, lstatSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { OnexError } from "../core/failure.ts";
 import type { Json } from "../core/json.ts";
 import { Cursor } from "../plan/cursor.ts";
 import { fence } from "../plan/fence.ts";
 import { Findings } from "../plan/finding.ts";
+import { filesUnder } from "./files.ts";
 
 export const manifestKinds = ["orchestrator", "compute", "effect", "reducer"] as const;
 export type ManifestKind = (typeof manifestKinds)[number];
@@ -28,8 +29,6 @@ export interface Manifest {
 }
 
 const manifestName = "manifest.yaml";
-/** Deeper than any layout; a bound for a folder that was named by mistake, such as `/`. */
-const deepest = 12;
 
 /** Whether a path names a manifest itself. */
 export function isManifest(file: string): boolean {
@@ -56,19 +55,9 @@ export function manifestOf(file: string): Manifest | undefined {
 
 /** Every manifest in a folder and below, by path; links and what is installed are not followed. Throws as `manifestIn` does. */
 export function manifestsUnder(folder: string): readonly Manifest[] {
-  const found: Manifest[] = [];
-  const look = (at: string, depth: number): void => {
-    const own = manifestIn(at);
-    if (own) found.push(own);
-    if (depth === deepest) return;
-    for (const name of readdirSync(at).sort()) {
-      if (name === "node_modules" || name.startsWith(".")) continue;
-      const below = join(at, name);
-      if (lstatSync(below).isDirectory()) look(below, depth + 1);
-    }
-  };
-  look(folder, 0);
-  return found;
+  return filesUnder(folder)
+    .filter((file) => basename(file) === manifestName)
+    .map(readManifest);
 }
 
 function readManifest(file: string): Manifest {

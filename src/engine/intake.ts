@@ -14,38 +14,33 @@ import type { MailRow, RunRow, TurnRow } from "../store/store.ts";
 import { ActiveRun } from "./active-run.ts";
 import { acquired, type Folded, fresh } from "./begin.ts";
 import type { Engine } from "./engine.ts";
+import { Looks } from "./looks.ts";
 import { mailFact, unmoved } from "./mail.ts";
 import { callOff } from "./queue.ts";
 import { cleanTexts } from "./secrets.ts";
 
 const chunk = 200;
-const longestWaitMs = 3_600_000;
 
 export class Intake {
   readonly #engine: Engine;
-  #looking = false;
-  #again = false;
-  #stopped = false;
-  #cancelWake: (() => void) | undefined;
-  #wakesAt = Number.POSITIVE_INFINITY;
+  readonly #looks: Looks;
   readonly #named = new Set<string>();
 
   constructor(engine: Engine) {
     this.#engine = engine;
+    this.#looks = new Looks(engine, () => this.look());
   }
 
   get quiet(): boolean {
-    const soon = this.#engine.store.now() + this.#engine.settings.parkAfterMs;
-    return !this.#looking && !this.#again && !(this.#wakesAt <= soon);
+    return this.#looks.quiet;
   }
   stop(): void {
-    this.#stopped = true;
-    this.#cancelWake?.();
+    this.#looks.stop();
   }
 
   /** The store has just become this process's own. */
   open(): void {
-    this.#run(async () => {
+    this.#looks.run(async () => {
       await this.#engine.store.unblock(this.#engine.definitions.held());
       await this.#engine.admission.open(this.#engine.workflows());
       await this.#takeDue();
@@ -53,7 +48,7 @@ export class Intake {
   }
   /** Takes what is due and reads mail. */
   look(): void {
-    this.#run(async () => {
+    this.#looks.run(async () => {
       for (const runNo of await this.#engine.store.mailed()) {
         const run = this.#engine.activeNo(runNo);
         if (run)
@@ -67,33 +62,15 @@ export class Intake {
   }
   /** A run was put down until `at`; 0 is at once, null is until a message. */
   wakeAt(at: number | null): void {
-    if (at === null || this.#stopped) return;
+    if (at === null || this.#looks.stopped) return;
     if (at <= this.#engine.store.now()) this.look();
-    else if (at < this.#wakesAt) this.#armWake(at);
+    else if (at < this.#looks.at) this.#looks.arm(at);
   }
   /** Mail was put for that run by this process. */
   mail(runId: string): void {
     const run = this.#engine.active(runId);
     if (run?.runNo === undefined) return this.look();
     this.#readMail(run).catch((error) => (isKeyMissing(error) ? this.#engine.broken(run, error) : this.#engine.stop(error)));
-  }
-
-  #run(work: () => Promise<void>): void {
-    if (this.#stopped) return;
-    if (this.#looking) {
-      this.#again = true;
-      return;
-    }
-    this.#looking = true;
-    work()
-      .catch((error) => this.#engine.stop(error))
-      .finally(() => {
-        this.#looking = false;
-        if (this.#again) {
-          this.#again = false;
-          this.look();
-        } else this.#engine.rested();
-      });
   }
 
   async #readMail(run: ActiveRun): Promise<void> {
@@ -125,7 +102,7 @@ export class Intake {
     const { store, admission } = this.#engine;
     let everyone = true;
     for (;;) {
-      if (this.#stopped) return;
+      if (this.#looks.stopped) return;
       const rows = await store.due(store.now(), chunk, admission.free <= 0);
       for (const row of rows) {
         if (this.#engine.activeNo(row.runNo)) continue;
@@ -137,11 +114,11 @@ export class Intake {
       await this.#written();
     }
     if (!(await this.#takeQueued())) everyone = false;
-    if (this.#stopped) return;
+    if (this.#looks.stopped) return;
     admission.looked(everyone);
     const now = store.now();
     const next = [await store.nextWake(now), await store.nextQueued(now)].map((at) => at ?? Number.POSITIVE_INFINITY);
-    this.#armWake(Math.min(...next, admission.nextShare));
+    this.#looks.arm(Math.min(...next, admission.nextShare));
   }
 
   /** Cancelled in the queue: a fork that takes back what it shares waits for no slot and no limit. */
@@ -153,7 +130,7 @@ export class Intake {
       return this.#unreadable(row, error);
     }
     admission.exceed(row);
-    if (!(await this.#take(row)) && admission.ended(row)) this.#again = true;
+    if (!(await this.#take(row)) && admission.ended(row)) this.#looks.again();
   }
 
   /** Takes from the queue whatever has a slot and its shares of limits; answers whether nobody was left for want of a slot. */
@@ -163,7 +140,7 @@ export class Intake {
       const limit = Math.min(chunk, Math.max(0, admission.free) + chunk / 4);
       const rows = await store.queued(store.now(), limit, admission.closed());
       for (const row of rows) {
-        if (this.#stopped) return true;
+        if (this.#looks.stopped) return true;
         if (this.#engine.activeNo(row.runNo)) continue;
         if (admission.free <= 0) return false;
         if (admission.share(row)) await this.#takeRoot(row);
@@ -185,23 +162,11 @@ export class Intake {
     if (!admission.reserve()) return false;
     const taken = await this.#take(row);
     admission.taken();
-    if (!taken && row.queuedAt !== undefined && admission.giveBack(row)) this.#again = true;
+    if (!taken && row.queuedAt !== undefined && admission.giveBack(row)) this.#looks.again();
     return true;
   }
 
   /** N2. */
-  #armWake(at: number): void {
-    this.#cancelWake?.();
-    this.#cancelWake = undefined;
-    this.#wakesAt = at;
-    if (at === Number.POSITIVE_INFINITY) return;
-    const { store, world } = this.#engine;
-    this.#cancelWake = world.clock.setTimer(Math.min(longestWaitMs, Math.max(0, Math.ceil(at - store.now()))), () => {
-      this.#wakesAt = Number.POSITIVE_INFINITY;
-      this.look();
-    });
-  }
-
   /** Answers whether it is under way. */
   async #take(row: RunRow): Promise<boolean> {
     try {
@@ -214,7 +179,7 @@ export class Intake {
   async #takeNow(row: RunRow): Promise<boolean> {
     const engine = this.#engine;
     const tail = await engine.store.tail(row.runNo);
-    if (!tail || tail.final || this.#stopped) return false;
+    if (!tail || tail.final || this.#looks.stopped) return false;
     const kept = engine.parkedFolds.take(row.runNo, tail.turn);
     if (kept) return this.#drive(row, tail, kept, new Map());
     const turns = await engine.store.turns(row.runNo);
@@ -310,7 +275,7 @@ export class Intake {
 
   /** Pauses a run whose ActiveRun could not be folded any further. */
   pause(runId: string, failure: Failure): void {
-    this.#run(async () => {
+    this.#looks.run(async () => {
       const row = await this.#engine.store.run(runId);
       const tail = row && (await this.#engine.store.tail(row.runNo));
       if (row && tail && !tail.final) await this.#pause(row, tail, failure);

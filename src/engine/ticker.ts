@@ -14,18 +14,13 @@ import { newRun, type StartSpec, startedFact } from "./begin.ts";
 import { cronTimes, dueTicks } from "./cron.ts";
 import type { Engine } from "./engine.ts";
 import { startInput } from "./inline.ts";
+import { Looks } from "./looks.ts";
 import { enqueue } from "./queue.ts";
 import { readSchedule, type ScheduleSpec, type ScheduleState, tickId } from "./schedules.ts";
 
-const longestWaitMs = 3_600_000;
-
 export class Ticker {
   readonly #engine: Engine;
-  #looking = false;
-  #again = false;
-  #stopped = false;
-  #cancelTimer: (() => void) | undefined;
-  #ticksAt = Number.POSITIVE_INFINITY;
+  readonly #looks: Looks;
   /** Schedules with a tick that waits, by the run that must end before. */
   readonly #awaited = new Map<string, string>();
   /** Those whose run has ended. */
@@ -34,20 +29,19 @@ export class Ticker {
 
   constructor(engine: Engine) {
     this.#engine = engine;
+    this.#looks = new Looks(engine, () => this.look());
   }
 
   get quiet(): boolean {
-    const soon = this.#engine.store.now() + this.#engine.settings.parkAfterMs;
-    return !this.#looking && !this.#again && !(this.#ticksAt <= soon);
+    return this.#looks.quiet;
   }
   stop(): void {
-    this.#stopped = true;
-    this.#cancelTimer?.();
+    this.#looks.stop();
   }
 
   /** The store has just become this process's own. */
   open(): void {
-    this.#run(async () => {
+    this.#looks.run(async () => {
       for (const row of await this.#engine.store.schedules.list())
         if (readSchedule(row).state.waiting !== undefined) this.#released.add(row.id);
       await this.#look();
@@ -55,7 +49,7 @@ export class Ticker {
   }
   /** A schedule may have changed. */
   look(): void {
-    this.#run(() => this.#look());
+    this.#looks.run(() => this.#look());
   }
   /** A run has ended. */
   ended(runId: string): void {
@@ -64,24 +58,6 @@ export class Ticker {
     this.#awaited.delete(runId);
     this.#released.add(id);
     this.look();
-  }
-
-  #run(work: () => Promise<void>): void {
-    if (this.#stopped) return;
-    if (this.#looking) {
-      this.#again = true;
-      return;
-    }
-    this.#looking = true;
-    work()
-      .catch((error) => this.#engine.stop(error))
-      .finally(() => {
-        this.#looking = false;
-        if (this.#again) {
-          this.#again = false;
-          this.look();
-        } else this.#engine.rested();
-      });
   }
 
   async #look(): Promise<void> {
@@ -93,22 +69,11 @@ export class Ticker {
     }
     const now = store.now();
     for (const row of await store.schedules.due(now)) {
-      if (this.#stopped) return;
+      if (this.#looks.stopped) return;
       await this.#tick(row, now);
     }
     const next = await store.schedules.next(now);
-    if (!this.#stopped) this.#arm(next ?? Number.POSITIVE_INFINITY);
-  }
-
-  #arm(at: number): void {
-    const { store, world } = this.#engine;
-    this.#cancelTimer?.();
-    this.#ticksAt = at;
-    if (at === Number.POSITIVE_INFINITY) return;
-    this.#cancelTimer = world.clock.setTimer(Math.min(longestWaitMs, Math.max(0, Math.ceil(at - store.now()))), () => {
-      this.#ticksAt = Number.POSITIVE_INFINITY;
-      this.look();
-    });
+    if (!this.#looks.stopped) this.#looks.arm(next ?? Number.POSITIVE_INFINITY);
   }
 
   /** Everything of a schedule that is due. */
@@ -123,10 +88,10 @@ export class Ticker {
       const does = await this.#decide(spec, draft.state, at);
       if (does === "start" && !(await this.#start(draft, contract, spec, at))) return;
       if (does !== "start") draft.leaveOut(at, does === "wait");
-      if (this.#stopped) return;
+      if (this.#looks.stopped) return;
     }
     if (await draft.save(next(now))) this.#await(row.id, draft.state);
-    else this.#again = true;
+    else this.#looks.again();
   }
 
   /** Starts the tick that waits, when the run before it has ended. */
@@ -141,7 +106,7 @@ export class Ticker {
       if (await this.#isUnderWay(draft.state)) return this.#await(row.id, draft.state);
       if (!(await this.#start(draft, contract, spec, waiting))) return;
     }
-    if (!(await draft.save(row.nextAt))) this.#again = true;
+    if (!(await draft.save(row.nextAt))) this.#looks.again();
   }
 
   /** Sees to it that the tick that waits is released, also when the run has ended just now. */
@@ -182,7 +147,7 @@ export class Ticker {
     const { error: _past, ...state } = draft.state;
     draft.state = { ...state, starting: at };
     if (!(await draft.save(draft.row.nextAt))) {
-      this.#again = true;
+      this.#looks.again();
       return false;
     }
     const made = this.#make(contract, spec, runId, at);

@@ -46,15 +46,11 @@ export interface Read {
 /** A plan built in code becomes a workflow. Throws OnexError `CONTRACT_INVALID` with every complaint. */
 export function planWorkflow(plan: Plan, options: PlanOptions = {}): Workflow<Json, Json> {
   checkPlanOptions(options);
-  return ofData(plan, options, "plan");
-}
-
-function ofData(plan: Plan, options: PlanOptions, source: Source): Workflow<Json, Json> {
   const name = `plan ${plan.name}`;
   const data = toJson(plan, name);
   const findings = new Findings(name);
   const read = readData(data, findings, undefined, noFiles);
-  return build(refused(read, findings), name, JSON.stringify(data), options, source);
+  return build(refused(read, findings), name, JSON.stringify(data), options, "plan");
 }
 
 /** The text of a contract becomes a workflow. Throws OnexError `CONTRACT_INVALID` with every complaint. */
@@ -99,6 +95,15 @@ export function readFenced(fenced: Fenced, findings: Findings, readRef: ReadRef,
 }
 
 function readData(data: Json, findings: Findings, places: Places | undefined, readRef: ReadRef, plan?: string): Read | undefined {
+  const parts = readParts(data, findings, places, readRef);
+  if (!parts) return undefined;
+  const read: Read = plan === undefined ? parts : { ...parts, plan };
+  checkFlow(read, undefined, findings);
+  return read;
+}
+
+/** What it says, without a word about what it means. */
+function readParts(data: Json, findings: Findings, places: Places | undefined, readRef: ReadRef): Read | undefined {
   const flow = parsePlan(data, findings, places);
   if (!flow) return undefined;
   const files = new SchemaFiles(readRef, findings);
@@ -111,9 +116,7 @@ function readData(data: Json, findings: Findings, places: Places | undefined, re
     if (made) signals.set(name, made);
   }
   if (findings.failed) return undefined;
-  const read: Read = { flow, input, configSchema, signals, texts: files.texts, ...(plan === undefined ? {} : { plan }) };
-  checkFlow(read, undefined, findings);
-  return read;
+  return { flow, input, configSchema, signals, texts: files.texts };
 }
 
 /** The configuration that the expressions read; a contract can be checked without one, but not run. */
@@ -129,22 +132,25 @@ export function configOf({ flow, configSchema: schema }: Read, options: PlanOpti
   return null;
 }
 
-/** A workflow from its stored definition: what a run is pinned to, whatever its file says today. */
+/** A workflow from its stored definition: what a run is pinned to, whatever its file says today. Throws OnexError `CONTRACT_INVALID`. */
 export function restoreWorkflow(stored: string): Workflow<Json, Json> {
-  const { file, text, schemas, config, data, onex } = JSON.parse(stored) as Definition;
-  const options = config === undefined ? {} : { config };
-  return data
-    ? ofData(JSON.parse(text) as Plan, options, onex ? "onex" : "plan")
-    : parseWorkflow(text, file, (path) => schemas[path], options);
+  const definition = JSON.parse(stored) as Definition;
+  const { file, text, config, data, onex } = definition;
+  const source = onex ? "onex" : data ? "plan" : "text";
+  return build(reread(definition), file, text, config === undefined ? {} : { config }, source);
 }
 
 /** The flow of a stored definition, for those who look at it without running it. Throws OnexError `CONTRACT_INVALID`. */
 export function restoreFlow(stored: string): Flow {
-  const { file, text, schemas, data } = JSON.parse(stored) as Definition;
+  return reread(JSON.parse(stored) as Definition).flow;
+}
+
+/** It was checked when it was stored: what a check has learnt to say since then keeps no run from going on. */
+function reread({ file, text, schemas, data }: Definition): Read {
   const findings = new Findings(file);
   const readRef: ReadRef = (path) => schemas[path];
-  const read = data ? readData(JSON.parse(text) as Json, findings, undefined, readRef) : readText(text, findings, readRef);
-  return refused(read, findings).flow;
+  const fenced = data ? { data: JSON.parse(text) as Json, places: undefined } : fenceAny(text, findings, readRef);
+  return refused(fenced && readParts(fenced.data, findings, fenced.places, readRef), findings);
 }
 
 interface Definition {

@@ -5,6 +5,7 @@ import { decodeFacts } from "../../src/store/codec.ts";
 import type { OpenStore, RunRow, TurnRow } from "../../src/store/store.ts";
 import { testOrchestrator } from "../../src/testing/index.ts";
 import { keyOf, Outside, turn } from "./outside.ts";
+import { taps } from "./tapped.ts";
 import { hash, lengthMs, type Nodes, nodes, type Tree } from "./tree.ts";
 
 export interface Plan {
@@ -41,8 +42,6 @@ export interface Played {
 
 const silent = (): void => {};
 const quiet: Log = { debug: silent, info: silent, warn: silent, error: silent };
-/** Connections to stores, newest last: the test file taps `memory()` for them. */
-export const taps: OpenStore[] = [];
 
 export async function play(plan: Plan): Promise<Played> {
   const driver = new Driver(plan);

@@ -1,10 +1,11 @@
 /** What is in a folder that can be checked: generated nodes by their manifests, else contracts by their keys. */
-import { closeSync, lstatSync, openSync, readdirSync, readSync } from "node:fs";
+import { closeSync, lstatSync, openSync, readSync } from "node:fs";
 import { basename, join } from "node:path";
 import { OnexError } from "../../core/failure.ts";
 import type { Finding } from "../../plan/finding.ts";
 import { kindOfType } from "../../plan/onex/names.ts";
 import { exit, exitOf } from "../exit.ts";
+import { filesUnder } from "../files.ts";
 import { isYaml } from "../load.ts";
 import { type Manifest, manifestIn } from "../manifest.ts";
 import { contractSource } from "./contract.ts";
@@ -14,8 +15,6 @@ import { checkTwins } from "./other-nodes.ts";
 import type { Source } from "./source.ts";
 import { thrownFindings } from "./thrown.ts";
 
-/** Deeper than any layout; a bound for a folder that was named by mistake, such as `/`. */
-const deepest = 12;
 /** So much of a file is looked at for its keys. */
 const headBytes = 64 * 1024;
 
@@ -88,21 +87,6 @@ function isContract(file: string): boolean {
 
 function manifestIsIn(folder: string): boolean {
   return lstatSync(join(folder, "manifest.yaml"), { throwIfNoEntry: false })?.isFile() === true;
-}
-
-function filesUnder(folder: string): readonly string[] {
-  const found: string[] = [];
-  const look = (at: string, depth: number): void => {
-    for (const name of readdirSync(at).sort()) {
-      if (name === "node_modules" || name.startsWith(".")) continue;
-      const path = join(at, name);
-      const stats = lstatSync(path, { throwIfNoEntry: false });
-      if (stats?.isFile()) found.push(path);
-      else if (stats?.isDirectory() && depth < deepest) look(path, depth + 1);
-    }
-  };
-  look(folder, 0);
-  return found;
 }
 
 function head(file: string): string {

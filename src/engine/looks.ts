@@ -1,0 +1,76 @@
+/**
+ * One look at the store at a time: a request meanwhile makes another one follow, and one timer stands for the earliest moment
+ * at which there will be something to see.
+ */
+import type { Engine } from "./engine.ts";
+
+const longestWaitMs = 3_600_000;
+
+export class Looks {
+  readonly #engine: Engine;
+  readonly #look: () => void;
+  #looking = false;
+  #again = false;
+  #stopped = false;
+  #cancelTimer: (() => void) | undefined;
+  #at = Number.POSITIVE_INFINITY;
+
+  /** `look` is called when it is time, or when one look was asked for during another; it comes back through `run`. */
+  constructor(engine: Engine, look: () => void) {
+    this.#engine = engine;
+    this.#look = look;
+  }
+
+  /** Nothing is under way, and nothing is due soon. */
+  get quiet(): boolean {
+    const soon = this.#engine.store.now() + this.#engine.settings.parkAfterMs;
+    return !this.#looking && !this.#again && !(this.#at <= soon);
+  }
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+  /** When the timer is due, store time in ms; Infinity when it is not set. */
+  get at(): number {
+    return this.#at;
+  }
+  stop(): void {
+    this.#stopped = true;
+    this.#cancelTimer?.();
+  }
+  /** The look that is under way does not see everything: another one follows it. */
+  again(): void {
+    this.#again = true;
+  }
+
+  /** Begins `work`, unless a look is under way: then another one follows. What it throws stops the engine. */
+  run(work: () => Promise<void>): void {
+    if (this.#stopped) return;
+    if (this.#looking) {
+      this.#again = true;
+      return;
+    }
+    this.#looking = true;
+    work()
+      .catch((error) => this.#engine.stop(error))
+      .finally(() => {
+        this.#looking = false;
+        if (this.#again) {
+          this.#again = false;
+          this.#look();
+        } else this.#engine.rested();
+      });
+  }
+
+  /** Looks again at that moment, store time in ms, and not at the one that was set before; Infinity sets none. */
+  arm(at: number): void {
+    const { store, world } = this.#engine;
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    this.#at = at;
+    if (at === Number.POSITIVE_INFINITY) return;
+    this.#cancelTimer = world.clock.setTimer(Math.min(longestWaitMs, Math.max(0, Math.ceil(at - store.now()))), () => {
+      this.#at = Number.POSITIVE_INFINITY;
+      this.#look();
+    });
+  }
+}
