@@ -42,10 +42,11 @@ export async function dev(files: readonly string[], options: DevOptions): Promis
     { targets, nodes, verbose: options.verbose === true, ...(options.store === undefined ? {} : { store: options.store }) },
     {
       ready(workflows, role) {
+        // Before it is said: from then on whoever removes it is told.
+        file ??= inodeOf(at);
         terminal.say(`${green("ready")}: ${clean(workflows.join(", "))} on ${at.url}`);
         if (role === "client") terminal.say("another process drives the runs of this store; this one takes over when it ends");
         stopFollowing = onceFollowing(stopFollowing);
-        file ??= inodeOf(at);
       },
       refused(going) {
         terminal.say(
