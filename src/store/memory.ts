@@ -47,6 +47,8 @@ export function memory(): MemoryStore {
 class Connection implements OpenStore {
   readonly kind = "memory";
   readonly name = "memory";
+  readonly owners = "one";
+  readonly writers = 1;
   readonly now: () => number;
   readonly schedules: MemorySchedules;
   commits = 0;
@@ -84,6 +86,10 @@ class Connection implements OpenStore {
   owner(): { readonly leaseId: string; readonly pid: number } | undefined {
     const { lease } = this.#data;
     return lease === undefined ? undefined : { leaseId: lease.leaseId, pid: 0 };
+  }
+
+  trusted(): boolean {
+    return true;
   }
 
   append(batch: readonly TurnWrite[]): readonly Appended[] {

@@ -1,17 +1,20 @@
 /**
  * The store keeps the facts of runs and says who owns them; it decides nothing.
  *
- * Words: a *run* is a row and a log of *turns*; a turn is one row, all or nothing. The *owner* is the process that
- * holds a live *lease* and alone appends turns; every other process (a *client*) reads, and writes only new runs and
- * messages to the *inbox* of a run.
+ * Words: a *run* is a row and a log of *turns*; a turn is one row, all or nothing. An *owner* is a process that holds a live
+ * *lease*; of each run one owner alone appends turns. On a store for one owner (memory, SQLite) it owns all runs; on one for
+ * many (PostgreSQL) each owns those that it has made or taken. Every other process (a *client*) reads, and writes only new
+ * runs and messages to the *inbox* of a run.
  *
  * S1 A turn is accepted iff the turn before it exists, carries the epoch `after`, ends at `pos`, and is not final.
- * S2 A turn, once accepted, never changes; a batch is accepted in one transaction, each turn fenced on its own.
+ * S2 A turn, once accepted, never changes; each turn of a batch is fenced on its own, and is written whole with all that
+ *    goes with it, or not at all. A store for one owner accepts a batch in one transaction.
  * S3 Messages are numbered under the row of their run: the order of commit is the order of numbers.
  * S4 A put-down never loses a message: `wakeAt` becomes 0 when there is mail the turn has not read.
  * S5 An acknowledged write survives a power cut.
  *
- * Verbs may answer at once or with a promise (a store over a network must); callers handle both.
+ * Verbs may answer at once or with a promise (a store over a network must); callers handle both. A store for many owners
+ * answers with promises alone, also while it cannot be reached: it goes on trying until it knows. Its clock is the database's.
  */
 import type { RunStatus } from "../core/fact.ts";
 import type { ScheduleStore } from "./schedule-store.ts";
@@ -38,28 +41,42 @@ export interface Store {
 
 export interface OpenStore {
   readonly kind: string;
-  /** As people name it, for messages: "sqlite:onex.db". */
+  /** As people name it, for messages: "sqlite:onex.db"; never with a password. */
   readonly name: string;
+  /** How many processes may drive runs of it at once. */
+  readonly owners: "one" | "many";
+  /** How many appends may be on their way at once. */
+  readonly writers: number;
   /** Store time, ms: wall time when it was opened plus monotonic time since. Leases, timers and facts use this one. */
   now(): number;
   /** Commits made by this connection so far. */
   readonly commits: number;
 
   // ── ownership ──
-  /** Becomes the owner, or answers `undefined` while another process is. Every run that an earlier owner held becomes unowned and due at once. */
-  acquire(leaseId: string): Awaitable<{ readonly leaseNo: number } | undefined>;
+  /**
+   * Becomes an owner. With one owner: answers `undefined` while another process is, and every run that an earlier owner held
+   * becomes unowned and due at once. With many: always gives a new lease; `lost` is called once when it has lapsed, and then
+   * another `acquire`, under a new id, begins anew.
+   */
+  acquire(leaseId: string, lost?: (why: string) => void): Awaitable<{ readonly leaseNo: number } | undefined>;
   /** Lets go of the ownership; runs that are still owned become unowned and due at once. */
   release(): Awaitable<void>;
-  /** Who owns it, as far as the store knows. */
-  owner(): Awaitable<{ readonly leaseId: string; readonly pid: number } | undefined>;
+  /** Who owns it, as far as the store knows; with many owners one of them. `host` is set where it may be another machine. */
+  owner(): Awaitable<Owner | undefined>;
+  /** Whether the lease is live for certain: while it is not, nothing new may leave the process. Always true with one owner. */
+  trusted(): boolean;
 
   // ── written by the owner ──
   /**
    * Appends a batch of turns in one transaction. A run appears at most once in a batch. Answers in the order of the batch.
-   * Throws OnexError `OWNERSHIP_LOST` (nothing was written) or `STORE_FAILED` (the store cannot be trusted any more).
+   * Throws OnexError `OWNERSHIP_LOST` (the lease is not live; of what was on its way nothing more will be written) or
+   * `STORE_FAILED` (the store cannot be trusted any more).
    */
   append(batch: readonly TurnWrite[]): Awaitable<readonly Appended[]>;
-  /** Marks an unowned run as not drivable here (`VERSION_MISSING`): it is not due until `unblock` names its workflow. */
+  /**
+   * Marks an unowned run as not drivable here (`VERSION_MISSING`): it is not due until `unblock` names its workflow. With many
+   * owners it is not due to this one any more, nor are others of its workflow and version.
+   */
   block(runNo: number, code: string): Awaitable<void>;
   /** Makes blocked runs of these workflows ("name@version") due at once. Answers how many. */
   unblock(held: readonly string[]): Awaitable<number>;
@@ -94,7 +111,8 @@ export interface OpenStore {
   definition(hash: string): Awaitable<string | undefined>;
   /**
    * Unowned runs whose time has come (`wakeAt <= now`), by wake time, then priority. With `slotless` those alone that need
-   * no slot: children, and queued runs that were cancelled.
+   * no slot: children, and queued runs that were cancelled. With many owners these are set apart for this one for a few
+   * seconds, and what another one has put down is left to it for its first second.
    */
   due(now: number, limit: number, slotless?: boolean): Awaitable<readonly RunRow[]>;
   /** Unowned runs with `from < wakeAt <= to`, by wake time. */
@@ -121,6 +139,11 @@ export interface OpenStore {
   underWay(): Awaitable<readonly { readonly concurrency: string; readonly count: number }[]>;
   /** When runs with a `rate` were taken for the first time, those after `after`, in order of time. */
   admissions(after: number): Awaitable<readonly { readonly rate: string; readonly at: number }[]>;
+  /**
+   * Only of a store for many owners: takes a queued run out of the queue, if the limits on its `concurrency` and `rate` leave
+   * room for it, and sets it apart for this owner. Serialized for each limit over all owners.
+   */
+  admit?(runNo: number, limits: AdmitLimits): Awaitable<Admitted>;
 
   /** Schedules of starts. */
   readonly schedules: ScheduleStore;
@@ -134,6 +157,25 @@ export interface OpenStore {
   /** Releases the ownership if held, checkpoints, closes. */
   close(): Awaitable<void>;
 }
+
+export interface Owner {
+  readonly leaseId: string;
+  readonly pid: number;
+  readonly host?: string;
+}
+
+export interface AdmitLimits {
+  /** Most runs under way with this `concurrency`. */
+  readonly concurrency?: number;
+  /** Most admissions with this `rate` in any window of `perMs`. */
+  readonly rate?: { readonly limit: number; readonly perMs: number };
+}
+
+/** `until`: when a share of the rate comes back, store time. "gone": it is queued no more. */
+export type Admitted =
+  | { readonly admitted: true }
+  | { readonly admitted: false; readonly reason: "concurrency" | "gone" }
+  | { readonly admitted: false; readonly reason: "rate"; readonly until: number };
 
 /** A run as it is made. */
 export interface NewRun {
@@ -203,14 +245,34 @@ export interface TurnWrite {
   /** Messages for other runs, posted with this turn; for a run that has ended or is unknown they are dropped. */
   readonly messages?: readonly Message[];
   readonly states?: readonly { readonly reducer: string; readonly key: string; readonly state: string }[];
+  /** Only on a store for many owners: the turn is what comes of states; its own `facts` is "". */
+  readonly fold?: Fold;
   /** With a final turn: the log goes on under the same id. The ended row is renamed `<id>~<runNo>`; unread mail moves along, and keeps its numbers. */
   readonly successor?: { readonly run: NewRun; readonly first: FirstTurn };
+}
+
+/** A turn whose facts follow from states that other owners change too: it is made under the locks of their keys. */
+export interface Fold {
+  /** What is read, without repetition. */
+  readonly keys: readonly { readonly reducer: string; readonly key: string }[];
+  /**
+   * Called in the transaction of the turn, with the states in the order of `keys`; again when that is tried again. It gives
+   * the facts, as many as `next - pos`, and the states in the same order; `undefined` leaves one as it is. Throws nothing.
+   */
+  with(states: readonly (string | undefined)[]): Folded;
+}
+export interface Folded {
+  readonly facts: string;
+  readonly blobs?: readonly Blob[];
+  readonly states: readonly (string | undefined)[];
 }
 
 export type Appended =
   | {
       readonly accepted: true;
       readonly runNo: number;
+      /** The turn as it was written, of one with a `fold`. */
+      readonly folded?: Pick<TurnRow, "facts" | "blobs">;
       /** Numbers of the children in the order of `children`; `undefined` where the id existed already. */
       readonly children?: readonly (number | undefined)[];
       readonly successorNo?: number;
@@ -261,6 +323,8 @@ export interface TurnRow {
   readonly at: number;
   readonly final: boolean;
   readonly facts: string;
+  /** The values of its facts that stand apart: from a store that cannot be asked for them at once. */
+  readonly blobs?: readonly Blob[];
 }
 
 export interface MailRow {
