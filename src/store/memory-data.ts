@@ -25,6 +25,11 @@ export interface Run {
   readonly rate: string | undefined;
   /** When it was taken for the first time. */
   admittedAt: number | undefined;
+  /** With many owners: who put it down, and for whom it is set apart until when. */
+  putBy: number | undefined;
+  /** With many owners: why the last one that tried could not drive it. */
+  mark: string | undefined;
+  claim: { readonly leaseNo: number; readonly until: number } | undefined;
   readonly turns: TurnRow[];
   /** Made when first needed: most runs never get a message, nor keep a large value. */
   inbox: MailRow[] | undefined;
@@ -35,6 +40,7 @@ export interface Run {
 export interface Lease {
   readonly leaseNo: number;
   readonly leaseId: string;
+  readonly lost: (why: string) => void;
 }
 
 export class MemoryData {
@@ -52,19 +58,21 @@ export class MemoryData {
   readonly schedules = new Map<string, ScheduleRow>();
   /** Runs with mail that no turn has read. */
   readonly mailed = new Set<Run>();
-  /** The one live lease. A lease that is not it has lapsed or was released, and stays so. */
-  lease: Lease | undefined;
+  /** The live leases: one, or many. A lease that is not among them has lapsed or was released, and stays so. */
+  readonly live = new Set<Lease>();
   #leases = 0;
 
-  newLease(leaseId: string): Lease {
-    this.lease = { leaseNo: ++this.#leases, leaseId };
+  newLease(leaseId: string, lost: (why: string) => void): Lease {
+    const lease = { leaseNo: ++this.#leases, leaseId, lost };
+    this.live.add(lease);
     this.orphan();
-    return this.lease;
+    return lease;
   }
 
-  /** Every run that somebody owned becomes unowned and due at once. */
+  /** Every run whose owner has no live lease becomes unowned and due at once. */
   orphan(): void {
-    for (const run of this.runs) if (run.leaseNo !== undefined) this.place(run, undefined, 0);
+    const live = new Set<number | undefined>([...this.live].map(({ leaseNo }) => leaseNo));
+    for (const run of this.runs) if (run.leaseNo !== undefined && !live.has(run.leaseNo)) this.place(run, undefined, 0);
   }
 
   byNo(runNo: number): Run | undefined {
@@ -74,10 +82,22 @@ export class MemoryData {
   /** The only way to change who owns a run, and when it wakes: keeps the order of sleepers and of the queue right. */
   place(run: Run, leaseNo: number | undefined, wakeAt: number | undefined, queuedAt = run.queuedAt): void {
     this.#leave(run);
+    run.claim = undefined;
+    run.mark = undefined;
     run.leaseNo = leaseNo;
     run.wakeAt = wakeAt;
     run.queuedAt = leaseNo === undefined && run.endedAt === undefined ? queuedAt : undefined;
     this.#enter(run);
+  }
+
+  /** Takes a run out of the queue: it is due at once, for `leaseNo` alone until then. */
+  admit(run: Run, leaseNo: number, until: number): void {
+    this.#leave(run);
+    run.queuedAt = undefined;
+    run.wakeAt = 0;
+    this.#enter(run);
+    run.putBy = leaseNo;
+    run.claim = { leaseNo, until };
   }
 
   /** Takes an unowned run out of all orders, until `unblock`. */
@@ -122,6 +142,9 @@ export class MemoryData {
       concurrency: made.concurrency,
       rate: made.rate,
       admittedAt: leaseNo === undefined ? undefined : made.at,
+      putBy: undefined,
+      mark: undefined,
+      claim: undefined,
       turns: [{ turn: 0, epoch: first.epoch, pos: 0, next: first.next, at: made.at, final: false, facts: first.facts }],
       inbox: undefined,
       seen: undefined,
@@ -187,7 +210,7 @@ export function keep(run: Run, blobs: readonly Blob[] | undefined): void {
 
 /** A copy: what a reader holds does not change under it. */
 export function rowOf(run: Run): RunRow {
-  const { runNo, id, workflow, version, digest, status, blocked, priority, createdAt, endedAt, wakeAt, mailPut, mailGot, parent } = run;
+  const { runNo, id, workflow, version, digest, status, blocked = run.mark, priority, createdAt, endedAt, wakeAt, mailPut, mailGot, parent } = run;
   const { queuedAt, concurrency, rate } = run;
   const owned = run.leaseNo !== undefined;
   return {

@@ -2,7 +2,8 @@
  * The store in memory: the reference for all others, for tests and for runs that may die with the process.
  *
  * The data lives in the `Store`, so opening it twice gives two connections to the same data, as two processes would have.
- * Every turn passes the whole fence (S1). Time is the host's own, so a virtual clock rules here too.
+ * Every turn passes the whole fence (S1). Time is the host's own, so a virtual clock rules here too. `sharedMemory` is the
+ * same for many owners, behind promises (`shared-memory.ts`).
  */
 import { OnexError } from "../core/failure.ts";
 import { admits, opens } from "./fence.ts";
@@ -10,8 +11,11 @@ import { keep, type Lease, MemoryData, type Run, rowOf } from "./memory-data.ts"
 import { MemorySchedules } from "./memory-schedules.ts";
 import { newKey } from "./seal.ts";
 import type {
+  Admitted,
+  AdmitLimits,
   Appended,
   FirstTurn,
+  Fold,
   MailRow,
   Message,
   NewRun,
@@ -23,6 +27,11 @@ import type {
   TurnRow,
   TurnWrite,
 } from "./store.ts";
+
+/** How long a due run is set apart for the owner that asked. */
+const claimMs = 5_000;
+/** How long a run that is due is left to the owner that put it down. */
+const graceMs = 1_000;
 
 /** The memory store, with a way to play the death of its owner. */
 export interface MemoryStore extends Store {
@@ -38,16 +47,15 @@ export function memory(): MemoryStore {
   return {
     kind: "memory",
     open: (host) => new Connection(data, connections, host),
-    kill: () => {
-      data.lease = undefined;
-    },
+    kill: () => data.live.clear(),
   };
 }
 
-class Connection implements OpenStore {
+/** One process's connection. Every verb answers at once. */
+export class Connection implements OpenStore {
   readonly kind = "memory";
   readonly name = "memory";
-  readonly owners = "one";
+  readonly owners: "one" | "many";
   readonly writers = 1;
   readonly now: () => number;
   readonly schedules: MemorySchedules;
@@ -56,9 +64,12 @@ class Connection implements OpenStore {
   readonly #all: Set<Connection>;
   readonly #host: StoreHost;
   readonly #watches = new Set<() => void>();
+  /** With many owners: workflows that this one does not hold, "name@version". */
+  readonly #missing = new Set<string>();
   #lease: Lease | undefined;
 
-  constructor(data: MemoryData, all: Set<Connection>, host: StoreHost) {
+  constructor(data: MemoryData, all: Set<Connection>, host: StoreHost, owners: "one" | "many" = "one") {
+    this.owners = owners;
     this.#data = data;
     this.#all = all;
     this.#host = host;
@@ -67,29 +78,31 @@ class Connection implements OpenStore {
     all.add(this);
   }
 
-  acquire(leaseId: string): { readonly leaseNo: number } | undefined {
-    if (this.#data.lease !== undefined && this.#data.lease !== this.#lease) return undefined;
-    this.#lease = this.#data.newLease(leaseId);
+  acquire(leaseId: string, lost: (why: string) => void = () => {}): { readonly leaseNo: number } | undefined {
+    const { live } = this.#data;
+    if (this.owners === "one" && live.size > 0 && !this.#holds) return undefined;
+    if (this.#lease) live.delete(this.#lease);
+    this.#lease = this.#data.newLease(leaseId, lost);
     this.#committed();
     return { leaseNo: this.#lease.leaseNo };
   }
 
   release(): void {
-    const held = this.#lease !== undefined && this.#data.lease === this.#lease;
+    const { live } = this.#data;
+    const held = this.#lease !== undefined && live.delete(this.#lease);
     this.#lease = undefined;
     if (!held) return;
-    this.#data.lease = undefined;
     this.#data.orphan();
     this.#committed();
   }
 
   owner(): { readonly leaseId: string; readonly pid: number } | undefined {
-    const { lease } = this.#data;
-    return lease === undefined ? undefined : { leaseId: lease.leaseId, pid: 0 };
+    for (const lease of this.#data.live) return { leaseId: lease.leaseId, pid: 0 };
+    return undefined;
   }
 
   trusted(): boolean {
-    return true;
+    return this.owners === "one" || this.#holds;
   }
 
   append(batch: readonly TurnWrite[]): readonly Appended[] {
@@ -103,14 +116,21 @@ class Connection implements OpenStore {
     this.#mine();
     const run = this.#data.byNo(runNo);
     if (run === undefined || run.leaseNo !== undefined || run.endedAt !== undefined) return;
-    this.#data.block(run, code);
+    if (this.owners === "one") this.#data.block(run, code);
+    else {
+      // Others may hold it: for them it stays due.
+      run.mark = code;
+      run.claim = undefined;
+      this.#missing.add(nameOf(run));
+    }
     this.#committed();
   }
 
   unblock(held: readonly string[]): number {
     this.#mine();
     const names = new Set(held);
-    const runs = this.#data.runs.filter((run) => run.blocked !== undefined && names.has(`${run.workflow}@${run.version}`));
+    for (const name of held) this.#missing.delete(name);
+    const runs = this.#data.runs.filter((run) => run.blocked !== undefined && names.has(nameOf(run)));
     for (const run of runs) {
       run.blocked = undefined;
       this.#data.place(run, undefined, run.queuedAt === undefined ? 0 : run.wakeAt);
@@ -195,9 +215,21 @@ class Connection implements OpenStore {
     const rows: RunRow[] = [];
     for (const run of this.#data.sleeping.from(() => true)) {
       if (rows.length >= limit || (run.wakeAt as number) > now) break;
+      if (this.owners === "many" && !this.#claims(run, now)) continue;
       if (!slotless || run.parent !== undefined || run.queuedAt !== undefined) rows.push(rowOf(run));
     }
     return rows;
+  }
+
+  /** Sets a due run apart for this owner, unless it is for another one to take. */
+  #claims(run: Run, now: number): boolean {
+    const mine = this.#lease?.leaseNo;
+    if (mine === undefined || this.#missing.has(nameOf(run))) return false;
+    if (run.claim !== undefined && run.claim.leaseNo !== mine && run.claim.until > now) return false;
+    const wakeAt = run.wakeAt as number;
+    if (wakeAt !== 0 && run.putBy !== undefined && run.putBy !== mine && wakeAt > now - graceMs) return false;
+    run.claim = { leaseNo: mine, until: now + claimMs };
+    return true;
   }
 
   sleepers(from: number, to: number, limit: number): readonly { readonly runNo: number; readonly wakeAt: number }[] {
@@ -259,6 +291,26 @@ class Connection implements OpenStore {
     return found.sort((a, b) => a.at - b.at);
   }
 
+  admit(runNo: number, limits: AdmitLimits): Admitted {
+    const leaseNo = this.#mine();
+    const run = this.#data.byNo(runNo);
+    if (run?.queuedAt === undefined || run.blocked !== undefined) return { admitted: false, reason: "gone" };
+    const now = this.now();
+    if (run.concurrency !== undefined && limits.concurrency !== undefined) {
+      const used = this.underWay().find(({ concurrency }) => concurrency === run.concurrency)?.count ?? 0;
+      if (used >= limits.concurrency) return { admitted: false, reason: "concurrency" };
+    }
+    if (run.rate !== undefined && limits.rate !== undefined) {
+      const { limit, perMs } = limits.rate;
+      const past = this.admissions(now - perMs).filter(({ rate }) => rate === run.rate);
+      if (past.length >= limit) return { admitted: false, reason: "rate", until: (past.at(-limit)?.at ?? now) + perMs };
+    }
+    run.admittedAt = now;
+    this.#data.admit(run, leaseNo, now + claimMs);
+    this.#committed();
+    return { admitted: true };
+  }
+
   watch(_role: "owner" | "client", listener: () => void): () => void {
     let cancel: (() => void) | undefined;
     // Never from within the write of another: the listener finds the store at rest. Many writes make one call.
@@ -276,6 +328,11 @@ class Connection implements OpenStore {
     };
   }
 
+  /** Something has changed that no verb of another connection did. */
+  wake(): void {
+    for (const wake of this.#watches) wake();
+  }
+
   close(): void {
     this.release();
     this.#watches.clear();
@@ -288,11 +345,13 @@ class Connection implements OpenStore {
       if (run === undefined || !admits({ leaseNo: run.leaseNo, tail: run.turns.at(-1) }, write, leaseNo)) {
         return { accepted: false, reason: "fenced" };
       }
-      const { turn, epoch, pos, next, at, final, facts } = write;
+      const { turn, epoch, pos, next, at, final } = write;
+      const folded = write.fold && this.#fold(write.fold);
+      const { facts, blobs } = folded ?? write;
       run.turns.push({ turn, epoch, pos, next, at, final, facts });
-      keep(run, write.blobs);
+      keep(run, blobs);
       this.#row(run, write, leaseNo);
-      return this.#others(run, write, leaseNo);
+      return { ...this.#others(run, write, leaseNo), ...(folded ? { folded } : {}) };
     }
     const existing = this.#data.byId.get(write.run.id);
     if (existing !== undefined) return { accepted: false, reason: "exists", row: rowOf(existing) };
@@ -301,6 +360,15 @@ class Connection implements OpenStore {
     made.turns[0] = { turn: 0, epoch: write.epoch, pos: 0, next: write.next, at: write.at, final: write.final, facts: write.facts };
     this.#row(made, write, leaseNo);
     return this.#others(made, write, leaseNo);
+  }
+
+  #fold(fold: Fold): Pick<TurnRow, "facts" | "blobs"> {
+    const { facts, blobs, states } = fold.with(fold.keys.map(({ reducer, key }) => this.state(reducer, key)));
+    fold.keys.forEach(({ reducer, key }, i) => {
+      const state = states[i];
+      if (state !== undefined) this.#data.setState(reducer, key, state);
+    });
+    return { facts, ...(blobs ? { blobs } : {}) };
   }
 
   #row(run: Run, write: TurnWrite, leaseNo: number): void {
@@ -324,6 +392,7 @@ class Connection implements OpenStore {
       // S4: mail that no turn has read yet makes the run due at once.
       const wakeAt = run.mailPut > run.mailGot ? 0 : row.park.wakeAt === null ? undefined : Math.ceil(row.park.wakeAt);
       this.#data.place(run, undefined, wakeAt);
+      run.putBy = leaseNo;
     }
   }
 
@@ -347,14 +416,22 @@ class Connection implements OpenStore {
 
   /** The number of this connection's lease, which must be the live one. */
   #mine(): number {
-    if (this.#lease === undefined || this.#data.lease !== this.#lease) {
+    if (this.#lease === undefined || !this.#holds) {
       throw new OnexError("OWNERSHIP_LOST", "this process does not own the store, so it may not write turns; acquire it first");
     }
     return this.#lease.leaseNo;
+  }
+
+  get #holds(): boolean {
+    return this.#lease !== undefined && this.#data.live.has(this.#lease);
   }
 
   #committed(): void {
     this.commits++;
     for (const other of this.#all) if (other !== this) for (const wake of other.#watches) wake();
   }
+}
+
+function nameOf(run: Run): string {
+  return `${run.workflow}@${run.version}`;
 }

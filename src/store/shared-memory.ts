@@ -1,0 +1,61 @@
+/**
+ * The memory store for many owners: the reference for stores over a network. Every verb is carried out and answered later, in
+ * the order in which verbs were called, and each orchestrator that opens it has a lease of its own.
+ */
+import { Connection, type MemoryStore } from "./memory.ts";
+import { MemoryData } from "./memory-data.ts";
+import type { OpenStore, StoreHost } from "./store.ts";
+
+/** Verbs that answer at once on any store. */
+const atOnce: ReadonlySet<PropertyKey> = new Set(["now", "trusted", "watch", "close"]);
+
+export interface SharedMemory extends MemoryStore {
+  /** The lease of that owner lapses, and it is told so; default all of them. */
+  lapse(leaseId?: string): void;
+}
+
+export function sharedMemory(): SharedMemory {
+  const data = new MemoryData();
+  const connections = new Set<Connection>();
+  const lapse = (leaseId?: string, told = true): void => {
+    for (const lease of [...data.live]) {
+      if (leaseId !== undefined && lease.leaseId !== leaseId) continue;
+      data.live.delete(lease);
+      data.orphan();
+      if (told) lease.lost("its lease has lapsed");
+    }
+    for (const connection of connections) connection.wake();
+  };
+  return {
+    kind: "memory",
+    open: (host) => later(new Connection(data, connections, host, "many"), host),
+    kill: () => lapse(undefined, false),
+    lapse,
+  };
+}
+
+function later(connection: Connection, host: StoreHost): OpenStore {
+  const delayed = <T extends object>(target: T): T =>
+    new Proxy(target, {
+      get(_, name) {
+        const own: unknown = Reflect.get(target, name, target);
+        if (name === "schedules") return delayed(own as object);
+        if (name === "secretKeys") return undefined;
+        if (typeof own !== "function") return own;
+        if (atOnce.has(name)) return own.bind(target);
+        return (...given: unknown[]) =>
+          new Promise((resolve, reject) => {
+            host.setTimer(0, () => {
+              try {
+                const answer: unknown = own.apply(target, given);
+                // Its answer takes its way back, too.
+                host.setTimer(0, () => resolve(answer));
+              } catch (error) {
+                host.setTimer(0, () => reject(error));
+              }
+            });
+          });
+      },
+    });
+  return delayed(connection);
+}
