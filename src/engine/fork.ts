@@ -75,7 +75,7 @@ async function read(engine: Engine, runId: string): Promise<Old> {
   const handle = new RunHandle<unknown>(engine, runId, undefined);
   const row = await handle.row();
   // As they were, and not as they are shown: what is shared goes on with its true values. (Throws `SECRET_KEY_MISSING`.)
-  const facts = (await engine.store.turns(row.runNo)).flatMap((turn) => engine.decode(row.runNo, turn.facts));
+  const facts = (await engine.store.turns(row.runNo)).flatMap((turn) => engine.decode(row.runNo, turn));
   const started = pinned(facts);
   if (started.workflow === undoWorkflow.name)
     throw new OnexError("FORK_IMPOSSIBLE", `run ${runId} takes back a child run: it is onex's own and cannot be forked`);

@@ -9,6 +9,7 @@
 import type { Fact, FactBody } from "../core/fact.ts";
 import { type Failure, failureOf } from "../core/failure.ts";
 import { pinned } from "../core/pin.ts";
+import { undoWorkflow } from "../core/undo.ts";
 import { encodeFacts } from "../store/codec.ts";
 import type { MailRow, RunRow, TurnRow } from "../store/store.ts";
 import { ActiveRun } from "./active-run.ts";
@@ -143,7 +144,7 @@ export class Intake {
         if (this.#looks.stopped) return true;
         if (this.#engine.activeNo(row.runNo)) continue;
         if (admission.free <= 0) return false;
-        if (admission.share(row)) await this.#takeRoot(row);
+        if (await admission.admit(row)) await this.#takeRoot(row);
       }
       if (rows.length < limit) return true;
       await this.#written();
@@ -183,13 +184,15 @@ export class Intake {
     const kept = engine.parkedFolds.take(row.runNo, tail.turn);
     if (kept) return this.#drive(row, tail, kept, new Map());
     const turns = await engine.store.turns(row.runNo);
-    const facts = turns.flatMap((turn) => engine.decode(row.runNo, turn.facts));
+    const facts = turns.flatMap((turn) => engine.decode(row.runNo, turn));
     const started = pinned(facts);
     await engine.definitions.load(engine.store, started);
     if (!engine.workflowOf(started)) await this.#learnFrom(row.parent);
     const contract = engine.workflowOf(started);
     if (!contract) return this.#block(row);
-    const folded = fresh(engine, row.id, contract, { undoes: (started.input as { readonly runId?: string } | null)?.runId });
+    const undoes = (started.input as { readonly runId?: string } | null)?.runId;
+    if (contract.name === undoWorkflow.name && undoes !== undefined && engine.store.owners === "many") await engine.atHand.load(undoes);
+    const folded = fresh(engine, row.id, contract, { undoes });
     try {
       for (const fact of facts) folded.replay.apply(fact);
     } catch (error) {
@@ -237,7 +240,7 @@ export class Intake {
     const { definitions, store } = this.#engine;
     const row = parentId === undefined ? undefined : await store.run(parentId);
     if (!row) return;
-    const facts = (await store.turns(row.runNo)).flatMap((turn) => this.#engine.decode(row.runNo, turn.facts));
+    const facts = (await store.turns(row.runNo)).flatMap((turn) => this.#engine.decode(row.runNo, turn));
     const started = pinned(facts);
     await definitions.load(store, started);
     if (!this.#engine.workflowOf(started)) await this.#learnFrom(row.parent);

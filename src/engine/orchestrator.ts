@@ -180,6 +180,7 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
     const { engine } = this;
     const askedAt = engine.world.clock.elapsed();
     checkStart(options);
+    if (engine.store.owners === "many") await engine.ready;
     // Its owner drives it: one that is not in `nodes` could not be found again when it is put down. (Throws `WORKFLOW_UNKNOWN`.)
     const asked = { workflow: contract.name, version: contract.version };
     if (engine.owner && !contract.plan && !engine.definitions.find(asked)) engine.definitions.get(contract.name, contract.version);
@@ -220,7 +221,9 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
       taken = await engine.begin(active);
     } catch (error) {
       if (engine.admission.giveBack(run)) engine.look();
-      throw error;
+      if (!(error instanceof OnexError) || error.code !== "LEASE_LOST") throw error;
+      // Whether it was written is not known: by its id it is put into the queue once, for whoever drives it now.
+      taken = (await enqueue(engine, run, started)).row;
     }
     if (!taken) return handle;
     if (engine.admission.giveBack(run)) engine.look();

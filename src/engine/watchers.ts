@@ -33,13 +33,14 @@ export class Watchers {
   /** A client: the owner's writes are seen by looking. */
   follow(): void {
     this.#following = true;
+    if (this.#waiters.size + this.#listeners.size > 0) this.#stopFollowing ??= this.#engine.store.watch("client", () => this.look());
   }
   unfollow(): void {
     this.#following = false;
     this.#stopFollowing?.();
     this.#stopFollowing = undefined;
     // What ended while the ownership changed hands is seen by one more look.
-    this.#look();
+    this.look();
   }
 
   wait(runId: string, waiter: Waiter): () => void {
@@ -57,7 +58,7 @@ export class Watchers {
     const set = map.get(runId) ?? new Set();
     set.add(one);
     map.set(runId, set);
-    if (this.#following) this.#stopFollowing ??= this.#engine.store.watch("client", () => this.#look());
+    if (this.#following) this.#stopFollowing ??= this.#engine.store.watch("client", () => this.look());
     return () => {
       set.delete(one);
       if (set.size === 0 && map.get(runId) === set) map.delete(runId);
@@ -91,7 +92,8 @@ export class Watchers {
     for (const set of [...this.#waiters.values(), ...this.#listeners.values()]) for (const one of [...set]) one.failed(error);
   }
 
-  #look(): void {
+  /** Looks how the runs that somebody waits for stand. */
+  look(): void {
     if (this.#looking) {
       this.#again = true;
       return;
@@ -103,7 +105,7 @@ export class Watchers {
         this.#looking = false;
         if (this.#again) {
           this.#again = false;
-          this.#look();
+          this.look();
         }
       });
   }
@@ -111,6 +113,8 @@ export class Watchers {
   async #lookOnce(): Promise<void> {
     for (const runId of [...this.#waiters.keys()]) {
       if (this.#error) return;
+      // Driven here: whoever waits is told.
+      if (this.#engine.active(runId)) continue;
       try {
         const final = await finalOf(this.#engine, runId);
         if (final) this.ended(runId, final);
@@ -131,6 +135,6 @@ export async function finalOf(engine: Engine, runId: string): Promise<(Fact & Fi
   if (!row) throw new OnexError("RUN_UNKNOWN", `there is no run "${runId}" in ${engine.store.name}`);
   if (row.endedAt === undefined) return undefined;
   const tail = await engine.store.tail(row.runNo);
-  const last = tail && engine.decode(row.runNo, tail.facts).at(-1);
+  const last = tail && engine.decode(row.runNo, tail).at(-1);
   return last && isFinal(last) ? last : undefined;
 }

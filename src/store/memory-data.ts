@@ -75,6 +75,11 @@ export class MemoryData {
     for (const run of this.runs) if (run.leaseNo !== undefined && !live.has(run.leaseNo)) this.place(run, undefined, 0);
   }
 
+  isLive(leaseNo: number): boolean {
+    for (const lease of this.live) if (lease.leaseNo === leaseNo) return true;
+    return false;
+  }
+
   byNo(runNo: number): Run | undefined {
     return this.runs[runNo - 1];
   }
@@ -210,7 +215,22 @@ export function keep(run: Run, blobs: readonly Blob[] | undefined): void {
 
 /** A copy: what a reader holds does not change under it. */
 export function rowOf(run: Run): RunRow {
-  const { runNo, id, workflow, version, digest, status, blocked = run.mark, priority, createdAt, endedAt, wakeAt, mailPut, mailGot, parent } = run;
+  const {
+    runNo,
+    id,
+    workflow,
+    version,
+    digest,
+    status,
+    blocked = run.mark,
+    priority,
+    createdAt,
+    endedAt,
+    wakeAt,
+    mailPut,
+    mailGot,
+    parent,
+  } = run;
   const { queuedAt, concurrency, rate } = run;
   const owned = run.leaseNo !== undefined;
   return {

@@ -11,8 +11,8 @@ import { keep, type Lease, MemoryData, type Run, rowOf } from "./memory-data.ts"
 import { MemorySchedules } from "./memory-schedules.ts";
 import { newKey } from "./seal.ts";
 import type {
-  Admitted,
   AdmitLimits,
+  Admitted,
   Appended,
   FirstTurn,
   Fold,
@@ -183,11 +183,20 @@ export class Connection implements OpenStore {
   }
 
   turns(runNo: number, from = 0, limit = Number.POSITIVE_INFINITY): readonly TurnRow[] {
-    return this.#data.byNo(runNo)?.turns.slice(from, from + limit) ?? [];
+    const run = this.#data.byNo(runNo);
+    return run?.turns.slice(from, from + limit).map((turn) => this.#whole(run, turn)) ?? [];
   }
 
   tail(runNo: number): TurnRow | undefined {
-    return this.#data.byNo(runNo)?.turns.at(-1);
+    const run = this.#data.byNo(runNo);
+    const tail = run?.turns.at(-1);
+    return run && tail && this.#whole(run, tail);
+  }
+
+  /** With its values, where they cannot be asked for at once. */
+  #whole(run: Run, turn: TurnRow): TurnRow {
+    if (this.owners === "one" || !run.blobs || !turn.facts.includes('"blobs"')) return turn;
+    return { ...turn, blobs: [...run.blobs].map(([hash, text]) => ({ hash, text })) };
   }
 
   blob(runNo: number, hash: string): string | undefined {
@@ -225,11 +234,17 @@ export class Connection implements OpenStore {
   #claims(run: Run, now: number): boolean {
     const mine = this.#lease?.leaseNo;
     if (mine === undefined || this.#missing.has(nameOf(run))) return false;
-    if (run.claim !== undefined && run.claim.leaseNo !== mine && run.claim.until > now) return false;
-    const wakeAt = run.wakeAt as number;
-    if (wakeAt !== 0 && run.putBy !== undefined && run.putBy !== mine && wakeAt > now - graceMs) return false;
+    if (this.#opensAt(run, mine) > now) return false;
     run.claim = { leaseNo: mine, until: now + claimMs };
     return true;
+  }
+
+  /** From when on this owner may have a run that sleeps. */
+  #opensAt(run: Run, mine: number | undefined): number {
+    const wakeAt = run.wakeAt as number;
+    const held = (leaseNo: number | undefined) => leaseNo !== undefined && leaseNo !== mine && this.#data.isLive(leaseNo);
+    const kept = wakeAt !== 0 && held(run.putBy) ? wakeAt + graceMs : wakeAt;
+    return held(run.claim?.leaseNo) ? Math.max(kept, run.claim?.until ?? 0) : kept;
   }
 
   sleepers(from: number, to: number, limit: number): readonly { readonly runNo: number; readonly wakeAt: number }[] {
@@ -243,6 +258,13 @@ export class Connection implements OpenStore {
   }
 
   nextWake(after: number): number | undefined {
+    if (this.owners === "many") {
+      const mine = this.#lease?.leaseNo;
+      const times = [...this.#data.sleeping.from(() => true)]
+        .filter((run) => !this.#missing.has(nameOf(run)))
+        .map((run) => this.#opensAt(run, mine));
+      return times.filter((at) => at > after).sort((a, b) => a - b)[0];
+    }
     for (const run of this.#after(after)) return run.wakeAt;
     return undefined;
   }

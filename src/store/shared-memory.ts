@@ -4,10 +4,10 @@
  */
 import { Connection, type MemoryStore } from "./memory.ts";
 import { MemoryData } from "./memory-data.ts";
-import type { OpenStore, StoreHost } from "./store.ts";
+import type { OpenStore } from "./store.ts";
 
 /** Verbs that answer at once on any store. */
-const atOnce: ReadonlySet<PropertyKey> = new Set(["now", "trusted", "watch", "close"]);
+const atOnce: ReadonlySet<PropertyKey> = new Set(["now", "trusted", "watch", "close", "secretKeys"]);
 
 export interface SharedMemory extends MemoryStore {
   /** The lease of that owner lapses, and it is told so; default all of them. */
@@ -28,33 +28,24 @@ export function sharedMemory(): SharedMemory {
   };
   return {
     kind: "memory",
-    open: (host) => later(new Connection(data, connections, host, "many"), host),
+    open: (host) => later(new Connection(data, connections, host, "many")),
     kill: () => lapse(undefined, false),
     lapse,
   };
 }
 
-function later(connection: Connection, host: StoreHost): OpenStore {
+function later(connection: Connection): OpenStore {
   const delayed = <T extends object>(target: T): T =>
     new Proxy(target, {
       get(_, name) {
         const own: unknown = Reflect.get(target, name, target);
         if (name === "schedules") return delayed(own as object);
-        if (name === "secretKeys") return undefined;
         if (typeof own !== "function") return own;
         if (atOnce.has(name)) return own.bind(target);
-        return (...given: unknown[]) =>
-          new Promise((resolve, reject) => {
-            host.setTimer(0, () => {
-              try {
-                const answer: unknown = own.apply(target, given);
-                // Its answer takes its way back, too.
-                host.setTimer(0, () => resolve(answer));
-              } catch (error) {
-                host.setTimer(0, () => reject(error));
-              }
-            });
-          });
+        return async (...given: unknown[]) => {
+          await undefined;
+          return own.apply(target, given) as unknown;
+        };
       },
     });
   return delayed(connection);
