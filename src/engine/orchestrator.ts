@@ -180,14 +180,14 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
     const { engine } = this;
     const askedAt = engine.world.clock.elapsed();
     checkStart(options);
-    if (engine.store.owners === "many") await engine.ready;
-    // Its owner drives it: one that is not in `nodes` could not be found again when it is put down. (Throws `WORKFLOW_UNKNOWN`.)
-    const asked = { workflow: contract.name, version: contract.version };
-    if (engine.owner && !contract.plan && !engine.definitions.find(asked)) engine.definitions.get(contract.name, contract.version);
+    this.#mustHold(contract);
     const input = startInput(contract, given, engine.settings.maxValueBytes);
     const id = options.runId ?? engine.world.entropy.uuid();
     const stepInputs = options.stepInputs && checkedStepInputs(options.stepInputs, engine.settings.maxValueBytes);
-    const spec: StartSpec = { id, contract, input, options: stepInputs ? { ...options, stepInputs } : options, deadline };
+    // Read before the first wait: the caller may change what it gave.
+    const spec: StartSpec = { id, contract, input, options: stepInputs ? { ...options, stepInputs } : { ...options }, deadline };
+    if (engine.store.owners === "many") await engine.ready;
+    this.#mustHold(contract);
     const handle = new RunHandle<O>(engine, id, contract);
     const existing = options.runId === undefined ? undefined : (engine.active(id)?.row ?? (await engine.store.run(id)));
     if (existing) return this.#same(handle, existing, spec);
@@ -228,6 +228,12 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
     if (!taken) return handle;
     if (engine.admission.giveBack(run)) engine.look();
     return this.#same(handle, taken, spec);
+  }
+
+  /** Its owner drives it: one that is not in `nodes` could not be found again when it is put down. Throws OnexError `WORKFLOW_UNKNOWN`. */
+  #mustHold({ name, version, plan }: WorkflowContract): void {
+    const { owner, definitions } = this.engine;
+    if (owner && !plan && !definitions.find({ workflow: name, version })) definitions.get(name, version);
   }
 
   #same<O>(handle: RunHandle<O>, existing: Pick<RunRow, "digest" | "workflow">, spec: StartSpec): RunHandle<O> {

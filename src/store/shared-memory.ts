@@ -2,7 +2,8 @@
  * The memory store for many owners: the reference for stores over a network. Every verb is carried out and answered later, in
  * the order in which verbs were called, and each orchestrator that opens it has a lease of its own.
  */
-import { Connection, type MemoryStore } from "./memory.ts";
+import type { MemoryStore } from "./memory.ts";
+import { Connection } from "./memory-connection.ts";
 import { MemoryData } from "./memory-data.ts";
 import type { OpenStore } from "./store.ts";
 

@@ -8,7 +8,6 @@ import { sha256, stderrLog, uuidV7 } from "../engine/system.ts";
 import type { Entropy, World } from "../engine/world.ts";
 import type { AnyNode, Node } from "../node/contract.ts";
 import { type MemoryStore, memory } from "../store/memory.ts";
-import { sharedMemory } from "../store/shared-memory.ts";
 import { VirtualClock } from "./clock.ts";
 import { type Recorded, Stage, type Stand } from "./stub.ts";
 
@@ -38,7 +37,7 @@ export function testOrchestrator<const N extends readonly AnyNode[]>(options: Te
 class Tested<N extends readonly AnyNode[]> {
   readonly #options: TestOptions<N>;
   readonly #clock: VirtualClock;
-  readonly #store: MemoryStore = process.env.ONEX_SHARED ? sharedMemory() : memory();
+  readonly #store: MemoryStore = memory();
   readonly #stage: Stage;
   readonly #world: World;
   #pending = 0;
