@@ -36,6 +36,9 @@ import { Services } from "./services.ts";
 import { States } from "./states.ts";
 import { Ticker } from "./ticker.ts";
 import { Timers } from "./timers.ts";
+import type { Otel } from "./tracing/otel.ts";
+import { traced } from "./tracing/spans.ts";
+import { type Tracing, untraced } from "./tracing/tracing.ts";
 import type { Parts } from "./views.ts";
 import { Watchers } from "./watchers.ts";
 import type { World } from "./world.ts";
@@ -56,6 +59,8 @@ export interface EngineOptions {
   readonly circuitBreaker: BreakerSettings;
   /** URLs of the nodes that are not in this process, by name. */
   readonly endpoints: Readonly<Record<string, string>>;
+  /** Undefined: nobody traces. */
+  readonly otel: Otel | undefined;
 }
 
 export class Engine implements Runtime {
@@ -76,6 +81,7 @@ export class Engine implements Runtime {
   readonly admission: Admission;
   readonly parkedFolds = new ParkedFolds();
   readonly metrics: Metrics;
+  readonly tracing: Tracing;
   readonly gate: Gate;
   /** What metrics and health show. */
   readonly parts: Parts = {
@@ -121,6 +127,7 @@ export class Engine implements Runtime {
     this.client = new NodeClient(world, endpoints, options.settings, this.registry.contracts());
     this.services = new Services(options.provide, (name) => isElsewhere(world, endpoints, name));
     this.metrics = new Metrics(() => world.clock.elapsed(), options.settings.performanceThresholdMs);
+    this.tracing = options.otel ? traced(options.otel, this) : untraced;
     this.guard = world.guarded ? guarded : unguarded;
     this.leaseId = world.entropy.uuid();
     this.stopped = new Promise((resolve, reject) => {
@@ -256,6 +263,7 @@ export class Engine implements Runtime {
   adopt(begun: Begun, runNo: number, mailGot = 0): void {
     const at = { runNo, turn: 1, after: begun.first.epoch, epoch: begun.first.epoch, pos: begun.first.next, mailGot };
     const run = new ActiveRun(this, begun.run, begun, at, { taking: false, status: "running" });
+    this.tracing.begun(begun.replay.started);
     this.enlist(run);
     run.sweep();
   }
@@ -331,6 +339,7 @@ export class Engine implements Runtime {
     for (const fact of facts)
       if (fact.type === "action.completed" || fact.type === "compute.completed" || fact.type === "reducer.applied") this.counts.steps++;
     this.metrics.accepted(run, facts, run.quiet);
+    this.tracing.accepted(run, facts);
     run.folded.log.flush();
     this.watchers.publish(run.id, facts);
   }
@@ -347,6 +356,7 @@ export class Engine implements Runtime {
 
   ended(run: ActiveRun, final: Fact & FinalBody, next: Begun | undefined, nextNo: number | undefined): void {
     this.metrics.ended(run.replay.started, final);
+    this.tracing.ended(run, final);
     this.#forget(run);
     if (next && nextNo !== undefined) return this.adopt(next, nextNo, run.mailSaved);
     if (this.admission.ended(run.row)) this.look();
@@ -380,6 +390,7 @@ export class Engine implements Runtime {
 
   #forget(run: ActiveRun): void {
     run.drop();
+    this.tracing.left(run.id);
     if (this.#byId.get(run.id) === run) this.#byId.delete(run.id);
     if (run.runNo !== undefined) this.#active.delete(run.runNo);
     if (this.admission.leave(run)) this.look();
@@ -453,6 +464,7 @@ export class Engine implements Runtime {
     this.error = cause instanceof OnexError ? cause : new OnexError(failure.code, failure.message, { cause });
     this.world.log.error(`the engine stops: ${this.error.message}`, { code: this.error.code });
     this.#shutDown(this.error);
+    this.tracing.close();
     Promise.resolve()
       .then(() => this.store.close())
       .catch(() => {});
@@ -493,6 +505,7 @@ export class Engine implements Runtime {
     this.#shutDown(
       new OnexError("ORCHESTRATOR_CLOSED", "the orchestrator was closed; the run goes on when a process opens the store again"),
     );
+    this.tracing.close();
     for (const { service, error } of await this.services.close())
       this.world.log.warn(`the service "${service}" could not be closed: ${failureOf(error, "").message}`, {
         code: "SERVICE_CLOSE_FAILED",

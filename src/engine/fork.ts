@@ -123,7 +123,7 @@ async function make(engine: Engine, old: Old, point: ForkPoint, options: ForkOpt
   });
   const shared = fitting(engine, id, old, point, isWhole(engine, contract) ? contract : undefined, begin, forked);
   if ("code" in shared) return shared;
-  const started = begin(shared);
+  const started = engine.tracing.starting({ id, options: {} }, begin(shared));
   const facts = [started, ...shared.before, ...shared.answers, forked(shared)];
   const run: NewRun = {
     id,
@@ -144,6 +144,7 @@ async function make(engine: Engine, old: Old, point: ForkPoint, options: ForkOpt
     ...(encoded.blobs ? { blobs: encoded.blobs } : {}),
   });
   if (row.digest !== run.digest) throw new OnexError("RUN_ID_CONFLICT", `the run id "${id}" is taken by another run: use another runId`);
+  engine.tracing.begun(started);
   engine.queued(now);
   return new RunHandle<unknown>(engine, id, contract);
 }
