@@ -81,7 +81,7 @@ export class Engine implements Runtime {
   readonly admission: Admission;
   readonly parkedFolds = new ParkedFolds();
   readonly metrics: Metrics;
-  readonly tracing: Tracing;
+  tracing: Tracing;
   readonly gate: Gate;
   /** What metrics and health show. */
   readonly parts: Parts = {
@@ -490,6 +490,7 @@ export class Engine implements Runtime {
   /** Dies as by `kill -9`, for tests: nothing more is written, nobody is told but those who wait here. */
   die(): void {
     this.error = new OnexError("ORCHESTRATOR_CLOSED", "the process died");
+    this.tracing = untraced;
     this.#shutDown(this.error);
     this.#stopped?.resolve();
   }

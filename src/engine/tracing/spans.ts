@@ -14,6 +14,7 @@ import type { Attributes, Context, HrTime, Span, SpanContext } from "@openteleme
 import type { Fact, FinalBody, Started } from "../../core/fact.ts";
 import type { Failure } from "../../core/failure.ts";
 import type { Runtime } from "../runtime.ts";
+import { careful } from "./careful.ts";
 import { contextOf, type Otel } from "./otel.ts";
 import { writeTraceparent } from "./traceparent.ts";
 import type { Asked, AttemptSpan, Delivery, Traced, Tracing } from "./tracing.ts";
@@ -52,13 +53,14 @@ const maxIdle = 1_000;
 
 /** Traces the runs of an engine. */
 export function traced(otel: Otel, runtime: Runtime): Tracing {
-  return new Spans(otel, {
+  const spans = new Spans(otel, {
     now: () => runtime.store.now(),
     elapsed: () => runtime.world.clock.elapsed(),
     clean: (runId, text) => runtime.secrets.of(runId).text(text),
     hash: (text) => runtime.world.hash(text),
     isRemote: (callee) => runtime.client.isRemote(callee),
   });
+  return careful(spans, (message) => runtime.world.log.warn(message, { code: "TRACING_FAILED" }));
 }
 
 class Spans implements Tracing {
@@ -75,7 +77,7 @@ class Spans implements Tracing {
     this.#site = site;
   }
 
-  starting({ id, options, parent, scheduledAt }: Asked, started: Started): Started {
+  starting({ id, options, parent, ancestors, scheduledAt }: Asked, started: Started): Started {
     const { api, tracer } = this.#otel;
     // A child or a tick is set off by whoever happened to be next: the active context is not theirs.
     let above = api.ROOT_CONTEXT;
@@ -83,11 +85,17 @@ class Spans implements Tracing {
     else if (scheduledAt === undefined) above = api.context.active();
     let step: Step | undefined;
     if (parent) {
-      step = this.#step(above, parent.runId, parent.step, started.workflow, started.at, { "onex.child_run_id": id });
+      step = this.#step(above, parent.runId, parent.step, started.workflow, started.at, {
+        "onex.workflow": ancestors?.at(-1)?.workflow.split("@")[0],
+        "onex.child_run_id": id,
+      });
       above = step.context;
     }
     const attributes = { "onex.run_id": id, "onex.workflow": started.workflow, "onex.version": started.version };
-    const start = tracer.startSpan(`onex.run.start ${started.workflow}`, { startTime: hrTime(started.at), attributes }, above);
+    // A fork has the one of the run that it shares facts with.
+    const from = started.traceparent === undefined ? undefined : api.trace.getSpanContext(this.#contextOf(id, started.traceparent));
+    const links = from ? [{ context: from }] : [];
+    const start = tracer.startSpan(`onex.run.start ${started.workflow}`, { startTime: hrTime(started.at), attributes, links }, above);
     if (!api.isSpanContextValid(start.spanContext())) return started;
     const traced: Started = { ...started, traceparent: writeTraceparent(start.spanContext()) };
     this.#pending.set(traced, { start, step });

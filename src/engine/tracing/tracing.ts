@@ -8,6 +8,7 @@ export interface Asked {
   readonly options: Pick<StartOptions, "traceparent">;
   /** The step of another run that starts it. */
   readonly parent?: Started["parent"];
+  readonly ancestors?: Started["ancestors"];
   /** The tick that starts it: nobody called. */
   readonly scheduledAt?: number;
 }
