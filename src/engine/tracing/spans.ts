@@ -13,22 +13,20 @@
 import type { Attributes, Context, HrTime, Span, SpanContext } from "@opentelemetry/api";
 import type { Fact, FinalBody, Started } from "../../core/fact.ts";
 import type { Failure } from "../../core/failure.ts";
-import type { Runtime } from "../runtime.ts";
+import type { Sanitizer } from "../../core/sanitizer.ts";
+import type { OpenStore } from "../../store/store.ts";
+import type { Clock, World } from "../world.ts";
 import { careful } from "./careful.ts";
 import { contextOf, type Otel } from "./otel.ts";
 import { writeTraceparent } from "./traceparent.ts";
 import type { Asked, AttemptSpan, Delivery, Traced, Tracing } from "./tracing.ts";
 
 /** What is seen of the engine. */
-interface Site {
-  /** Store time, ms since 1970. */
-  now(): number;
-  /** Time that never jumps, ms. */
-  elapsed(): number;
-  /** Text without what is secret in that run. */
-  clean(runId: string, text: string): string;
-  hash(text: string): string;
-  isRemote(callee: Delivery["callee"]): boolean;
+export interface Engine {
+  readonly world: Pick<World, "hash" | "log"> & { readonly clock: Pick<Clock, "elapsed"> };
+  readonly store: Pick<OpenStore, "now">;
+  readonly secrets: { of(runId: string): Pick<Sanitizer, "text"> };
+  readonly client: { isRemote(callee: Delivery["callee"]): boolean };
 }
 
 interface Attempt {
@@ -52,29 +50,22 @@ interface Pending {
 const maxIdle = 1_000;
 
 /** Traces the runs of an engine. */
-export function traced(otel: Otel, runtime: Runtime): Tracing {
-  const spans = new Spans(otel, {
-    now: () => runtime.store.now(),
-    elapsed: () => runtime.world.clock.elapsed(),
-    clean: (runId, text) => runtime.secrets.of(runId).text(text),
-    hash: (text) => runtime.world.hash(text),
-    isRemote: (callee) => runtime.client.isRemote(callee),
-  });
-  return careful(spans, (message) => runtime.world.log.warn(message, { code: "TRACING_FAILED" }));
+export function traced(otel: Otel, engine: Engine): Tracing {
+  return careful(new Spans(otel, engine), (message) => engine.world.log.warn(message, { code: "TRACING_FAILED" }));
 }
 
 class Spans implements Tracing {
   readonly #otel: Otel;
-  readonly #site: Site;
+  readonly #engine: Engine;
   /** Starts that are not in the store yet. */
   readonly #pending = new WeakMap<Started, Pending>();
   readonly #open = new Map<string, Map<string, Step>>();
   /** Runs with open steps that are not driven here now, oldest first: since when, ms since 1970. */
   readonly #idle = new Map<string, number>();
 
-  constructor(otel: Otel, site: Site) {
+  constructor(otel: Otel, engine: Engine) {
     this.#otel = otel;
-    this.#site = site;
+    this.#engine = engine;
   }
 
   starting({ id, options, parent, ancestors, scheduledAt }: Asked, started: Started): Started {
@@ -106,7 +97,7 @@ class Spans implements Tracing {
     const pending = started && this.#pending.get(started);
     if (!pending) return;
     this.#pending.delete(started);
-    pending.start.end(hrTime(Math.max(started.at, this.#site.now())));
+    pending.start.end(hrTime(Math.max(started.at, this.#engine.store.now())));
     const { parent } = started;
     if (pending.step && parent) this.#stepsOf(parent.runId).set(parent.step, pending.step);
   }
@@ -144,12 +135,12 @@ class Spans implements Tracing {
 
   attempt(run: Traced, { step, attempt, delivery, callee }: Delivery): AttemptSpan | undefined {
     const { api, tracer } = this.#otel;
-    const startedAt = this.#site.now();
-    const startedElapsed = this.#site.elapsed();
+    const startedAt = this.#engine.store.now();
+    const startedElapsed = this.#engine.world.clock.elapsed();
     // A process before this one has begun it, or a compute is asked.
     const open = this.#open.get(run.id)?.get(step) ?? this.#openStep(run, step, callee.name, startedAt);
     this.#endAttempt(open, "unanswered");
-    const remote = this.#site.isRemote(callee);
+    const remote = this.#engine.client.isRemote(callee);
     const attributes = {
       ...this.#attributes(run.id, run.replay.started?.workflow, step, callee.name),
       "onex.attempt": attempt,
@@ -177,7 +168,7 @@ class Spans implements Tracing {
     if (!steps) return;
     for (const step of steps.values()) this.#endAttempt(step, "unanswered");
     this.#idle.delete(runId);
-    this.#idle.set(runId, this.#site.now());
+    this.#idle.set(runId, this.#engine.store.now());
     for (const [oldest, at] of this.#idle) {
       if (this.#idle.size <= maxIdle) break;
       this.#endAll(oldest, at);
@@ -205,7 +196,7 @@ class Spans implements Tracing {
   close(): void {
     for (const runId of [...this.#open.keys()]) {
       this.left(runId);
-      this.#endAll(runId, this.#idle.get(runId) ?? this.#site.now());
+      this.#endAll(runId, this.#idle.get(runId) ?? this.#engine.store.now());
     }
   }
 
@@ -234,7 +225,7 @@ class Spans implements Tracing {
       "onex.run_id": runId,
       ...(workflow === undefined ? {} : { "onex.workflow": workflow }),
       // The path of a step may hold a key that comes from data.
-      "onex.step": this.#site.clean(runId, step),
+      "onex.step": this.#engine.secrets.of(runId).text(step),
       "onex.node": node,
     };
   }
@@ -244,12 +235,12 @@ class Spans implements Tracing {
     return contextOf(this.#otel, traceparent) ?? this.#otel.api.ROOT_CONTEXT;
   }
   #derived(runId: string): string {
-    const digest = this.#site.hash(`trace\0${runId}`);
+    const digest = this.#engine.world.hash(`trace\0${runId}`);
     return `00-${digest.slice(0, 32)}-${digest.slice(32, 48)}-01`;
   }
 
   #timeOf({ startedAt, startedElapsed }: Attempt): number {
-    return startedAt + Math.max(0, this.#site.elapsed() - startedElapsed);
+    return startedAt + Math.max(0, this.#engine.world.clock.elapsed() - startedElapsed);
   }
 
   /** Answers when it ended, ms since 1970; 0 when there is none. */
