@@ -1,4 +1,5 @@
 /** Runs as OpenTelemetry spans: what there is, what hangs on what, and what is told in them. */
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -408,11 +409,21 @@ describe("around calls", () => {
       return [yield* price({}), yield* charge({})];
     });
     const url = await serving(createNodeHost({ nodes: [charge, price], log: quiet }));
+    // What the SDK's instrumentation of the client would do: the attempt is the span of the request already.
+    const requests: string[] = [];
+    const instrumented = (): void => {
+      requests.push("request");
+      own(traces, "request");
+    };
+    subscribe("undici:request:create", instrumented);
     const nodes: readonly AnyNode[] = [flow, charge, price];
     // No tracer is given: the provider was registered before.
     const orchestrator = createOrchestrator({ store: memory(), nodes, endpoints: { charge: url, price: url }, log: quiet });
     expect(await (await orchestrator.start(flow, {})).result()).toEqual([2, 1]);
     await orchestrator.close();
+    unsubscribe("undici:request:create", instrumented);
+    expect(requests).toHaveLength(3);
+    expect(traces.named("request")).toEqual([]);
     const [first, second] = traces.named("onex.attempt charge");
     expect(traces.one("charge 1").parentId).toBe(first?.spanId);
     expect(traces.one("charge 2").parentId).toBe(second?.spanId);

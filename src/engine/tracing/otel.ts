@@ -18,8 +18,20 @@ export interface Otel {
  */
 export function openTelemetry(asked: boolean | Api.Tracer | undefined): Otel | undefined {
   if (asked === false || (asked === undefined && !isRegistered())) return undefined;
-  const api = createRequire(import.meta.url)("@opentelemetry/api") as typeof Api;
+  const api = load();
   return { api, tracer: typeof asked === "object" ? asked : api.trace.getTracer("onex") };
+}
+
+/** Has the registered provider send what it holds: a command ends sooner than a batch is full. Throws what its exporter throws. */
+export async function flushSpans(): Promise<void> {
+  if (!isRegistered()) return;
+  const registered = load().trace.getTracerProvider() as Partial<Api.ProxyTracerProvider>;
+  const provider = (registered.getDelegate?.() ?? registered) as { forceFlush?(): Promise<void> };
+  await provider.forceFlush?.();
+}
+
+function load(): typeof Api {
+  return createRequire(import.meta.url)("@opentelemetry/api") as typeof Api;
 }
 
 function isRegistered(): boolean {

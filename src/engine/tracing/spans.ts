@@ -185,7 +185,6 @@ class Spans implements Tracing {
       "onex.workflow": started.workflow,
       "onex.version": started.version,
       "onex.outcome": final.type.slice("run.".length),
-      "onex.epoch": run.epoch,
     };
     const startTime = hrTime(started.at);
     const span = tracer.startSpan(`onex.run ${started.workflow}`, { startTime, attributes }, this.#contextOf(run.id, started.traceparent));
