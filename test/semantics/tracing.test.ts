@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { context, trace } from "@opentelemetry/api";
+import { AlwaysOffSampler, BasicTracerProvider } from "@opentelemetry/sdk-trace-base";
 import { afterEach, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { orchestratorIn } from "../../src/engine/orchestrator.ts";
@@ -123,6 +124,45 @@ describe("in virtual time", () => {
     expect(traces.one("onex.run.start flow").parent).toBeUndefined();
     expect(traces.text).not.toMatch(/canary|value-17|card/);
     await t.close();
+  });
+
+  test("no secret is in a span: not in the name of a step, nor one that only the run knows", async () => {
+    const traces = new Traces();
+    const call = effect({ name: "call", input: anything, readonly: true, retry: false }, async ({ apiKey }) => {
+      throw new Error(`${apiKey} was refused`);
+    });
+    const inner = workflow({ name: "inner", input: anything }, function* (input) {
+      yield* call(input as object, { step: canary });
+    });
+    const outer = workflow({ name: "outer", input: anything }, function* (input) {
+      yield* inner(input as object);
+    });
+    const t = testOrchestrator({ nodes: [outer], log: quiet, tracing: traces.tracer, secrets: [canary] });
+    await t.start(outer, { apiKey: "met-only-here" });
+    await t.advance("1s");
+    expect(traces.one("onex.attempt call").attributes.step).toBe("[redacted]");
+    const failed = traces.seen.filter(({ error }) => error !== undefined).map(({ name }) => name);
+    expect(failed).toEqual(["onex.attempt call", "onex.step call", "onex.run inner", "onex.step inner", "onex.run outer"]);
+    expect(traces.text).toContain("was refused");
+    expect(traces.text).not.toMatch(/met-only-here|canary/);
+    await t.close();
+  });
+
+  test("a run that was not sampled is not sampled anywhere", async () => {
+    const traces = new Traces();
+    const off = new BasicTracerProvider({ sampler: new AlwaysOffSampler() }).getTracer("onex");
+    const flow = workflow({ name: "flow", input: anything }, function* () {
+      return yield* flaky({});
+    });
+    const store = memory();
+    const client = createOrchestrator({ store, nodes: [], log: quiet, tracing: off });
+    const run = await client.start(flow, {}, { runId: "r" });
+    expect(await traceparentOf(run)).toMatch(/-00$/);
+    await client.close();
+    const owner = createOrchestrator({ store, nodes: [flow], log: quiet, tracing: traces.tracer });
+    await owner.run("r").result();
+    await owner.close();
+    expect(traces.seen).toEqual([]);
   });
 
   test("a child hangs on the step that began it", async () => {
