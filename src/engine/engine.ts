@@ -36,6 +36,7 @@ import { Services } from "./services.ts";
 import { States } from "./states.ts";
 import { Ticker } from "./ticker.ts";
 import { Timers } from "./timers.ts";
+import { detached } from "./tracing/detached.ts";
 import type { Otel } from "./tracing/otel.ts";
 import { traced } from "./tracing/spans.ts";
 import { type Tracing, untraced } from "./tracing/tracing.ts";
@@ -119,7 +120,8 @@ export class Engine implements Runtime {
 
   constructor(given: World, options: EngineOptions) {
     const sanitizer = new Sanitizer(options.secrets);
-    const world = { ...given, log: sanitizedLog(given.log, () => sanitizer) };
+    const clock = options.otel ? detached(options.otel, given.clock) : given.clock;
+    const world = { ...given, clock, log: sanitizedLog(given.log, () => sanitizer) };
     this.world = world;
     this.settings = options.settings;
     const endpoints = readEndpoints(options.endpoints);

@@ -432,6 +432,26 @@ describe("around calls", () => {
     expect(traces.one("second row").parent).toBe("onex.attempt rows");
   });
 
+  test("the engine does its own work in nobody's trace", async () => {
+    const traces = new Traces();
+    const flow = workflow({ name: "flow", input: anything }, function* (_input, { log }) {
+      yield* flaky({});
+      log.info("behind a call");
+      yield* sleep("5ms");
+      log.info("behind a timer");
+    });
+    const logged: unknown[] = [];
+    const log = { ...quiet, info: (message: string) => void logged.push([message, trace.getActiveSpan()]) };
+    const orchestrator = createOrchestrator({ store: memory(), nodes: [flow], log, tracing: traces.tracer });
+    const request = trace.setSpan(context.active(), traces.tracer.startSpan("request"));
+    await (await context.with(request, () => orchestrator.start(flow, {}))).result();
+    await orchestrator.close();
+    expect(logged).toEqual([
+      ["behind a call", undefined],
+      ["behind a timer", undefined],
+    ]);
+  });
+
   test("a node elsewhere works in the trace of the attempt that it answers", async () => {
     const traces = new Traces();
     trace.setGlobalTracerProvider(traces.provider);
