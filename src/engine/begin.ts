@@ -123,7 +123,7 @@ export function startedFact(runtime: Runtime, spec: StartSpec, now: number): Sta
   const asked = earliest([spec.deadline, timeout === undefined ? undefined : begins + durationMs(timeout)]);
   const deadline = asked ?? (runTimeoutMs === undefined || spec.parent ? undefined : begins + runTimeoutMs);
   const plan = (contract as WorkflowContract).plan;
-  return {
+  return runtime.tracing.starting(spec, {
     type: "run.started",
     workflow: contract.name,
     version: contract.version,
@@ -140,7 +140,7 @@ export function startedFact(runtime: Runtime, spec: StartSpec, now: number): Sta
     ...(spec.scheduledAt === undefined ? {} : { scheduledAt: spec.scheduledAt }),
     ...(plan ? { definition: plan.hash } : {}),
     at: now,
-  };
+  });
 }
 
 function earliest(times: readonly (number | undefined)[]): number | undefined {
@@ -203,7 +203,11 @@ export function child(
       id: wish.runId,
       contract,
       input,
-      options: { correlationId: above.correlationId, priority: wish.priority },
+      options: {
+        correlationId: above.correlationId,
+        priority: wish.priority,
+        ...(above.traceparent === undefined ? {} : { traceparent: above.traceparent }),
+      },
       deadline,
       parent: { runId: parent.id, step: wish.step, ...(deadline === undefined ? {} : { deadline }) },
       ancestors,

@@ -39,6 +39,10 @@ import { Services } from "./services.ts";
 import { States } from "./states.ts";
 import { Ticker } from "./ticker.ts";
 import { Timers } from "./timers.ts";
+import { detached } from "./tracing/detached.ts";
+import type { Otel } from "./tracing/otel.ts";
+import { traced } from "./tracing/spans.ts";
+import { type Tracing, untraced } from "./tracing/tracing.ts";
 import type { Parts } from "./views.ts";
 import { Watchers } from "./watchers.ts";
 import type { World } from "./world.ts";
@@ -61,6 +65,8 @@ export interface EngineOptions {
   readonly circuitBreaker: BreakerSettings;
   /** URLs of the nodes that are not in this process, by name. */
   readonly endpoints: Readonly<Record<string, string>>;
+  /** Undefined: nobody traces. */
+  readonly otel: Otel | undefined;
 }
 
 export class Engine implements Runtime {
@@ -82,6 +88,7 @@ export class Engine implements Runtime {
   readonly parkedFolds = new ParkedFolds();
   readonly atHand: AtHand;
   readonly metrics: Metrics;
+  tracing: Tracing;
   readonly gate: Gate;
   /** What metrics and health show. */
   readonly parts: Parts = {
@@ -122,7 +129,8 @@ export class Engine implements Runtime {
 
   constructor(given: World, options: EngineOptions) {
     const sanitizer = new Sanitizer(options.secrets);
-    const world = { ...given, log: sanitizedLog(given.log, () => sanitizer) };
+    const clock = options.otel ? detached(options.otel, given.clock) : given.clock;
+    const world = { ...given, clock, log: sanitizedLog(given.log, () => sanitizer) };
     this.world = world;
     this.settings = options.settings;
     const endpoints = readEndpoints(options.endpoints);
@@ -130,6 +138,7 @@ export class Engine implements Runtime {
     this.client = new NodeClient(world, endpoints, options.settings, this.registry.contracts());
     this.services = new Services(options.provide, (name) => isElsewhere(world, endpoints, name));
     this.metrics = new Metrics(() => world.clock.elapsed(), options.settings.performanceThresholdMs);
+    this.tracing = options.otel ? traced(options.otel, this) : untraced;
     this.guard = world.guarded ? guarded : unguarded;
     this.leaseId = world.entropy.uuid();
     this.ready = new Promise((resolve) => {
@@ -304,6 +313,7 @@ export class Engine implements Runtime {
   adopt(begun: Begun, runNo: number, mailGot = 0): void {
     const at = { runNo, turn: 1, after: begun.first.epoch, epoch: begun.first.epoch, pos: begun.first.next, mailGot };
     const run = new ActiveRun(this, begun.run, begun, at, { taking: false, status: "running" });
+    this.tracing.begun(begun.replay.started);
     this.enlist(run);
     run.sweep();
   }
@@ -374,6 +384,7 @@ export class Engine implements Runtime {
     for (const fact of facts)
       if (fact.type === "action.completed" || fact.type === "compute.completed" || fact.type === "reducer.applied") this.counts.steps++;
     this.metrics.accepted(run, facts, run.quiet);
+    this.tracing.accepted(run, facts);
     run.folded.log.flush();
     this.watchers.publish(run.id, facts);
   }
@@ -392,6 +403,7 @@ export class Engine implements Runtime {
 
   ended(run: ActiveRun, final: Fact & FinalBody, next: Begun | undefined, nextNo: number | undefined): void {
     this.metrics.ended(run.replay.started, final);
+    this.tracing.ended(run, final);
     this.#forget(run);
     if (next && nextNo !== undefined) return this.adopt(next, nextNo, run.mailSaved);
     if (this.admission.ended(run.row)) this.look();
@@ -425,6 +437,7 @@ export class Engine implements Runtime {
 
   #forget(run: ActiveRun): void {
     run.drop();
+    this.tracing.left(run.id);
     if (this.#byId.get(run.id) === run) this.#byId.delete(run.id);
     if (run.runNo !== undefined) this.#active.delete(run.runNo);
     if (this.admission.leave(run)) this.look();
@@ -507,6 +520,7 @@ export class Engine implements Runtime {
     this.error = cause instanceof OnexError ? cause : new OnexError(failure.code, failure.message, { cause });
     this.world.log.error(`the engine stops: ${this.error.message}`, { code: this.error.code });
     this.#shutDown(this.error);
+    this.tracing.close();
     Promise.resolve()
       .then(() => this.store.close())
       .catch(() => {});
@@ -533,6 +547,7 @@ export class Engine implements Runtime {
   /** Dies as by `kill -9`, for tests: nothing more is written, nobody is told but those who wait here. */
   die(): void {
     this.error = new OnexError("ORCHESTRATOR_CLOSED", "the process died");
+    this.tracing = untraced;
     this.#shutDown(this.error);
     this.#stopped?.resolve();
   }
@@ -548,6 +563,7 @@ export class Engine implements Runtime {
     this.#shutDown(
       new OnexError("ORCHESTRATOR_CLOSED", "the orchestrator was closed; the run goes on when a process opens the store again"),
     );
+    this.tracing.close();
     for (const { service, error } of await this.services.close())
       this.world.log.warn(`the service "${service}" could not be closed: ${failureOf(error, "").message}`, {
         code: "SERVICE_CLOSE_FAILED",

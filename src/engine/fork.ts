@@ -123,7 +123,7 @@ async function make(engine: Engine, old: Old, point: ForkPoint, options: ForkOpt
   });
   const shared = fitting(engine, id, old, point, isWhole(engine, contract) ? contract : undefined, begin, forked);
   if ("code" in shared) return shared;
-  const started = begin(shared);
+  const started = engine.tracing.starting({ id, options: {} }, begin(shared));
   const facts = [started, ...shared.before, ...shared.answers, forked(shared)];
   const run: NewRun = {
     id,
@@ -137,13 +137,14 @@ async function make(engine: Engine, old: Old, point: ForkPoint, options: ForkOpt
     ...limitsOf(engine, old, contract, started),
   };
   const encoded = encodeFacts(facts);
-  const { row } = await stored(engine, run, {
+  const { row, created } = await stored(engine, run, {
     epoch: 0,
     next: facts.length,
     facts: encoded.text,
     ...(encoded.blobs ? { blobs: encoded.blobs } : {}),
   });
   if (row.digest !== run.digest) throw new OnexError("RUN_ID_CONFLICT", `the run id "${id}" is taken by another run: use another runId`);
+  if (created) engine.tracing.begun(started);
   engine.queued(now);
   return new RunHandle<unknown>(engine, id, contract);
 }
@@ -156,7 +157,7 @@ function limitsOf(engine: Engine, { row }: Old, contract: WorkflowContract | und
 }
 type Limits = ReturnType<typeof limitKeys>;
 
-async function stored(engine: Engine, run: NewRun, first: FirstTurn): Promise<{ readonly row: RunRow }> {
+async function stored(engine: Engine, run: NewRun, first: FirstTurn): Promise<{ readonly created: boolean; readonly row: RunRow }> {
   try {
     return await engine.store.start(run, first);
   } catch (error) {

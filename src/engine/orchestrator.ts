@@ -37,6 +37,7 @@ import { enqueue } from "./queue.ts";
 import { StoredSchedules } from "./schedules.ts";
 import { Services } from "./services.ts";
 import { systemWorld } from "./system.ts";
+import { openTelemetry } from "./tracing/otel.ts";
 import { checkSize } from "./values.ts";
 import { WorkflowRegistry } from "./workflow-registry.ts";
 import type { World } from "./world.ts";
@@ -78,6 +79,7 @@ export function orchestratorIn<const N extends readonly AnyNode[]>(world: World,
       },
       circuitBreaker: breakerSettings(options.circuitBreaker, config.circuitBreaker),
       endpoints: options.endpoints ?? {},
+      otel: openTelemetry(options.tracing),
     }),
     config.shutdownMs,
   );

@@ -18,6 +18,7 @@ import type { Secrets } from "./secrets.ts";
 import type { Services } from "./services.ts";
 import type { States } from "./states.ts";
 import type { Timers } from "./timers.ts";
+import type { Tracing } from "./tracing/tracing.ts";
 import type { World } from "./world.ts";
 import type { Writer } from "./writer.ts";
 
@@ -49,6 +50,7 @@ export interface Runtime {
   readonly timers: Timers;
   readonly states: States;
   readonly gate: Gate;
+  readonly tracing: Tracing;
   readonly leaseId: string;
   /** Nothing new is begun any more. */
   readonly closing: boolean;
