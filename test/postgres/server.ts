@@ -194,7 +194,6 @@ class OwnServer extends Databases implements TestServer {
   /** Whether it takes connections now; it does not when it ended at once. */
   async #tryToStart(): Promise<boolean> {
     const again = this.#port !== 0;
-    truncateSync(this.#log);
     if (!again) this.#port = await freePort();
     const settings = {
       port: this.#port,
@@ -205,7 +204,7 @@ class OwnServer extends Databases implements TestServer {
       ...this.#settings,
     };
     const args = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
-    const log = openSync(this.#log, "a");
+    const log = openSync(this.#log, "w");
     const server = spawn(program(this.#binaries, "postgres"), ["-D", this.#data, ...args], {
       ...this.#account,
       cwd: this.#folder,
