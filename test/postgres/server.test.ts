@@ -42,7 +42,7 @@ describe.skipIf(skip)("a server", () => {
     expect(await server.query("SELECT * FROM kept", first)).toEqual([]);
   });
 
-  test.each(["immediate", "kill"] as const)("keeps what it acknowledged: %s", async (how) => {
+  test.each(["fast", "immediate", "kill"] as const)("keeps what it acknowledged: %s", async (how) => {
     const database = await server.createDatabase();
     await server.query("CREATE TABLE kept (n int)", database);
     const client = new pg.Client({ connectionString: server.url(database) });
