@@ -82,8 +82,9 @@ export class FaultProxy {
   blackhole(): void {
     this.weather.dark = true;
   }
-  /** What was held back goes on its way; no delay, no slices. */
+  /** What was held back goes on its way; no delay, no slices, and nothing waits for a request any more. */
   heal(): void {
+    this.#traps.length = 0;
     Object.assign(this.weather, { delayMs: 0, sliceBytes: Number.POSITIVE_INFINITY, dark: false });
     for (const link of this.#links) link.flow();
   }
