@@ -11,7 +11,7 @@ import { Fleet } from "./fleet.ts";
 import { skipWithoutStore } from "./kit.ts";
 import { startPostgres, type TestServer } from "./server.ts";
 
-const figures = full ? { runs: 100, seconds: 6, everyMs: 300 } : { runs: 100, seconds: 6, everyMs: 300 };
+const figures = full ? { runs: 1_000, seconds: 60, everyMs: 300 } : { runs: 100, seconds: 6, everyMs: 300 };
 
 /** Kills a process every so often for so long, then lets all end, and judges. */
 async function play(store: string): Promise<void> {
