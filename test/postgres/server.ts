@@ -156,7 +156,7 @@ class OwnServer extends Databases implements TestServer {
     this.#log = join(this.#folder, "log");
     const path = fileURLToPath(new URL("./watchdog.mjs", import.meta.url));
     // A group of its own: what a terminal sends to the tests is not for it.
-    this.#watchdog = spawn(process.execPath, [path, this.#data, this.#folder], { stdio: ["pipe", "ignore", "ignore"], detached: true });
+    this.#watchdog = spawn(process.execPath, [path, this.#data, this.#folder], { stdio: ["pipe", "ignore", "inherit"], detached: true });
     this.#watchdog.unref();
     (this.#watchdog.stdin as unknown as { unref(): void }).unref();
   }
@@ -253,7 +253,8 @@ class OwnServer extends Databases implements TestServer {
     const gone = once(this.#watchdog, "exit");
     this.#watchdog.ref();
     this.#watchdog.stdin?.end();
-    await gone;
+    const [code] = await gone;
+    if (code !== 0) throw new Error(`${this.name} was not ended in order; its watchdog says why on stderr`);
   }
 }
 
