@@ -59,6 +59,12 @@ class Member {
     }
   }
 
+  /** `kill -9`, as soon as it is up: the death of one that only begins shows little. */
+  async kill(): Promise<void> {
+    await this.says("up");
+    this.program.kill("SIGKILL");
+  }
+
   /** The first line with this member, of this process or of one that follows. */
   async says(word: string): Promise<Record<string, unknown>> {
     for (;;) {
