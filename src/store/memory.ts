@@ -7,6 +7,7 @@
 import { OnexError } from "../core/failure.ts";
 import { admits, opens } from "./fence.ts";
 import { keep, type Lease, MemoryData, type Run, rowOf } from "./memory-data.ts";
+import { prunable, prune } from "./memory-prune.ts";
 import { MemorySchedules } from "./memory-schedules.ts";
 import { newKey } from "./seal.ts";
 import type {
@@ -17,6 +18,9 @@ import type {
   NewRun,
   OpenStore,
   Posted,
+  PruneGroup,
+  PruneOptions,
+  Pruned,
   RunRow,
   Store,
   StoreHost,
@@ -104,7 +108,7 @@ class Connection implements OpenStore {
   unblock(held: readonly string[]): number {
     this.#mine();
     const names = new Set(held);
-    const runs = this.#data.runs.filter((run) => run.blocked !== undefined && names.has(`${run.workflow}@${run.version}`));
+    const runs = [...this.#data.runs.values()].filter((run) => run.blocked !== undefined && names.has(`${run.workflow}@${run.version}`));
     for (const run of runs) {
       run.blocked = undefined;
       this.#data.place(run, undefined, run.queuedAt === undefined ? 0 : run.wakeAt);
@@ -116,7 +120,7 @@ class Connection implements OpenStore {
   start(run: NewRun, turn: FirstTurn): { readonly created: boolean; readonly row: RunRow } {
     const made = this.#data.add(run, turn, "pending", undefined);
     if (made !== undefined) this.#committed();
-    return { created: made !== undefined, row: rowOf(made ?? (this.#data.byId.get(run.id) as Run)) };
+    return { created: made !== undefined, row: made === undefined ? (this.#data.existing(run.id) as RunRow) : rowOf(made) };
   }
 
   post(message: Message): Posted {
@@ -144,11 +148,12 @@ class Connection implements OpenStore {
     const rows: RunRow[] = [];
     const limit = filter.limit ?? Number.POSITIVE_INFINITY;
     for (
-      let runNo = Math.min(this.#data.runs.length, (filter.before ?? Number.POSITIVE_INFINITY) - 1);
+      let runNo = Math.min(this.#data.lastNo, (filter.before ?? Number.POSITIVE_INFINITY) - 1);
       runNo > 0 && rows.length < limit;
       runNo--
     ) {
-      const run = this.#data.byNo(runNo) as Run;
+      const run = this.#data.byNo(runNo);
+      if (run === undefined) continue;
       if (filter.status !== undefined && run.status !== filter.status) continue;
       if (filter.workflow !== undefined && run.workflow !== filter.workflow) continue;
       rows.push(rowOf(run));
@@ -240,7 +245,7 @@ class Connection implements OpenStore {
 
   underWay(): readonly { readonly concurrency: string; readonly count: number }[] {
     const counts = new Map<string, number>();
-    for (const { concurrency, queuedAt, endedAt } of this.#data.runs)
+    for (const { concurrency, queuedAt, endedAt } of this.#data.runs.values())
       if (concurrency !== undefined && queuedAt === undefined && endedAt === undefined)
         counts.set(concurrency, (counts.get(concurrency) ?? 0) + 1);
     return [...counts].map(([concurrency, count]) => ({ concurrency, count }));
@@ -248,9 +253,23 @@ class Connection implements OpenStore {
 
   admissions(after: number): readonly { readonly rate: string; readonly at: number }[] {
     const found: { rate: string; at: number }[] = [];
-    for (const { rate, admittedAt: at } of this.#data.runs)
+    for (const { rate, admittedAt: at } of this.#data.runs.values())
       if (rate !== undefined && at !== undefined && at > after) found.push({ rate, at });
     return found.sort((a, b) => a.at - b.at);
+  }
+
+  prune(before: number, limit: number, options: PruneOptions = {}): Pruned {
+    const pruned = prune(this.#data, before, limit, options, this.now());
+    if (pruned.runs > 0) this.#committed();
+    return pruned;
+  }
+
+  prunable(before: number, options: PruneOptions = {}): readonly PruneGroup[] {
+    return prunable(this.#data, before, options);
+  }
+
+  pruned(id: string): RunRow | undefined {
+    return this.#data.pruned.get(id);
   }
 
   watch(_role: "owner" | "client", listener: () => void): () => void {
@@ -288,8 +307,8 @@ class Connection implements OpenStore {
       this.#row(run, write, leaseNo);
       return this.#others(run, write, leaseNo);
     }
-    const existing = this.#data.byId.get(write.run.id);
-    if (existing !== undefined) return { accepted: false, reason: "exists", row: rowOf(existing) };
+    const existing = this.#data.existing(write.run.id);
+    if (existing !== undefined) return { accepted: false, reason: "exists", row: existing };
     if (!opens(write)) return { accepted: false, reason: "fenced" };
     const made = this.#data.add(write.run, write, "running", leaseNo) as Run;
     made.turns[0] = { turn: 0, epoch: write.epoch, pos: 0, next: write.next, at: write.at, final: write.final, facts: write.facts };
