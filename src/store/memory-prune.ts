@@ -1,6 +1,6 @@
 /** How the memory store removes runs that have ended; the reference for all others. */
 import { type MemoryData, type Run, rowOf } from "./memory-data.ts";
-import { keepIdsMs, type PruneGroup, type PruneOptions, type Pruned } from "./store.ts";
+import { keepIdsMs, type Pruned, type PruneGroup, type PruneOptions } from "./store.ts";
 
 export function prune(data: MemoryData, before: number, limit: number, options: PruneOptions, now: number): Pruned {
   const found = removable(data, before, options);
@@ -9,7 +9,8 @@ export function prune(data: MemoryData, before: number, limit: number, options: 
   for (const run of doomed) {
     data.runs.delete(run.runNo);
     data.byId.delete(run.id);
-    if (endOf(run) >= forgetBefore) data.pruned.set(run.id, { ...rowOf(run), mailPut: 0, mailGot: 0, concurrency: undefined, rate: undefined });
+    if (endOf(run) >= forgetBefore)
+      data.pruned.set(run.id, { ...rowOf(run), mailPut: 0, mailGot: 0, concurrency: undefined, rate: undefined });
   }
   for (const [id, { endedAt }] of data.pruned) if ((endedAt as number) < forgetBefore) data.pruned.delete(id);
   const last = doomed.at(-1);
@@ -31,8 +32,7 @@ export function prunable(data: MemoryData, before: number, options: PruneOptions
 /** Oldest end first. */
 function removable(data: MemoryData, before: number, { statuses, workflow, from = 0 }: PruneOptions): Run[] {
   const forks = new Map<string, Run[]>();
-  for (const run of data.runs.values())
-    if (run.origin !== undefined) forks.set(run.origin, [...(forks.get(run.origin) ?? []), run]);
+  for (const run of data.runs.values()) if (run.origin !== undefined) forks.set(run.origin, [...(forks.get(run.origin) ?? []), run]);
   return [...data.runs.values()]
     .filter(
       (run) =>

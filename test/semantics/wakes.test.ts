@@ -41,21 +41,24 @@ function stage(nodes: readonly AnyNode[], after: (verb: string, answer: unknown,
   return { clock, orchestrator, settle, advance };
 }
 
-test.each([1, 2, 3, 4, 7])("a run whose time comes while due runs are looked for is taken by the next look, when a look takes %i ms", async (ms) => {
-  const nap = workflow({ name: "nap", input: anything }, function* () {
-    for (let i = 0; i < 5; i++) yield* sleep("3ms");
-    return "rested";
-  });
-  const { orchestrator, advance } = stage([nap], (verb, _, clock) => {
-    if (verb === "due") clock.moveTo(clock.now() + ms);
-  });
-  for (let i = 0; i < 4; i++) {
-    await orchestrator.start(nap, null, { runId: `r${i}` });
-    await advance(1);
-  }
-  await advance(5_000);
-  for (let i = 0; i < 4; i++) expect((await orchestrator.run(`r${i}`).status()).status).toBe("completed");
-});
+test.each([1, 2, 3, 4, 7])(
+  "a run whose time comes while due runs are looked for is taken by the next look, when a look takes %i ms",
+  async (ms) => {
+    const nap = workflow({ name: "nap", input: anything }, function* () {
+      for (let i = 0; i < 5; i++) yield* sleep("3ms");
+      return "rested";
+    });
+    const { orchestrator, advance } = stage([nap], (verb, _, clock) => {
+      if (verb === "due") clock.moveTo(clock.now() + ms);
+    });
+    for (let i = 0; i < 4; i++) {
+      await orchestrator.start(nap, null, { runId: `r${i}` });
+      await advance(1);
+    }
+    await advance(5_000);
+    for (let i = 0; i < 4; i++) expect((await orchestrator.run(`r${i}`).status()).status).toBe("completed");
+  },
+);
 
 test("a child that is put down in the very batch that brings it a cancel is taken again for it", async () => {
   const mine = new Gate();

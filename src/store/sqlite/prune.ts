@@ -5,7 +5,7 @@
  * U2 A transaction ends soon, since the owner waits for it: after `maxRows` rows it takes no further run.
  */
 import type { RunStatus } from "../../core/fact.ts";
-import { keepIdsMs, type PruneGroup, type PruneOptions, type Pruned, type RunRow } from "../store.ts";
+import { keepIdsMs, type Pruned, type PruneGroup, type PruneOptions, type RunRow } from "../store.ts";
 import type { Database, Row, Statement } from "./driver.ts";
 import { prepareAll } from "./prepare.ts";
 

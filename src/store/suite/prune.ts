@@ -63,7 +63,9 @@ export const prune: readonly Scenario[] = [
         { workflow: "y", status: "failed", runs: 2, oldest: 30, newest: 40 },
       ]);
       const failed: PruneOptions = { ...forever, statuses: ["failed", "cancelled"] };
-      t.equal(await store.prunable(50, { ...failed, workflow: "x" }), [{ workflow: "x", status: "failed", runs: 1, oldest: 20, newest: 20 }]);
+      t.equal(await store.prunable(50, { ...failed, workflow: "x" }), [
+        { workflow: "x", status: "failed", runs: 1, oldest: 20, newest: 20 },
+      ]);
       t.equal((await store.prune(50, 10, { ...failed, workflow: "y" })).runs, 2);
       t.equal(await ids(store), ["open", "e", "b", "a"]);
       t.equal((await store.prune(50, 10, failed)).runs, 1);
@@ -119,7 +121,16 @@ export const prune: readonly Scenario[] = [
       const store = await t.owner();
       await ended(store, "a", 10, { workflow: "x", priority: 7, at: 5 });
       await store.prune(100, 10, forever);
-      const was = { id: "a", workflow: "x", version: "1", digest: "digest of a", status: "completed", priority: 7, createdAt: 5, endedAt: 10 };
+      const was = {
+        id: "a",
+        workflow: "x",
+        version: "1",
+        digest: "digest of a",
+        status: "completed",
+        priority: 7,
+        createdAt: 5,
+        endedAt: 10,
+      };
       const kept = async (row: object | undefined) => t.equal(row, { ...nothingMore, ...was, runNo: (row as { runNo: number }).runNo });
       await kept(await store.pruned("a"));
       const started = await t.open().start(newRun("a"), first);
