@@ -53,7 +53,7 @@ export type RetryOptions = Pick<ForkOptions, "from" | "runId">;
 
 export interface Run<Output = unknown> {
   readonly runId: string;
-  /** Throws RunFailed, RunCancelled; OnexError `RESULT_TIMEOUT`, `RUN_UNKNOWN`, `ORCHESTRATOR_CLOSED`, `STORE_FAILED`. */
+  /** Throws RunFailed, RunCancelled; OnexError `RESULT_TIMEOUT`, `RUN_UNKNOWN`, `RUN_PRUNED`, `ORCHESTRATOR_CLOSED`, `STORE_FAILED`. */
   result(options?: { readonly timeout?: Duration }): Promise<Output>;
   status(): Promise<RunView>;
   facts(): Promise<readonly Fact[]>;

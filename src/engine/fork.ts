@@ -133,6 +133,7 @@ async function make(engine: Engine, old: Old, point: ForkPoint, options: ForkOpt
     priority: started.priority,
     at: now,
     queuedAt: now,
+    origin: old.ranAs,
     ...endOf(started),
     ...limitsOf(engine, old, contract, started),
   };

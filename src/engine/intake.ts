@@ -65,7 +65,7 @@ export class Intake {
   wakeAt(at: number | null): void {
     if (at === null || this.#looks.stopped) return;
     if (at <= this.#engine.store.now()) this.look();
-    else if (at < this.#looks.at) this.#looks.arm(at);
+    else this.#looks.by(at);
   }
   /** Mail was put for that run by this process. */
   mail(runId: string): void {
@@ -78,6 +78,8 @@ export class Intake {
     const rows = await this.#engine.store.inbox(run.runNo as number, run.mailRead);
     await this.#learnMoves(run.row.workflow, rows);
     for (const row of rows) run.arrive(mailFact(row), row.seq);
+    // It was put down while its mail was read: the store has it due for that mail, and nobody else knows.
+    if (run.gone && rows.length > 0) this.look();
   }
   /** The definitions that runs are asked to go on with are at hand when the message is read. */
   async #learnMoves(workflow: string, mail: readonly MailRow[]): Promise<void> {
@@ -102,9 +104,11 @@ export class Intake {
   async #takeDue(): Promise<void> {
     const { store, admission } = this.#engine;
     let everyone = true;
+    let seenTo = 0;
     for (;;) {
       if (this.#looks.stopped) return;
-      const rows = await store.due(store.now(), chunk, admission.free <= 0);
+      seenTo = store.now();
+      const rows = await store.due(seenTo, chunk, admission.free <= 0);
       for (const row of rows) {
         if (this.#engine.activeNo(row.runNo)) continue;
         if (row.queuedAt !== undefined) await this.#callOff(row);
@@ -117,8 +121,8 @@ export class Intake {
     if (!(await this.#takeQueued())) everyone = false;
     if (this.#looks.stopped) return;
     admission.looked(everyone);
-    const now = store.now();
-    const next = [await store.nextWake(now), await store.nextQueued(now)].map((at) => at ?? Number.POSITIVE_INFINITY);
+    // What has become due since then is not seen yet: the next moment is behind what was asked for, not behind now.
+    const next = [await store.nextWake(seenTo), await store.nextQueued(seenTo)].map((at) => at ?? Number.POSITIVE_INFINITY);
     this.#looks.arm(Math.min(...next, admission.nextShare));
   }
 

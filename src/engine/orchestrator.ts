@@ -31,6 +31,7 @@ import { RunHandle } from "./handle.ts";
 import { checkHealth, circuitState, type HealthOptions, type HealthReport, probe, probeMs } from "./health.ts";
 import { startInput } from "./inline.ts";
 import { performanceTier } from "./metrics/tier.ts";
+import { isMissing } from "./missing.ts";
 import { checkFork, checkRetry, checkShape, checkStart } from "./options.ts";
 import { asked, processed } from "./process.ts";
 import { enqueue } from "./queue.ts";
@@ -280,7 +281,7 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
     try {
       return await this.run(workflowId).status();
     } catch (error) {
-      if (error instanceof OnexError && error.code === "RUN_UNKNOWN") return undefined;
+      if (isMissing(error)) return undefined;
       throw error;
     }
   }

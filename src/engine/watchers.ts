@@ -2,6 +2,7 @@
 import { type Fact, type FinalBody, isFinal } from "../core/fact.ts";
 import { OnexError } from "../core/failure.ts";
 import type { Engine } from "./engine.ts";
+import { isMissing, missing } from "./missing.ts";
 import { isSmall } from "./values.ts";
 
 const maxRecent = 256;
@@ -119,8 +120,8 @@ export class Watchers {
         const final = await finalOf(this.#engine, runId);
         if (final) this.ended(runId, final);
       } catch (error) {
-        if (!(error instanceof OnexError && error.code === "SECRET_KEY_MISSING")) throw error;
-        // It ended, and this process cannot read how: that is the matter of who waits for it alone.
+        if (!(error instanceof OnexError && (error.code === "SECRET_KEY_MISSING" || isMissing(error)))) throw error;
+        // It ended, and this process cannot read how, or it is gone: that is the matter of who waits for it alone.
         for (const waiter of [...(this.#waiters.get(runId) ?? [])]) waiter.failed(error);
       }
     }
@@ -132,7 +133,7 @@ export class Watchers {
 /** The last fact of a run that has ended. */
 export async function finalOf(engine: Engine, runId: string): Promise<(Fact & FinalBody) | undefined> {
   const row = await engine.store.run(runId);
-  if (!row) throw new OnexError("RUN_UNKNOWN", `there is no run "${runId}" in ${engine.store.name}`);
+  if (!row) throw await missing(engine.store, runId);
   if (row.endedAt === undefined) return undefined;
   const tail = await engine.store.tail(row.runNo);
   const last = tail && engine.decode(row.runNo, tail).at(-1);

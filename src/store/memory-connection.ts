@@ -2,6 +2,7 @@
 import { OnexError } from "../core/failure.ts";
 import { admits, opens } from "./fence.ts";
 import { keep, type Lease, type MemoryData, type Run, rowOf } from "./memory-data.ts";
+import { prunable, prune } from "./memory-prune.ts";
 import { MemorySchedules } from "./memory-schedules.ts";
 import { newKey } from "./seal.ts";
 import type {
@@ -15,6 +16,9 @@ import type {
   NewRun,
   OpenStore,
   Posted,
+  Pruned,
+  PruneGroup,
+  PruneOptions,
   RunRow,
   StoreHost,
   TurnRow,
@@ -105,7 +109,7 @@ export class Connection implements OpenStore {
     this.#mine();
     const names = new Set(held);
     for (const name of held) this.#missing.delete(name);
-    const runs = this.#data.runs.filter((run) => run.blocked !== undefined && names.has(nameOf(run)));
+    const runs = [...this.#data.runs.values()].filter((run) => run.blocked !== undefined && names.has(nameOf(run)));
     for (const run of runs) {
       run.blocked = undefined;
       this.#data.place(run, undefined, run.queuedAt === undefined ? 0 : run.wakeAt);
@@ -117,7 +121,7 @@ export class Connection implements OpenStore {
   start(run: NewRun, turn: FirstTurn): { readonly created: boolean; readonly row: RunRow } {
     const made = this.#data.add(run, turn, "pending", undefined);
     if (made !== undefined) this.#committed();
-    return { created: made !== undefined, row: rowOf(made ?? (this.#data.byId.get(run.id) as Run)) };
+    return { created: made !== undefined, row: made === undefined ? (this.#data.existing(run.id) as RunRow) : rowOf(made) };
   }
 
   post(message: Message): Posted {
@@ -145,11 +149,12 @@ export class Connection implements OpenStore {
     const rows: RunRow[] = [];
     const limit = filter.limit ?? Number.POSITIVE_INFINITY;
     for (
-      let runNo = Math.min(this.#data.runs.length, (filter.before ?? Number.POSITIVE_INFINITY) - 1);
+      let runNo = Math.min(this.#data.lastNo, (filter.before ?? Number.POSITIVE_INFINITY) - 1);
       runNo > 0 && rows.length < limit;
       runNo--
     ) {
-      const run = this.#data.byNo(runNo) as Run;
+      const run = this.#data.byNo(runNo);
+      if (run === undefined) continue;
       if (filter.status !== undefined && run.status !== filter.status) continue;
       if (filter.workflow !== undefined && run.workflow !== filter.workflow) continue;
       rows.push(rowOf(run));
@@ -275,7 +280,7 @@ export class Connection implements OpenStore {
 
   underWay(): readonly { readonly concurrency: string; readonly count: number }[] {
     const counts = new Map<string, number>();
-    for (const { concurrency, queuedAt, endedAt } of this.#data.runs)
+    for (const { concurrency, queuedAt, endedAt } of this.#data.runs.values())
       if (concurrency !== undefined && queuedAt === undefined && endedAt === undefined)
         counts.set(concurrency, (counts.get(concurrency) ?? 0) + 1);
     return [...counts].map(([concurrency, count]) => ({ concurrency, count }));
@@ -283,9 +288,23 @@ export class Connection implements OpenStore {
 
   admissions(after: number): readonly { readonly rate: string; readonly at: number }[] {
     const found: { rate: string; at: number }[] = [];
-    for (const { rate, admittedAt: at } of this.#data.runs)
+    for (const { rate, admittedAt: at } of this.#data.runs.values())
       if (rate !== undefined && at !== undefined && at > after) found.push({ rate, at });
     return found.sort((a, b) => a.at - b.at);
+  }
+
+  prune(before: number, limit: number, options: PruneOptions = {}): Pruned {
+    const pruned = prune(this.#data, before, limit, options, this.now());
+    if (pruned.runs > 0) this.#committed();
+    return pruned;
+  }
+
+  prunable(before: number, options: PruneOptions = {}): readonly PruneGroup[] {
+    return prunable(this.#data, before, options);
+  }
+
+  pruned(id: string): RunRow | undefined {
+    return this.#data.pruned.get(id);
   }
 
   admit(runNo: number, limits: AdmitLimits): Admitted {
@@ -350,8 +369,8 @@ export class Connection implements OpenStore {
       this.#row(run, write, leaseNo);
       return { ...this.#others(run, write, leaseNo), ...(folded ? { folded } : {}) };
     }
-    const existing = this.#data.byId.get(write.run.id);
-    if (existing !== undefined) return { accepted: false, reason: "exists", row: rowOf(existing) };
+    const existing = this.#data.existing(write.run.id);
+    if (existing !== undefined) return { accepted: false, reason: "exists", row: existing };
     if (!opens(write)) return { accepted: false, reason: "fenced" };
     const made = this.#data.add(write.run, write, "running", leaseNo) as Run;
     made.turns[0] = { turn: 0, epoch: write.epoch, pos: 0, next: write.next, at: write.at, final: write.final, facts: write.facts };

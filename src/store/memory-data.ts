@@ -20,6 +20,7 @@ export interface Run {
   mailPut: number;
   mailGot: number;
   readonly parent: string | undefined;
+  readonly origin: string | undefined;
   queuedAt: number | undefined;
   readonly concurrency: string | undefined;
   readonly rate: string | undefined;
@@ -44,8 +45,12 @@ export interface Lease {
 }
 
 export class MemoryData {
-  /** By run number; the first is 1. */
-  readonly runs: Run[] = [];
+  /** By number, in the order in which they were made; the first is 1. */
+  readonly runs = new Map<number, Run>();
+  /** Number of the last run that was made; no number is given twice. */
+  lastNo = 0;
+  /** Runs that were removed, by id, while their ids are kept. */
+  readonly pruned = new Map<string, RunRow>();
   readonly byId = new Map<string, Run>();
   readonly states = new Map<string, Map<string, string>>();
   readonly definitions = new Map<string, string>();
@@ -72,7 +77,7 @@ export class MemoryData {
   /** Every run whose owner has no live lease becomes unowned and due at once. */
   orphan(): void {
     const live = new Set<number | undefined>([...this.live].map(({ leaseNo }) => leaseNo));
-    for (const run of this.runs) if (run.leaseNo !== undefined && !live.has(run.leaseNo)) this.place(run, undefined, 0);
+    for (const run of this.runs.values()) if (run.leaseNo !== undefined && !live.has(run.leaseNo)) this.place(run, undefined, 0);
   }
 
   isLive(leaseNo: number): boolean {
@@ -81,7 +86,7 @@ export class MemoryData {
   }
 
   byNo(runNo: number): Run | undefined {
-    return this.runs[runNo - 1];
+    return this.runs.get(runNo);
   }
 
   /** The only way to change who owns a run, and when it wakes: keeps the order of sleepers and of the queue right. */
@@ -124,11 +129,17 @@ export class MemoryData {
     this.queueTimes.add(run);
   }
 
-  /** A new run with its first turn, or `undefined` when the id exists. */
+  /** The run of this id as it is, or was before it was removed. */
+  existing(id: string): RunRow | undefined {
+    const run = this.byId.get(id);
+    return run === undefined ? this.pruned.get(id) : rowOf(run);
+  }
+
+  /** A new run with its first turn, or `undefined` when the id exists, or is that of a run that was removed. */
   add(made: NewRun, first: FirstTurn, status: RunStatus, leaseNo: number | undefined): Run | undefined {
-    if (this.byId.has(made.id)) return undefined;
+    if (this.byId.has(made.id) || this.pruned.has(made.id)) return undefined;
     const run: Run = {
-      runNo: this.runs.length + 1,
+      runNo: ++this.lastNo,
       id: made.id,
       workflow: made.workflow,
       version: made.version,
@@ -143,6 +154,7 @@ export class MemoryData {
       mailPut: 0,
       mailGot: 0,
       parent: made.parent,
+      origin: made.origin,
       queuedAt: undefined,
       concurrency: made.concurrency,
       rate: made.rate,
@@ -155,7 +167,7 @@ export class MemoryData {
       seen: undefined,
       blobs: undefined,
     };
-    this.runs.push(run);
+    this.runs.set(run.runNo, run);
     this.byId.set(run.id, run);
     keep(run, first.blobs);
     this.place(run, leaseNo, leaseNo === undefined ? (made.queuedAt === undefined ? 0 : made.wakeAt) : undefined, made.queuedAt);

@@ -10,6 +10,7 @@ import { fence } from "./suite/fence.ts";
 import { Kit, type Scenario, type Subject, type SuiteRunner } from "./suite/kit.ts";
 import { messages } from "./suite/messages.ts";
 import { ownership } from "./suite/ownership.ts";
+import { prune } from "./suite/prune.ts";
 import { queue } from "./suite/queue.ts";
 import { schedules } from "./suite/schedules.ts";
 
@@ -29,6 +30,7 @@ const parts: Readonly<Record<string, readonly Scenario[]>> = {
   "the queue": queue,
   schedules,
   contents,
+  retention: prune,
 };
 
 /** The names of the scenarios about turns that only the whole fence refuses. */
