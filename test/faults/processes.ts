@@ -32,10 +32,10 @@ export class Program {
   #stderr = "";
   #over = false;
 
-  /** Runs `programs/<name>.mjs` with `given` as its argument. */
-  constructor(name: string, given: object) {
+  /** Runs `programs/<name>.mjs`, beside this file or in another folder, with `given` as its argument. */
+  constructor(name: string, given: object, folder = new URL("./programs/", import.meta.url)) {
     this.#name = name;
-    const path = fileURLToPath(new URL(`./programs/${name}.mjs`, import.meta.url));
+    const path = fileURLToPath(new URL(`./${name}.mjs`, folder));
     this.#process = spawn(process.execPath, [path, JSON.stringify(given)], { env: { ...process.env, NODE_ENV: "production" } });
     alive.add(this);
     const { stdout, stderr } = this.#process;
