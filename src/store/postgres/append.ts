@@ -55,7 +55,9 @@ async function writePlain(tools: AppendTools, jobs: readonly Job[], leaseNo: num
     const verdicts = lost.length === 0 ? [] : await judge(line, tools.statements, lost, leaseNo, tries);
     return [
       ...jobs.filter((job) => won.has(job.runNo)).map((job) => [job, { accepted: true, runNo: job.runNo }] as const),
-      ...verdicts.map(({ job, verdict }) => [job, verdict === "there" ? ({ accepted: true, runNo: job.runNo } as const) : verdict] as const),
+      ...verdicts.map(
+        ({ job, verdict }) => [job, verdict === "there" ? ({ accepted: true, runNo: job.runNo } as const) : verdict] as const,
+      ),
     ];
   });
 }
@@ -102,7 +104,11 @@ async function judge(
   const starts = new Map<string, RunRow>();
   const ids = jobs.flatMap((job) => startOf(job)?.id ?? []);
   if (ids.length > 0)
-    for (const row of await statements.run(line, `SELECT ${runColumns} FROM @.runs WHERE id = ANY($1::text[])`, texts(ids.map(encodeText)))) {
+    for (const row of await statements.run(
+      line,
+      `SELECT ${runColumns} FROM @.runs WHERE id = ANY($1::text[])`,
+      texts(ids.map(encodeText)),
+    )) {
       const run = runRow(row);
       starts.set(run.id, run);
     }
@@ -127,7 +133,9 @@ async function written(line: Line, statements: Statements, jobs: readonly Job[])
   const found = new Map(rows.map((row) => [row.run_no as number, row]));
   const mine = jobs.filter(({ runNo, write }) => {
     const row = found.get(runNo);
-    return row?.epoch === write.epoch && row.pos === write.pos && row.next === write.next && row.at === write.at && row.final === write.final;
+    return (
+      row?.epoch === write.epoch && row.pos === write.pos && row.next === write.next && row.at === write.at && row.final === write.final
+    );
   });
   return new Set(mine.map((job) => job.runNo));
 }
@@ -138,7 +146,9 @@ async function recall(line: Line, statements: Statements, job: Job): Promise<App
   const made = new Set(
     children.length === 0
       ? []
-      : (await statements.run(line, "SELECT run_no FROM @.runs WHERE run_no = ANY($1::bigint[])", bigints(children))).map((row) => row.run_no),
+      : (await statements.run(line, "SELECT run_no FROM @.runs WHERE run_no = ANY($1::bigint[])", bigints(children))).map(
+          (row) => row.run_no,
+        ),
   );
   const folded = write.fold && (await recallFold(line, statements, job));
   return {

@@ -58,7 +58,9 @@ export async function addRuns(
     texts(sorted.map((one) => one.first.facts)),
   );
   const made = new Set(rows.map((row) => row.run_no as number));
-  const blobs = sorted.filter((one) => made.has(one.runNo)).flatMap(({ runNo, first }) => (first.blobs ?? []).map((blob) => ({ runNo, ...blob })));
+  const blobs = sorted
+    .filter((one) => made.has(one.runNo))
+    .flatMap(({ runNo, first }) => (first.blobs ?? []).map((blob) => ({ runNo, ...blob })));
   await addBlobs(line, statements, blobs);
   return made;
 }

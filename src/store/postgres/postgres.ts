@@ -69,7 +69,16 @@ export interface PostgresOptions {
  */
 export function postgres(url: string, options: PostgresOptions = {}): Store {
   checkUrl(url);
-  const full = { leaseMs: 10_000, stallMs: 60_000, schema: "onex", connectTimeoutMs: 10_000, listenUrl: url, connections: 4, writers: 2, ...options };
+  const full = {
+    leaseMs: 10_000,
+    stallMs: 60_000,
+    schema: "onex",
+    connectTimeoutMs: 10_000,
+    listenUrl: url,
+    connections: 4,
+    writers: 2,
+    ...options,
+  };
   checkUrl(full.listenUrl);
   checkSchema(full.schema);
   for (const field of ["leaseMs", "stallMs", "connectTimeoutMs", "connections", "writers"] as const) {
@@ -190,10 +199,7 @@ class PostgresStore implements OpenStore {
     const lease = new Lease(
       { config, schema, channel: this.#news.work, leaseNo, leaseMs, stallMs, since },
       {
-        lost: (why) => {
-          this.#host.warn("LEASE_LOST", `${this.name}: the lease ${leaseNo} of this process has ended: ${why}; its runs go on elsewhere`);
-          lost(why);
-        },
+        lost,
         learn: (told, sent, got) => this.#clock.learn(told, sent, got),
         trouble: (message) => this.#patience.trouble(message),
       },
@@ -435,6 +441,10 @@ class PostgresStore implements OpenStore {
     ]);
     this.#patience.close();
     const pools = await this.#pools.catch(() => undefined);
-    if (pools) await Promise.race([Promise.all([pools.many.end(), pools.writers.end()]), new Promise<void>((resolve) => void this.#host.setTimer(1000, resolve))]);
+    if (pools)
+      await Promise.race([
+        Promise.all([pools.many.end(), pools.writers.end()]),
+        new Promise<void>((resolve) => void this.#host.setTimer(1000, resolve)),
+      ]);
   }
 }

@@ -71,7 +71,12 @@ export class Queue {
     return rows.map(runRow);
   }
 
-  async sleepers(line: Line, from: number, to: number, limit: number): Promise<readonly { readonly runNo: number; readonly wakeAt: number }[]> {
+  async sleepers(
+    line: Line,
+    from: number,
+    to: number,
+    limit: number,
+  ): Promise<readonly { readonly runNo: number; readonly wakeAt: number }[]> {
     const { names, numbers } = this.#blocks;
     const rows = await this.#sql.run(
       line,
@@ -169,7 +174,8 @@ export class Queue {
           ORDER BY admitted_at DESC LIMIT $3`;
         const taken = await this.#sql.run(line, text, row.rate, Math.ceil(now - perMs), limit);
         const oldest = taken.at(-1);
-        if (taken.length >= limit && oldest) return { admitted: false, reason: "rate", until: Math.ceil(Number(oldest.admitted_at) + perMs) };
+        if (taken.length >= limit && oldest)
+          return { admitted: false, reason: "rate", until: Math.ceil(Number(oldest.admitted_at) + perMs) };
       }
       await this.#sql.run(
         line,

@@ -28,13 +28,17 @@ export class Reads {
     const add = (value: string | number): string => `$${values.push(value)}`;
     const wheres: string[] = [];
     // The index leaves out what most runs are in the end; those are found soon without one.
-    if (status !== undefined) wheres.push(status === "completed" ? "status = 'completed'" : `status <> 'completed' AND status = ${add(status)}`);
+    if (status !== undefined)
+      wheres.push(status === "completed" ? "status = 'completed'" : `status <> 'completed' AND status = ${add(status)}`);
     if (workflow !== undefined) wheres.push(`workflow = ${add(encodeText(workflow))}`);
-    if (before !== undefined)
-      wheres.push(`(created_at, run_no) < (SELECT created_at, run_no FROM @.runs WHERE run_no = ${add(before)})`);
+    if (before !== undefined) wheres.push(`(created_at, run_no) < (SELECT created_at, run_no FROM @.runs WHERE run_no = ${add(before)})`);
     const where = wheres.length === 0 ? "" : `WHERE ${wheres.join(" AND ")}`;
     const most = limit === undefined ? "" : `LIMIT ${add(limit)}`;
-    const rows = await this.#sql.run(line, `SELECT ${runColumns} FROM @.runs ${where} ORDER BY created_at DESC, run_no DESC ${most}`, ...values);
+    const rows = await this.#sql.run(
+      line,
+      `SELECT ${runColumns} FROM @.runs ${where} ORDER BY created_at DESC, run_no DESC ${most}`,
+      ...values,
+    );
     return rows.map(runRow);
   }
 

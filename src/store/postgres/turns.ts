@@ -43,7 +43,9 @@ export async function writeTurns(line: Line, statements: Statements, jobs: reado
       texts(writes.map(({ row }) => (row?.version === undefined ? null : encodeText(row.version)))),
     );
   if (starts.length > 0) {
-    const runs = starts.map((job) => ({ ...startOf(job), runNo: job.runNo })) as (NonNullable<ReturnType<typeof startOf>> & { runNo: number })[];
+    const runs = starts.map((job) => ({ ...startOf(job), runNo: job.runNo })) as (NonNullable<ReturnType<typeof startOf>> & {
+      runNo: number;
+    })[];
     const text = (value: string | undefined): string | null => (value === undefined ? null : encodeText(value));
     values.push(
       bigints(runs.map((run) => run.runNo)),
@@ -88,10 +90,10 @@ export function compose(changes: boolean, starts: boolean): string {
   parts.push(`won AS (
     INSERT INTO @.turns (run_no, turn, epoch, pos, next, at, final, facts)
     SELECT run_no, turn, epoch, pos, next, at, final, facts FROM b
-     WHERE (SELECT state FROM @.leases WHERE lease_no = $1) = 'live' AND CASE
+     WHERE (SELECT state FROM @.leases WHERE lease_no = $1::int) = 'live' AND CASE
        ${starts ? "WHEN turn = 0 THEN (run_no IN (SELECT run_no FROM made)) IS TRUE" : ""}
        WHEN take THEN EXISTS (SELECT 1 FROM @.runs r WHERE r.run_no = b.run_no AND r.lease_no IS NULL)
-       ELSE (SELECT r.lease_no FROM @.runs r WHERE r.run_no = b.run_no) = $1 END
+       ELSE (SELECT r.lease_no FROM @.runs r WHERE r.run_no = b.run_no) = $1::int END
      AND (turn = 0 OR (SELECT p.epoch FROM @.turns p
        WHERE p.run_no = b.run_no AND p.turn = b.turn - 1 AND p.next = b.pos AND NOT p.final) = b.after)
     ORDER BY run_no
@@ -103,8 +105,8 @@ export function compose(changes: boolean, starts: boolean): string {
     UPDATE @.runs r SET
       status = coalesce(b.status, r.status), version = coalesce(b.version, r.version),
       mail_got = greatest(r.mail_got, b.mail_got),
-      lease_no = CASE WHEN b.park OR b.final THEN NULL WHEN b.take THEN $1 ELSE r.lease_no END,
-      put_by = CASE WHEN b.park AND NOT b.final THEN $1 WHEN b.take OR b.final THEN NULL ELSE r.put_by END,
+      lease_no = CASE WHEN b.park OR b.final THEN NULL WHEN b.take THEN $1::int ELSE r.lease_no END,
+      put_by = CASE WHEN b.park AND NOT b.final THEN $1::int WHEN b.take OR b.final THEN NULL ELSE r.put_by END,
       claim_until = CASE WHEN b.take OR b.park OR b.final THEN NULL ELSE r.claim_until END,
       wake_at = CASE WHEN b.final THEN NULL
         WHEN b.park THEN CASE WHEN r.mail_put > greatest(r.mail_got, b.mail_got) THEN 0 ELSE b.wake_at END
@@ -130,10 +132,10 @@ function startsText(from: number, changes: boolean): string {
     SELECT s.run_no, s.id, s.workflow, ${change("coalesce(b.version, s.version)", "s.version")}, s.digest, s.priority, s.created_at,
       s.parent, s.concurrency, s.rate,
       ${change("coalesce(b.status, 'running')", "'running'")}, ${change("b.mail_got", "0")},
-      ${change("CASE WHEN b.park OR b.final THEN NULL ELSE $1 END", "$1")},
-      ${change("CASE WHEN b.park AND NOT b.final THEN $1 END", "NULL::int")},
+      ${change("CASE WHEN b.park OR b.final THEN NULL ELSE $1::int END", "$1::int")},
+      ${change("CASE WHEN b.park AND NOT b.final THEN $1::int END", "NULL::int")},
       ${change("CASE WHEN b.park AND NOT b.final THEN b.wake_at END", "NULL::bigint")}, s.created_at, CASE WHEN b.final THEN b.at END
     FROM s JOIN b USING (run_no)
-    WHERE (SELECT state FROM @.leases WHERE lease_no = $1) = 'live'
+    WHERE (SELECT state FROM @.leases WHERE lease_no = $1::int) = 'live'
     ORDER BY s.id ON CONFLICT DO NOTHING RETURNING run_no)`;
 }
