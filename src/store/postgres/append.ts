@@ -5,12 +5,13 @@
  * A1 Of what was sent and not answered, the same is sent again: it waits for the first try, and finds what that has written.
  * A2 Each turn answers for itself; a lease that is not live any more ends the batch.
  */
-import type { Appended, RunRow, TurnWrite } from "../store.ts";
+import type { Appended, RunRow, TurnRow, TurnWrite } from "../store.ts";
 import { bigints, ints, texts } from "./arrays.ts";
 import { ownershipLost } from "./errors.ts";
-import { fenced, hasCompany, isSound, type Job, jobOf, type Numbers, startOf } from "./job.ts";
+import { fenced, hasCompany, isSound, type Job, jobsOf, type Numbers, startOf } from "./job.ts";
 import type { Line } from "./line.ts";
 import type { Pool } from "./pool.ts";
+import { withBlobs } from "./reads.ts";
 import { runColumns, runRow } from "./rows.ts";
 import { tryTogether } from "./side.ts";
 import type { Statements } from "./sql.ts";
@@ -30,10 +31,9 @@ export async function append(tools: AppendTools, batch: readonly TurnWrite[], le
   const answers = new Map<TurnWrite, Appended>();
   const plain: Job[] = [];
   const accompanied: Job[] = [];
-  for (const write of batch) {
-    if (!isSound(write)) answers.set(write, fenced);
-    else (hasCompany(write) ? accompanied : plain).push(await jobOf(write, tools.numbers));
-  }
+  const sound = batch.filter(isSound);
+  if (sound.length < batch.length) for (const write of batch) answers.set(write, fenced);
+  for (const job of await jobsOf(sound, tools.numbers)) (hasCompany(job.write) ? accompanied : plain).push(job);
   const parts = await Promise.allSettled([
     plain.length === 0 ? [] : writePlain(tools, plain, leaseNo),
     accompanied.length === 0 ? [] : writeTogether(tools, accompanied, leaseNo),
@@ -160,7 +160,13 @@ async function recall(line: Line, statements: Statements, job: Job): Promise<App
   };
 }
 
-async function recallFold(line: Line, statements: Statements, { runNo, write }: Job): Promise<{ readonly facts: string }> {
-  const [row] = await statements.run(line, "SELECT facts FROM @.turns WHERE run_no = $1 AND turn = $2", runNo, write.turn);
-  return { facts: row?.facts as string };
+async function recallFold(line: Line, statements: Statements, { runNo, write }: Job): Promise<Pick<TurnRow, "facts" | "blobs">> {
+  const rows = await statements.run(line, "SELECT facts FROM @.turns WHERE run_no = $1 AND turn = $2", runNo, write.turn);
+  const [turn] = await withBlobs(
+    line,
+    statements,
+    runNo,
+    rows.map((row) => ({ facts: row.facts as string })),
+  );
+  return turn ?? { facts: "[]" };
 }

@@ -1,8 +1,9 @@
 /** What is made with a turn, by statements that may be repeated: values that stand apart, and runs with their first turn. */
-import type { Blob, FirstTurn, NewRun } from "../store.ts";
+import type { Blob, FirstTurn, NewRun, RunRow } from "../store.ts";
 import { bigints, ints, texts } from "./arrays.ts";
 import { Again } from "./errors.ts";
 import type { Line } from "./line.ts";
+import { runColumns, runRow } from "./rows.ts";
 import type { Statements } from "./sql.ts";
 import { decodeText, encodeText } from "./text.ts";
 
@@ -33,15 +34,23 @@ export async function addRuns(
 ): Promise<ReadonlySet<number>> {
   if (born.length === 0) return new Set();
   const sorted = [...born].sort((a, b) => (a.run.id < b.run.id ? -1 : 1));
-  const runs = sorted.map((one) => one.run);
+  const rows = await statements.run(line, birth, ...birthValues(sorted, status, leaseNo));
+  const made = new Set(rows.map((row) => row.run_no as number));
+  const blobs = sorted
+    .filter((one) => made.has(one.runNo))
+    .flatMap(({ runNo, first }) => (first.blobs ?? []).map((blob) => ({ runNo, ...blob })));
+  await addBlobs(line, statements, blobs);
+  return made;
+}
+
+function birthValues(born: readonly Born[], status: "running" | "pending", leaseNo: number | null): readonly unknown[] {
+  const runs = born.map((one) => one.run);
   const text = (value: string | undefined): string | null => (value === undefined ? null : encodeText(value));
   const queuedAt = (run: NewRun): number | null => (leaseNo === null ? (run.queuedAt ?? null) : null);
-  const rows = await statements.run(
-    line,
-    birth,
+  return [
     leaseNo,
     status,
-    bigints(sorted.map((one) => one.runNo)),
+    bigints(born.map((one) => one.runNo)),
     texts(runs.map((run) => encodeText(run.id))),
     texts(runs.map((run) => encodeText(run.workflow))),
     texts(runs.map((run) => encodeText(run.version))),
@@ -53,20 +62,14 @@ export async function addRuns(
     texts(runs.map((run) => text(run.rate))),
     bigints(runs.map(queuedAt)),
     bigints(runs.map((run) => (leaseNo !== null ? null : queuedAt(run) === null ? 0 : (run.wakeAt ?? null)))),
-    bigints(sorted.map((one) => one.first.epoch)),
-    ints(sorted.map((one) => one.first.next)),
-    texts(sorted.map((one) => one.first.facts)),
-  );
-  const made = new Set(rows.map((row) => row.run_no as number));
-  const blobs = sorted
-    .filter((one) => made.has(one.runNo))
-    .flatMap(({ runNo, first }) => (first.blobs ?? []).map((blob) => ({ runNo, ...blob })));
-  await addBlobs(line, statements, blobs);
-  return made;
+    bigints(born.map((one) => one.first.epoch)),
+    ints(born.map((one) => one.first.next)),
+    texts(born.map((one) => one.first.facts)),
+  ];
 }
 
 /** Rows and first turns; `admitted_at` is set for those that never were in the queue. */
-const birth = `WITH s AS MATERIALIZED (SELECT * FROM unnest($3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::bigint[],
+const born = `WITH s AS MATERIALIZED (SELECT * FROM unnest($3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::bigint[],
     $10::text[], $11::text[], $12::text[], $13::bigint[], $14::bigint[], $15::bigint[], $16::int[], $17::text[])
   AS s(run_no, id, workflow, version, digest, priority, created_at, parent, concurrency, rate, queued_at, wake_at, epoch, next, facts)),
 made AS (
@@ -74,11 +77,32 @@ made AS (
     status, lease_no, admitted_at)
   SELECT run_no, id, workflow, version, digest, priority, created_at, parent, concurrency, rate, queued_at, wake_at,
     $2, $1::int, CASE WHEN $1::int IS NOT NULL THEN created_at END
-  FROM s ORDER BY id ON CONFLICT DO NOTHING RETURNING run_no),
+  FROM s ORDER BY id ON CONFLICT DO NOTHING RETURNING ${runColumns}),
 first AS (
   INSERT INTO @.turns (run_no, turn, epoch, pos, next, at, final, facts)
-  SELECT run_no, 0, epoch, 0, next, created_at, false, facts FROM s WHERE (run_no IN (SELECT run_no FROM made)) IS TRUE)
-SELECT run_no FROM made`;
+  SELECT run_no, 0, epoch, 0, next, created_at, false, facts FROM s WHERE (run_no IN (SELECT run_no FROM made)) IS TRUE)`;
+const birth = `${born} SELECT run_no FROM made`;
+const start = `${born},
+kept AS (
+  INSERT INTO @.blobs (run_no, hash, text) SELECT made.run_no, b.hash, b.text FROM made, unnest($20::text[], $21::text[]) AS b(hash, text))
+SELECT ${runColumns}, pg_notify($18, $19) FROM made`;
+
+/** One statement, and the notification in it: whoever drives it hears of it with the commit. */
+export async function startRun(line: Line, statements: Statements, born: Born, channel: string, sender: string): Promise<RunRow> {
+  const blobs = born.first.blobs ?? [];
+  const [made] = await statements.run(
+    line,
+    start,
+    ...birthValues([born], "pending", null),
+    ...[channel, `:${sender}`],
+    texts(blobs.map((blob) => encodeText(blob.hash))),
+    texts(blobs.map((blob) => encodeText(blob.text))),
+  );
+  if (made) return runRow(made);
+  const [row] = await statements.run(line, `SELECT ${runColumns} FROM @.runs WHERE id = $1`, encodeText(born.run.id));
+  if (!row) throw new Again(`the run ${born.run.id} was there, and is not any more`);
+  return runRow(row);
+}
 
 /** Gives the id of an ended run, and the mail it has not read, to a new run. */
 export async function succeed(line: Line, statements: Statements, ended: number, born: Born, leaseNo: number): Promise<void> {

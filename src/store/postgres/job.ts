@@ -24,16 +24,23 @@ export function hasCompany({ blobs, children, messages, states, fold, successor 
   return Boolean(blobs?.length || children?.length || messages?.length || states?.length || fold || successor);
 }
 
-export async function jobOf(write: TurnWrite, numbers: Numbers): Promise<Job> {
-  const isStart = typeof write.run !== "number";
-  const children = write.children?.length ?? 0;
-  const taken = await numbers.take((isStart ? 1 : 0) + children + (write.successor ? 1 : 0));
-  return {
+/** In the order of the batch. */
+export async function jobsOf(writes: readonly TurnWrite[], numbers: Numbers): Promise<readonly Job[]> {
+  const wanted = writes.reduce((sum, write) => sum + newRuns(write), 0);
+  const taken = wanted === 0 ? [] : await numbers.take(wanted);
+  const next = (count: number): number[] => taken.splice(0, count);
+  return writes.map((write) => ({
     write,
-    runNo: isStart ? (taken.shift() as number) : (write.run as number),
-    children: taken.splice(0, children),
-    successorNo: taken.shift(),
-  };
+    runNo: typeof write.run === "number" ? write.run : (next(1)[0] as number),
+    children: write.children ? next(write.children.length) : none,
+    successorNo: write.successor && next(1)[0],
+  }));
+}
+
+const none: readonly number[] = [];
+
+function newRuns({ run, children, successor }: TurnWrite): number {
+  return (typeof run === "number" ? 0 : 1) + (children?.length ?? 0) + (successor ? 1 : 0);
 }
 
 export const fenced: Appended = { accepted: false, reason: "fenced" };

@@ -26,6 +26,8 @@ export interface LeaseEvents {
   trouble(message: string): void;
 }
 
+/** Before a thread that ended gets a successor. */
+const rehireMs = 500;
 const [beat, validUntil] = [0, 1] as const;
 
 export class Lease {
@@ -96,7 +98,11 @@ export class Lease {
     });
     worker.on("exit", () => {
       // Somebody has to renew it.
-      if (!this.#over) setTimeout(() => !this.#over && (this.#worker = this.#hire()), 500).unref();
+      if (this.#over) return;
+      const again = (): void => {
+        if (!this.#over) this.#worker = this.#hire();
+      };
+      setTimeout(again, rehireMs).unref();
     });
     return worker;
   }

@@ -18,7 +18,7 @@ export interface Link {
   readonly greeting: string;
 }
 
-export const statementMs = 10_000;
+const statementMs = 10_000;
 const patienceMs = 5_000;
 
 export class Line {
@@ -80,14 +80,12 @@ export class Line {
   async #connect(): Promise<Client> {
     const client = this.#link.driver(this.#link.config);
     // Without a listener, a connection that breaks while it is idle would end the process.
-    client.on("error", () => {
+    const gone = (): void => {
       if (this.#client === client) this.#client = undefined;
       this.#onLost?.();
-    });
-    client.on("end", () => {
-      if (this.#client === client) this.#client = undefined;
-      this.#onLost?.();
-    });
+    };
+    client.on("error", gone);
+    client.on("end", gone);
     if (this.#onNotice) client.on("notification", (notice) => this.#onNotice?.(notice.payload ?? ""));
     try {
       await client.connect();
@@ -119,7 +117,6 @@ export function configOf(url: string, connectTimeoutMs: number): ClientConfig {
     application_name: "onex",
     keepAlive: true,
     connectionTimeoutMillis: connectTimeoutMs,
-    statement_timeout: statementMs,
     query_timeout: statementMs + patienceMs,
     types: { getTypeParser: (oid: number) => parsers[oid] ?? String } as unknown as NonNullable<ClientConfig["types"]>,
   };
@@ -143,6 +140,6 @@ const parsers: Readonly<Record<number, (text: string) => unknown>> = {
  */
 export const greeting = `
 SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_mergejoin = off; SET enable_hashjoin = off; SET jit = off;
-SET plan_cache_mode = force_generic_plan; SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '15s';
+SET plan_cache_mode = force_generic_plan; SET statement_timeout = ${statementMs}; SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '15s';
 SET synchronous_commit = on; SET default_transaction_isolation = 'read committed'; SET client_min_messages = warning;
 SET timezone = 'UTC'; SET standard_conforming_strings = on`;

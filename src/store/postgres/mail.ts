@@ -10,7 +10,7 @@ const woken = (cancel: string): string => `CASE WHEN r.lease_no IS NULL AND (r.q
 
 const put = `WITH u AS (
   UPDATE @.runs r SET mail_put = r.mail_put + 1, wake_at = ${woken("$3 = 'cancel'")}
-  WHERE r.id = $1 AND r.ended_at IS NULL AND NOT EXISTS (SELECT 1 FROM @.inbox i WHERE i.run_no = r.run_no AND i.message_id = $2)
+  WHERE r.id = $1 AND r.ended_at IS NULL AND (SELECT i.seq FROM @.inbox i WHERE i.run_no = r.run_no AND i.message_id = $2) IS NULL
   RETURNING run_no, mail_put, lease_no),
 i AS (INSERT INTO @.inbox (run_no, seq, message_id, kind, body) SELECT run_no, mail_put, $2, $3, $4 FROM u)
 SELECT mail_put, pg_notify($5, coalesce(lease_no::text, '') || ':' || $6) FROM u`;

@@ -15,8 +15,6 @@ export interface Migration {
 
 const migrations: readonly Migration[] = [{ sql: first, minReader: 1 }];
 
-export const schemaVersion = migrations.length;
-
 /** Brings the schema up to date. Throws OnexError `STORE_FOREIGN`, DatabaseError. */
 export async function migrate(line: Line, schema: string, name: string, known: readonly Migration[] = migrations): Promise<void> {
   for (;;) {

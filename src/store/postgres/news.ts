@@ -37,6 +37,8 @@ export class News {
   readonly #tools: NewsTools;
   readonly #listeners = new Map<() => void, Role>();
   #line: Line | undefined;
+  #isListening = false;
+  #lost: () => void = () => {};
   #heardSelf: (() => void) | undefined;
   #isDeaf = false;
   #cancelLook: (() => void) | undefined;
@@ -56,8 +58,11 @@ export class News {
   watch(role: Role, listener: () => void): () => void {
     const call = (): void => listener();
     this.#listeners.set(call, role);
-    if (this.#line === undefined) void this.#listen();
-    else if (role === "client") this.#remind();
+    void this.#listen();
+    if (role === "client" && this.#line !== undefined) {
+      this.#remindedAt = Number.NEGATIVE_INFINITY;
+      this.#remind();
+    }
     this.#cancelLook ??= this.#lookLater();
     return () => {
       this.#listeners.delete(call);
@@ -94,34 +99,30 @@ export class News {
     this.#listeners.clear();
     this.#cancelLook?.();
     this.#line?.drop();
+    this.#lost();
   }
 
   async #listen(): Promise<void> {
-    const { patience, link } = this.#tools;
+    if (this.#isListening) return;
+    this.#isListening = true;
     try {
-      const made = await link();
-      if (this.#line !== undefined || this.#closed) return;
+      const made = await this.#tools.link();
       const line = new Line(
         made,
         (payload) => this.#hear(payload),
-        () => !this.#closed && this.#line === line && void this.#relisten(line),
+        () => this.#lost(),
       );
       this.#line = line;
-      await this.#subscribe(line);
+      while (!this.#closed) {
+        const lost = new Promise<void>((resolve) => (this.#lost = resolve));
+        await this.#subscribe(line);
+        // What was said while nobody listened.
+        this.#call("owner");
+        this.#call("client");
+        await lost;
+      }
     } catch {
       // Closed meanwhile, or never opened: the verbs say why.
-    }
-    if (this.#closed) this.#line?.drop();
-    void patience;
-  }
-
-  async #relisten(line: Line): Promise<void> {
-    try {
-      await this.#subscribe(line);
-      this.#call("owner");
-      this.#call("client");
-    } catch {
-      // Closed.
     }
   }
 

@@ -4,7 +4,6 @@
  * Who owns what: `lease.ts` keeps this process alive in the eyes of others; `turns.ts` is the fence, on which safety rests;
  * `queue.ts` says who takes which run; `pool.ts` holds connections and waits out what passes; `news.ts` tells others.
  */
-import { hostname } from "node:os";
 import { OnexError } from "../../core/failure.ts";
 import type { ScheduleStore } from "../schedule-store.ts";
 import type {
@@ -28,22 +27,19 @@ import { append } from "./append.ts";
 import { texts } from "./arrays.ts";
 import { Blocks } from "./blocks.ts";
 import { monotonicMs, StoreClock } from "./clock.ts";
-import { addRuns } from "./company.ts";
+import { startRun } from "./company.ts";
 import { connect } from "./connect.ts";
 import { loadDriver } from "./driver.ts";
-import { ownershipLost } from "./errors.ts";
-import { Lease } from "./lease.ts";
-import { configOf, greeting, type Line, type Link } from "./line.ts";
+import { configOf, greeting, type Link } from "./line.ts";
 import { post } from "./mail.ts";
 import { News } from "./news.ts";
 import { RunNumbers } from "./numbers.ts";
+import { Ownership } from "./ownership.ts";
 import { Patience, Pool, type Work } from "./pool.ts";
 import { Queue } from "./queue.ts";
 import { Reads } from "./reads.ts";
-import { runColumns, runRow } from "./rows.ts";
 import { ScheduleTable } from "./schedules.ts";
 import { Statements } from "./sql.ts";
-import { encodeText } from "./text.ts";
 import { checkSchema, checkUrl, nameOf } from "./url.ts";
 
 export interface PostgresOptions {
@@ -91,8 +87,6 @@ export function postgres(url: string, options: PostgresOptions = {}): Store {
 
 /** How long closing waits for a database that does not answer, ms. */
 const closeMs = 5_000;
-/** Runs that are freed by one statement. */
-const chunk = 5_000;
 
 class PostgresStore implements OpenStore {
   readonly kind = "postgres";
@@ -112,8 +106,8 @@ class PostgresStore implements OpenStore {
   readonly #queue: Queue;
   readonly #numbers: RunNumbers;
   readonly #news: News;
+  readonly #ownership: Ownership;
   readonly #pools: Promise<{ readonly many: Pool; readonly writers: Pool }>;
-  #lease: Lease | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(url: string, options: Required<PostgresOptions>, host: StoreHost) {
@@ -139,7 +133,19 @@ class PostgresStore implements OpenStore {
       patience: this.#patience,
       pool: { use: (work: Work<unknown>) => this.#use(work) } as Pool,
       link: () => this.#link(options.listenUrl),
-      leaseNo: () => this.#lease?.leaseNo,
+      leaseNo: () => this.#ownership.lease?.leaseNo,
+    });
+    this.#ownership = new Ownership({
+      statements: this.#sql,
+      channel: this.#news.work,
+      config: configOf(options.listenUrl, options.connectTimeoutMs),
+      schema: options.schema,
+      leaseMs: options.leaseMs,
+      stallMs: options.stallMs,
+      use: (work) => this.#use(work),
+      write: (work) => this.#write(work),
+      learn: (told, sent, got) => this.#clock.learn(told, sent, got),
+      trouble: (message) => this.#patience.trouble(message),
     });
     const table = new ScheduleTable(this.#sql);
     this.schedules = {
@@ -180,88 +186,26 @@ class PostgresStore implements OpenStore {
 
   // ── ownership ──
 
-  async acquire(leaseId: string, lost: (why: string) => void = () => {}): Promise<{ readonly leaseNo: number }> {
-    await this.release();
-    const { schema, leaseMs, stallMs, listenUrl, connectTimeoutMs } = this.#options;
-    const leaseNo = await this.#use(
-      async (line) => (await this.#sql.run(line, "SELECT nextval('@.lease_numbers') AS no"))[0]?.no as number,
-    );
-    const since = monotonicMs();
-    await this.#write((line) =>
-      this.#sql.run(
-        line,
-        `INSERT INTO @.leases (lease_no, lease_id, pid, host, state, expires_at)
-         VALUES ($1, $2, $3, $4, 'live', clock_timestamp() + $5 * interval '1 millisecond') ON CONFLICT DO NOTHING`,
-        ...[leaseNo, encodeText(leaseId), process.pid, hostname(), leaseMs],
-      ),
-    );
-    const config = configOf(listenUrl, connectTimeoutMs);
-    const lease = new Lease(
-      { config, schema, channel: this.#news.work, leaseNo, leaseMs, stallMs, since },
-      {
-        lost,
-        learn: (told, sent, got) => this.#clock.learn(told, sent, got),
-        trouble: (message) => this.#patience.trouble(message),
-      },
-    );
-    this.#lease = lease;
-    return { leaseNo };
+  acquire(leaseId: string, lost?: (why: string) => void): Promise<{ readonly leaseNo: number }> {
+    return this.#ownership.acquire(leaseId, lost);
   }
 
-  async release(): Promise<void> {
-    const lease = this.#lease;
-    this.#lease = undefined;
-    if (lease === undefined) return;
-    await lease.stop();
-    const { leaseNo } = lease;
-    const free = (line: Line): Promise<readonly unknown[]> =>
-      this.#sql.run(
-        line,
-        `UPDATE @.runs SET lease_no = NULL, wake_at = 0, put_by = NULL, claim_until = NULL WHERE run_no IN (
-           SELECT run_no FROM @.runs WHERE lease_no = $1 AND lease_no IS NOT NULL ORDER BY run_no LIMIT ${chunk} FOR NO KEY UPDATE)
-         RETURNING 1 AS one`,
-        leaseNo,
-      );
-    let freed = await this.#write((line) =>
-      line.transact(async () => {
-        // Of a lease that has lapsed, the others free the runs.
-        const ended = await this.#sql.run(
-          line,
-          `UPDATE @.leases SET state = 'released', ended_at = clock_timestamp() WHERE lease_no = $1 AND state = 'live' RETURNING 1 AS one`,
-          leaseNo,
-        );
-        return ended.length === 0 ? 0 : (await free(line)).length;
-      }),
-    );
-    while (freed === chunk) freed = (await this.#write(free)).length;
-    this.#news.mailed([null]);
+  release(): Promise<void> {
+    return this.#ownership.release();
   }
 
-  async owner(): Promise<Owner | undefined> {
-    const [row] = await this.#use((line) =>
-      this.#sql.run(
-        line,
-        `SELECT lease_id, pid, host FROM @.leases WHERE state = 'live' AND expires_at > clock_timestamp()
-         ORDER BY lease_no = $1 DESC, lease_no DESC LIMIT 1`,
-        this.#lease?.leaseNo ?? 0,
-      ),
-    );
-    return row && { leaseId: row.lease_id as string, pid: row.pid as number, host: row.host as string };
+  owner(): Promise<Owner | undefined> {
+    return this.#ownership.owner();
   }
 
   trusted(): boolean {
-    return this.#lease?.trusted === true;
-  }
-
-  #mine(): Lease {
-    if (this.#lease === undefined || this.#lease.isOver) throw ownershipLost("this process holds no lease on the store");
-    return this.#lease;
+    return this.#ownership.lease?.trusted === true;
   }
 
   // ── written by the owner ──
 
   async append(batch: readonly TurnWrite[]): Promise<readonly Appended[]> {
-    const lease = this.#mine();
+    const lease = this.#ownership.mine();
     const { writers } = await this.#pools;
     try {
       return await append(
@@ -285,7 +229,7 @@ class PostgresStore implements OpenStore {
   }
 
   async block(runNo: number, code: string): Promise<void> {
-    this.#mine();
+    this.#ownership.mine();
     const rows = await this.#write((line) =>
       this.#sql.run(
         line,
@@ -299,7 +243,7 @@ class PostgresStore implements OpenStore {
   }
 
   async unblock(held: readonly string[]): Promise<number> {
-    this.#mine();
+    this.#ownership.mine();
     this.#blocks.remove(held);
     const rows = await this.#write((line) =>
       this.#sql.run(
@@ -316,20 +260,9 @@ class PostgresStore implements OpenStore {
 
   async start(run: NewRun, first: FirstTurn): Promise<{ readonly created: boolean; readonly row: RunRow }> {
     const [runNo] = (await this.#numbers.take(1)) as [number];
-    return this.#write(async (line) => {
-      await line.query("BEGIN");
-      try {
-        const made = await addRuns(line, this.#sql, [{ runNo, run, first }], "pending", null);
-        if (made.size > 0) await this.#sql.run(line, "SELECT pg_notify($1, $2)", this.#news.work, `:${this.#news.sender}`);
-        await line.query("COMMIT");
-      } catch (error) {
-        await line.rollback();
-        throw error;
-      }
-      const [row] = await this.#sql.run(line, `SELECT ${runColumns} FROM @.runs WHERE id = $1`, encodeText(run.id));
-      const found = runRow(row as NonNullable<typeof row>);
-      return { created: found.runNo === runNo, row: found };
-    });
+    const row = await this.#write((line) => startRun(line, this.#sql, { runNo, run, first }, this.#news.work, this.#news.sender));
+    // An earlier try of ours may have made it.
+    return { created: row.runNo === runNo, row };
   }
 
   post(message: Message): Promise<Posted> {
@@ -371,7 +304,7 @@ class PostgresStore implements OpenStore {
   }
 
   async mailed(): Promise<readonly number[]> {
-    const lease = this.#lease;
+    const lease = this.#ownership.lease;
     return lease === undefined ? [] : this.#use((line) => this.#reads.mailed(line, lease.leaseNo));
   }
 
@@ -384,7 +317,7 @@ class PostgresStore implements OpenStore {
   }
 
   due(now: number, limit: number, slotless = false): Promise<readonly RunRow[]> {
-    return this.#use((line) => this.#queue.due(line, now, limit, slotless, this.#lease?.leaseNo));
+    return this.#use((line) => this.#queue.due(line, now, limit, slotless, this.#ownership.lease?.leaseNo));
   }
 
   sleepers(from: number, to: number, limit: number): Promise<readonly { readonly runNo: number; readonly wakeAt: number }[]> {
@@ -418,7 +351,7 @@ class PostgresStore implements OpenStore {
   }
 
   async admit(runNo: number, limits: AdmitLimits): Promise<Admitted> {
-    const { leaseNo } = this.#mine();
+    const { leaseNo } = this.#ownership.mine();
     return this.#write((line) => this.#queue.admit(line, runNo, limits, leaseNo, this.now()));
   }
 

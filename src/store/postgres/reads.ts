@@ -50,12 +50,12 @@ export class Reads {
       from,
       limit ?? null,
     );
-    return this.#withBlobs(line, runNo, rows.map(turnRow));
+    return withBlobs(line, this.#sql, runNo, rows.map(turnRow));
   }
 
   async tail(line: Line, runNo: number): Promise<TurnRow | undefined> {
     const rows = await this.#sql.run(line, `SELECT ${turnColumns} FROM @.turns WHERE run_no = $1 ORDER BY turn DESC LIMIT 1`, runNo);
-    const [turn] = await this.#withBlobs(line, runNo, rows.map(turnRow));
+    const [turn] = await withBlobs(line, this.#sql, runNo, rows.map(turnRow));
     return turn;
   }
 
@@ -93,27 +93,32 @@ export class Reads {
       encodeText(text),
     );
   }
+}
 
-  /** The hash of a value that stands apart is looked for in the text, and asked for: most turns have none. */
-  async #withBlobs(line: Line, runNo: number, turns: readonly TurnRow[]): Promise<readonly TurnRow[]> {
-    const hashes = new Map(turns.map((turn) => [turn, hashesIn(turn.facts)]));
-    const wanted = new Set([...hashes.values()].flat());
-    if (wanted.size === 0) return turns;
-    const rows = await this.#sql.run(
-      line,
-      "SELECT hash, text FROM @.blobs WHERE run_no = ANY($1::bigint[]) AND hash = ANY($2::text[])",
-      bigints([runNo]),
-      texts([...wanted].map(encodeText)),
-    );
-    const texted = new Map(rows.map((row) => [decodeText(row.hash as string), decodeText(row.text as string)]));
-    return turns.map((turn) => {
-      const blobs = (hashes.get(turn) ?? []).flatMap((hash) => {
-        const text = texted.get(hash);
-        return text === undefined ? [] : [{ hash, text }];
-      });
-      return blobs.length === 0 ? turn : { ...turn, blobs };
+/** The hash of a value that stands apart is looked for in the text, and asked for: most turns have none. */
+export async function withBlobs<T extends Pick<TurnRow, "facts">>(
+  line: Line,
+  statements: Statements,
+  runNo: number,
+  turns: readonly T[],
+): Promise<readonly (T & Pick<TurnRow, "blobs">)[]> {
+  const hashes = new Map(turns.map((turn) => [turn, hashesIn(turn.facts)]));
+  const wanted = new Set([...hashes.values()].flat());
+  if (wanted.size === 0) return turns;
+  const rows = await statements.run(
+    line,
+    "SELECT hash, text FROM @.blobs WHERE run_no = ANY($1::bigint[]) AND hash = ANY($2::text[])",
+    bigints([runNo]),
+    texts([...wanted].map(encodeText)),
+  );
+  const found = new Map(rows.map((row) => [decodeText(row.hash as string), decodeText(row.text as string)]));
+  return turns.map((turn) => {
+    const blobs = (hashes.get(turn) ?? []).flatMap((hash) => {
+      const text = found.get(hash);
+      return text === undefined ? [] : [{ hash, text }];
     });
-  }
+    return blobs.length === 0 ? turn : { ...turn, blobs };
+  });
 }
 
 /** Hashes in the `blobs` of facts; what a user's value of that name holds is none, and found nowhere. */

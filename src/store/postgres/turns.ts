@@ -92,7 +92,7 @@ export function compose(changes: boolean, starts: boolean): string {
     SELECT run_no, turn, epoch, pos, next, at, final, facts FROM b
      WHERE (SELECT state FROM @.leases WHERE lease_no = $1::int) = 'live' AND CASE
        ${starts ? "WHEN turn = 0 THEN (run_no IN (SELECT run_no FROM made)) IS TRUE" : ""}
-       WHEN take THEN EXISTS (SELECT 1 FROM @.runs r WHERE r.run_no = b.run_no AND r.lease_no IS NULL)
+       WHEN take THEN (SELECT r.lease_no IS NULL FROM @.runs r WHERE r.run_no = b.run_no)
        ELSE (SELECT r.lease_no FROM @.runs r WHERE r.run_no = b.run_no) = $1::int END
      AND (turn = 0 OR (SELECT p.epoch FROM @.turns p
        WHERE p.run_no = b.run_no AND p.turn = b.turn - 1 AND p.next = b.pos AND NOT p.final) = b.after)
