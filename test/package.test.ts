@@ -45,5 +45,6 @@ test("the exports are what the API names, and nothing that is not built", async 
   const expected =
     "Fatal OnexError RetryLater RunCancelled RunFailed Sanitizer StepError all attempt compensate compute createNodeHost createOrchestrator duration each effect loadWorkflow memory now onexReducer planWorkflow preset race random reducer restart service signal sleep sleepUntil sqlite stream uuid workflow";
   expect(onex.join(" ")).toBe(expected);
+  expect(Object.keys(await import("onex/postgres")).sort()).toEqual(["postgres"]);
   expect(Object.keys(await import("onex/testing")).sort()).toEqual(["readSubcontract", "storeSuite", "stub", "testOrchestrator"]);
 });

@@ -24,8 +24,13 @@ function make(): { store: ReturnType<typeof memory>; loseOwner: () => void } {
 describe("the suite", () => {
   test("no two scenarios have one name", () => {
     const runner = noting();
-    storeSuite(runner, "all", { make });
-    expect(new Set(runner.tests).size).toBe(runner.tests.length);
+    storeSuite(runner, "one", { make });
+    const forOne = runner.tests.length;
+    expect(new Set(runner.tests).size).toBe(forOne);
+    const many = noting();
+    storeSuite(many, "many", { make, owners: "many" });
+    expect(new Set(many.tests).size).toBe(many.tests.length);
+    expect(many.tests.filter((name) => !runner.tests.includes(name)).length).toBeGreaterThan(10);
   });
 
   test("a declined scenario is noted with its reason, and not run", () => {

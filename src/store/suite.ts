@@ -4,10 +4,11 @@
  *     import { describe, expect, test } from "vitest";
  *     storeSuite({ describe, test, expect }, "memory", { make: () => { const store = memory(); return { store, loseOwner: store.kill }; } });
  */
-import type { Awaitable } from "./store.ts";
+import type { Awaitable, OpenStore } from "./store.ts";
 import { contents } from "./suite/contents.ts";
 import { fence } from "./suite/fence.ts";
 import { Kit, type Scenario, type Subject, type SuiteRunner } from "./suite/kit.ts";
+import { many } from "./suite/many.ts";
 import { messages } from "./suite/messages.ts";
 import { ownership } from "./suite/ownership.ts";
 import { prune } from "./suite/prune.ts";
@@ -19,12 +20,15 @@ export type { Subject, SuiteRunner } from "./suite/kit.ts";
 export interface SuiteOptions {
   /** A fresh and empty store for each scenario. */
   make(): Awaitable<Subject>;
+  /** How many processes may own the store. Default "one". */
+  readonly owners?: OpenStore["owners"];
   /** Scenarios that the store declines, and why. Those that begin with "refused:" may be, by a store whose owner is the only one by proof. */
   readonly skip?: readonly { readonly reason: string; readonly tests: readonly string[] }[];
 }
 
 const parts: Readonly<Record<string, readonly Scenario[]>> = {
   ownership,
+  "many owners": many,
   "the fence": fence,
   messages,
   "the queue": queue,
@@ -44,7 +48,9 @@ export function storeSuite(runner: SuiteRunner, name: string, options: SuiteOpti
     if (!known.has(test)) throw new Error(`${name} declines "${test}", which is no scenario of the suite`);
 
   runner.describe(`store: ${name}`, () => {
-    for (const [part, scenarios] of Object.entries(parts)) {
+    for (const [part, all] of Object.entries(parts)) {
+      const scenarios = all.filter(({ owners }) => owners === undefined || owners === (options.owners ?? "one"));
+      if (scenarios.length === 0) continue;
       runner.describe(part, () => {
         for (const { name, play } of scenarios) {
           const reason = declined.get(name);

@@ -20,6 +20,8 @@ export interface Subject {
 
 export interface Scenario {
   readonly name: string;
+  /** It holds only for stores that as many processes may own; left out: for all. */
+  readonly owners?: OpenStore["owners"];
   readonly play: (t: Kit) => Promise<void>;
 }
 
@@ -102,6 +104,12 @@ export class Log {
       facts: `["${this.#turn}"]`,
       ...over,
     };
+  }
+
+  /** The next turn was accepted, with others. */
+  passed(): void {
+    this.#turn++;
+    this.#pos++;
   }
 
   /** Appends the next turn and goes on from it. */

@@ -124,6 +124,7 @@ export const ownership: readonly Scenario[] = [
   },
   {
     name: "only one process owns the store",
+    owners: "one",
     async play(t) {
       await t.owner("L1");
       const second = t.open();

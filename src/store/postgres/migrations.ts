@@ -1,0 +1,76 @@
+/**
+ * The tables and how they came to be. Each migration is one transaction under a lock: killed anywhere, it has happened or not.
+ * `minReader` is the oldest schema version whose code can still work with the tables after it, so that two versions of
+ * this package run side by side while a fleet is renewed.
+ */
+import { OnexError } from "../../core/failure.ts";
+import type { Line } from "./line.ts";
+import { inSchema } from "./line.ts";
+import { sql as first } from "./migrations/0001.ts";
+
+export interface Migration {
+  readonly sql: string;
+  readonly minReader: number;
+}
+
+const migrations: readonly Migration[] = [{ sql: first, minReader: 1 }];
+
+/** Brings the schema up to date. Throws OnexError `STORE_FOREIGN`, DatabaseError. */
+export async function migrate(line: Line, schema: string, name: string, known: readonly Migration[] = migrations): Promise<void> {
+  for (;;) {
+    const found = await versionOf(line, schema, name);
+    if (found.version > known.length) {
+      if (found.minReader <= known.length) return;
+      throw new OnexError(
+        "STORE_FOREIGN",
+        `${name} has schema ${found.version} of a newer onex, which needs at least ${found.minReader}; this one knows ${known.length}: update onex here`,
+      );
+    }
+    if (found.version === known.length) return;
+    await line.transact(() => step(line, schema, name, known));
+  }
+}
+
+/** The next migration that is missing, if it still is when the lock was got. */
+async function step(line: Line, schema: string, name: string, known: readonly Migration[]): Promise<void> {
+  await line.query({ text: "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", values: [`onex migration ${schema}`] });
+  const { version } = await versionOf(line, schema, name);
+  const next = known[version];
+  if (next === undefined) return;
+  if (version === 0) {
+    await line.query(`CREATE SCHEMA IF NOT EXISTS "${schema}"`);
+    await line.query(
+      inSchema(
+        schema,
+        `CREATE TABLE @.migrations (version integer PRIMARY KEY, min_reader integer NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp())`,
+      ),
+    );
+  }
+  await line.query(inSchema(schema, next.sql));
+  await line.query({
+    text: inSchema(schema, "INSERT INTO @.migrations (version, min_reader) VALUES ($1, $2)"),
+    values: [version + 1, next.minReader],
+  });
+}
+
+async function versionOf(line: Line, schema: string, name: string): Promise<{ readonly version: number; readonly minReader: number }> {
+  const [found] = await line.query({
+    text: `SELECT count(*) FILTER (WHERE c.relname = 'migrations') AS ours, count(*) AS tables
+           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'v')`,
+    values: [schema],
+  });
+  if (found?.tables === 0) return { version: 0, minReader: 0 };
+  const foreign = (why: string): OnexError =>
+    new OnexError("STORE_FOREIGN", `the schema "${schema}" of ${name} is not one of onex: ${why}; give another with the option schema`);
+  if (found?.ours === 0) throw foreign("it has other tables");
+  const columns = await line.query({
+    text: `SELECT column_name FROM information_schema.columns WHERE table_schema = $1 AND table_name = 'migrations'`,
+    values: [schema],
+  });
+  const names = new Set(columns.map((row) => row.column_name));
+  if (!names.has("version") || !names.has("min_reader")) throw foreign("its table of migrations is another program's");
+  const [row] = await line.query(
+    inSchema(schema, "SELECT coalesce(max(version), 0) AS version, coalesce(max(min_reader), 0) AS min_reader FROM @.migrations"),
+  );
+  return { version: Number(row?.version), minReader: Number(row?.min_reader) };
+}
