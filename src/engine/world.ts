@@ -37,6 +37,8 @@ export interface World {
   hash(text: string): string;
   /** The process, for messages to other processes. */
   readonly pid: number;
+  /** The machine, as its name says. */
+  readonly host: string;
   /** Who plays the effects, in a test. */
   readonly stage?: Stage;
   /** The key that seals secrets, where the surroundings give one (`ONEX_SECRET_KEY`). */

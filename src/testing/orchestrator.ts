@@ -59,6 +59,7 @@ class Tested<N extends readonly AnyNode[]> {
       log: options.log ?? stderrLog,
       hash: sha256,
       pid: process.pid,
+      host: "test",
       stage: this.#stage,
       guarded: true,
     };

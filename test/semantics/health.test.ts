@@ -32,6 +32,7 @@ function make(store: Store = memory(), nodes = [flow]) {
     log: quiet,
     hash: sha256,
     pid: 1,
+    host: "test",
     guarded: true,
   };
   const broken: Partial<OpenStore> = {};
