@@ -9,7 +9,7 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -184,8 +184,10 @@ class OwnServer extends Databases implements TestServer {
 
   async start(): Promise<void> {
     // A port that was free is somebody else's at times, and what a server that was killed left is freed by the last of its children.
-    while (!(await this.#tryToStart())) {
-      const said = readFileSync(this.#log, "utf8").slice(-2000);
+    for (;;) {
+      const from = existsSync(this.#log) ? statSync(this.#log).size : 0;
+      if (await this.#tryToStart()) return;
+      const said = readFileSync(this.#log, "utf8").slice(from);
       if (!/still in use|could not bind|could not create any TCP/.test(said)) throw new Error(`${this.name} does not start: ${said}`);
       await pause(50);
     }
@@ -204,7 +206,7 @@ class OwnServer extends Databases implements TestServer {
       ...this.#settings,
     };
     const args = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
-    const log = openSync(this.#log, "w");
+    const log = openSync(this.#log, "a");
     const server = spawn(program(this.#binaries, "postgres"), ["-D", this.#data, ...args], {
       ...this.#account,
       cwd: this.#folder,
