@@ -79,8 +79,10 @@ export async function playRole(role: string | undefined, url: string | undefined
     store: await placeAt(url, { leaseMs }).open(),
     nodes: role === roles.holder ? [held] : [],
   });
-  if (role === roles.holder) await orchestrator.start(held, {}, { runId: "held" });
-  else {
+  if (role === roles.holder) {
+    await orchestrator.start(held, {}, { runId: "held" });
+    await orchestrator.stopped;
+  } else {
     console.log("ready");
     for await (const _ of createInterface({ input: process.stdin })) {
       const from = process.hrtime.bigint();
