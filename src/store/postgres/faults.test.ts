@@ -5,7 +5,8 @@ import { FaultProxy } from "../../../test/postgres/proxy.ts";
 import { startPostgres, type TestServer } from "../../../test/postgres/server.ts";
 import type { Fold, OpenStore } from "../store.ts";
 import { begin, end, first, firstOwned, type Log, newRun, parked, signal } from "../suite/kit.ts";
-import { type PostgresOptions, postgres } from "./postgres.ts";
+import type { PostgresOptions } from "./options.ts";
+import { postgres } from "./postgres.ts";
 
 describe.skipIf(skipWithoutPostgres("the PostgreSQL store under faults"))("faults", () => {
   let server: TestServer;
