@@ -7,7 +7,7 @@ const password = "the password stands in the URL, in PGPASSWORD or in ~/.pgpass"
 
 const byState: Readonly<Record<string, string>> = {
   "28P01": `correct user and password: ${password}`,
-  "28000": "correct the user in the URL, or let it in with a line in pg_hba.conf (it may want TLS: add ?sslmode=require)",
+  "28000": "correct the user in the URL, or let it in with a line in pg_hba.conf (it may want TLS: add ?sslmode=verify-full)",
   "3D000": "make the database with createdb, or correct its name in the URL",
   "42501":
     "its administrator gives the right: GRANT CREATE ON DATABASE … TO the user, or CREATE SCHEMA onex AUTHORIZATION the user; for tables that are there, be their owner",

@@ -20,12 +20,12 @@ export interface Place {
 export type Asking = (text: string, ...values: readonly unknown[]) => Promise<readonly Row[]>;
 
 /** Throws OnexError `STORE_FAILED`, `STORE_DRIVER_MISSING`, and what `use` throws. */
-export async function glance<T>({ url, schema, timeoutMs }: Place, use: (ask: Asking) => Promise<T>): Promise<T> {
+export async function glance<T>({ url, schema, timeoutMs }: Place, use: (ask: Asking, line: Line) => Promise<T>): Promise<T> {
   // One transaction, which ends with the connection: behind a pooler nothing of it stays.
   const greeting = "BEGIN READ ONLY; SET LOCAL statement_timeout = '10s'; SET LOCAL timezone = 'UTC'";
   const line = new Line({ driver: await loadDriver(), config: configOf(url, timeoutMs), greeting });
   try {
-    return await use((text, ...values) => line.query({ text: inSchema(schema, text), values: [...values] }));
+    return await use((text, ...values) => line.query({ text: inSchema(schema, text), values: [...values] }), line);
   } catch (error) {
     throw error instanceof DatabaseError ? advised(nameOf(url), error) : error;
   } finally {
