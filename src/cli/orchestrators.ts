@@ -24,7 +24,9 @@ export async function goingOn(at: StoreUrl): Promise<string | undefined> {
 
 async function othersAt({ database }: StoreUrl): Promise<readonly string[]> {
   const owners = database ? await liveOwnersOf(database) : [];
-  return owners.filter(({ host, pid }) => host !== hostname() || pid !== process.pid).map(({ host, pid }) => `${clean(host)} process ${pid}`);
+  return owners
+    .filter(({ host, pid }) => host !== hostname() || pid !== process.pid)
+    .map(({ host, pid }) => `${clean(host)} process ${pid}`);
 }
 
 function listed(processes: readonly string[]): string {

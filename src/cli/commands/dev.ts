@@ -49,7 +49,8 @@ export async function dev(files: readonly string[], options: DevOptions): Promis
           terminal.say(
             "other orchestrators of this database may take these runs, with the code that they hold; a schema of your own keeps them apart: ?schema=dev_NAME behind the URL",
           );
-        if (role === "client" && at.kind !== "postgres") terminal.say("another process drives the runs of this store; this one takes over when it ends");
+        if (role === "client" && at.kind !== "postgres")
+          terminal.say("another process drives the runs of this store; this one takes over when it ends");
         stopFollowing = onceFollowing(stopFollowing);
       },
       refused(going) {

@@ -2,8 +2,8 @@
 import { OnexError } from "../../core/failure.ts";
 import { type ExitCode, exit } from "../exit.ts";
 import { load } from "../load.ts";
-import { clean, Terminal } from "../output.ts";
 import { goingOn, oneOf } from "../orchestrators.ts";
+import { clean, Terminal } from "../output.ts";
 import { interrupted, openSession, workCommand } from "../session.ts";
 import { storeUrl, withLease } from "../store.ts";
 

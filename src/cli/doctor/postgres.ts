@@ -59,12 +59,17 @@ function server(found: PostgresInspection, report: Report): void {
   else report.fine("server", `PostgreSQL ${found.server} (13 or later is needed)`);
   if (isStandby) report.wrong("server", "it is a standby, and takes no writes", "name the primary server in the URL");
   const way = `${roundTripMs < 10 ? roundTripMs.toFixed(1) : Math.round(roundTripMs)} ms there and back`;
-  if (roundTripMs > slowMs) report.warn("way", `${way}: a run waits for that at each of its turns`, "bring this machine and the database closer together");
+  if (roundTripMs > slowMs)
+    report.warn("way", `${way}: a run waits for that at each of its turns`, "bring this machine and the database closer together");
   else report.fine("way", way);
   clock(clockAheadMs, report);
   const off = (["fsync", "full_page_writes"] as const).filter((setting) => settings[setting] === "off");
   if (off.length > 0)
-    report.wrong("durability", `${off.join(" and ")} off: what was acknowledged may be lost in a power cut`, "turn it on in postgresql.conf");
+    report.wrong(
+      "durability",
+      `${off.join(" and ")} off: what was acknowledged may be lost in a power cut`,
+      "turn it on in postgresql.conf",
+    );
   else report.fine("durability", "fsync and full_page_writes on; onex sets synchronous_commit on itself");
   const sync = standbys.filter(({ sync }) => sync === "sync" || sync === "quorum");
   if (settings.synchronous_standby_names !== "" && sync.length === 0)
@@ -73,7 +78,8 @@ function server(found: PostgresInspection, report: Report): void {
       `synchronous_standby_names is ${settings.synchronous_standby_names}, and no such standby is connected: no commit returns`,
       "start the standby, or take its name out",
     );
-  else if (sync.length > 0) report.fine("replication", `${sync.map(({ name }) => name).join(", ")}: has each commit before it is acknowledged`);
+  else if (sync.length > 0)
+    report.fine("replication", `${sync.map(({ name }) => name).join(", ")}: has each commit before it is acknowledged`);
   else if (standbys.length > 0)
     report.fine("replication", `${standbys.length} asynchronous: when the primary is lost for good, its last commits are too`);
   else report.fine("replication", "none: runs are as safe as the disk of this server and its backups");
@@ -92,7 +98,11 @@ function server(found: PostgresInspection, report: Report): void {
       `idle_session_timeout is ${took(idle)}: connections that rest are cut, and made anew each time`,
       "raise it for this user: ALTER ROLE … SET idle_session_timeout = 0",
     );
-  else report.fine("timeouts", `idle sessions ${idle === 0 ? "are kept" : `end after ${took(idle)}`}; onex sets its own timeouts of statements`);
+  else
+    report.fine(
+      "timeouts",
+      `idle sessions ${idle === 0 ? "are kept" : `end after ${took(idle)}`}; onex sets its own timeouts of statements`,
+    );
 }
 
 function clock(aheadMs: number, report: Report): void {
@@ -114,7 +124,8 @@ function room({ settings, owners }: PostgresInspection, connections: number, rep
   const fits = Math.max(0, Math.floor((most - others) / eachNeeds));
   const more = fits - owners.length;
   const fit = `${taken}; each orchestrator needs up to ${eachNeeds}`;
-  if (more < 1) report.warn("connections", `${fit}: there is no room for another one`, "raise max_connections, or close what is not needed");
+  if (more < 1)
+    report.warn("connections", `${fit}: there is no room for another one`, "raise max_connections, or close what is not needed");
   else report.fine("connections", `${fit}, so there is room for ${more} more`);
 }
 
@@ -129,7 +140,8 @@ function tables({ schema, missingRights, serverNumber }: PostgresInspection, at:
         ? `its administrator types: CREATE SCHEMA ${name} AUTHORIZATION the user`
         : "its administrator makes the user the owner of these tables, or grants SELECT, INSERT, UPDATE, DELETE",
     );
-  if (missingRights.length === 0) report.fine("rights", schema.found === 0 ? "this user may make the tables" : "this user may read and write the tables");
+  if (missingRights.length === 0)
+    report.fine("rights", schema.found === 0 ? "this user may make the tables" : "this user may read and write the tables");
   if (schema.found === 0) {
     report.fine("schema", `${name} is not there yet: \`onex run\` makes it`);
     return false;
@@ -138,9 +150,13 @@ function tables({ schema, missingRights, serverNumber }: PostgresInspection, at:
     report.wrong("schema", `${name} is of a newer onex (${schema.found}; this one knows ${schema.known})`, "update onex here");
     return false;
   }
-  if (schema.found > schema.known) report.fine("schema", `${schema.found}, of a newer onex, which this one (${schema.known}) can work with`);
+  if (schema.found > schema.known)
+    report.fine("schema", `${schema.found}, of a newer onex, which this one (${schema.known}) can work with`);
   else if (schema.found < schema.known) {
-    report.fine("schema", `${schema.found}; this onex brings it to ${schema.known} when it opens the store, beside older ones only where that is said in its notes`);
+    report.fine(
+      "schema",
+      `${schema.found}; this onex brings it to ${schema.known} when it opens the store, beside older ones only where that is said in its notes`,
+    );
     return false;
   } else report.fine("schema", `${schema.found}, as this onex knows it`);
   return missingRights.length === 0 && serverNumber >= leastServer;
@@ -169,7 +185,12 @@ function key({ hasSealed }: PostgresInspection, { env }: Pick<System, "env">, re
     );
 }
 
-function waiting({ overdue, owners: live, clockAheadMs }: PostgresInspection, at: StoreUrl, system: Pick<System, "now">, report: Report): void {
+function waiting(
+  { overdue, owners: live, clockAheadMs }: PostgresInspection,
+  at: StoreUrl,
+  system: Pick<System, "now">,
+  report: Report,
+): void {
   if (overdue === undefined) return;
   const many = `${overdue.count} ${overdue.count === 1 ? "run is" : "runs are"} due, and nobody has taken ${overdue.count === 1 ? "it" : "them"}`;
   const since = overdue.since === 0 ? "" : `, ${overdue.id} for ${took(system.now() + clockAheadMs - overdue.since)}`;
@@ -184,9 +205,11 @@ function waiting({ overdue, owners: live, clockAheadMs }: PostgresInspection, at
 
 function size({ bytes, tables: counted, settings }: PostgresInspection, report: Report): void {
   const mib = bytes / 2 ** 20;
-  report.fine("size", `${mib < 10 ? mib.toFixed(1) : Math.round(mib)} MiB of tables and indexes; \`onex prune\` removes runs that ended long ago`);
-  if (settings.autovacuum === "off")
-    report.warn("vacuum", "autovacuum is off: tables grow without end", "turn it on in postgresql.conf");
+  report.fine(
+    "size",
+    `${mib < 10 ? mib.toFixed(1) : Math.round(mib)} MiB of tables and indexes; \`onex prune\` removes runs that ended long ago`,
+  );
+  if (settings.autovacuum === "off") report.warn("vacuum", "autovacuum is off: tables grow without end", "turn it on in postgresql.conf");
   for (const { name, rows, dead } of counted)
     if (dead > manyDead && dead > rows)
       report.warn(

@@ -56,7 +56,9 @@ const overdue = `lease_no IS NULL AND ended_at IS NULL AND blocked IS NULL AND w
 
 export async function contentsOf(ask: Asking, line: Line, schema: string): Promise<Contents> {
   const owners = await ask(`SELECT ${lease} FROM @.leases l WHERE state = 'live' AND expires_at > clock_timestamp() ORDER BY lease_no`);
-  const dead = await ask(`SELECT ${lease} FROM @.leases l WHERE NOT (state = 'live' AND expires_at > clock_timestamp()) AND NOT freed ORDER BY lease_no`);
+  const dead = await ask(
+    `SELECT ${lease} FROM @.leases l WHERE NOT (state = 'live' AND expires_at > clock_timestamp()) AND NOT freed ORDER BY lease_no`,
+  );
   const counts = await ask("SELECT status, count(*) AS count FROM @.runs GROUP BY status");
   const blocked = await ask(
     `SELECT workflow, version, blocked AS code, count(*) AS count FROM @.runs WHERE blocked IS NOT NULL AND ended_at IS NULL

@@ -78,7 +78,9 @@ async function serverOf(ask: Asking, now: () => number): Promise<Server> {
   );
   const read = await ask("SELECT name, reset_val FROM pg_settings WHERE name::text = ANY(string_to_array($1, ','))", settings.join(","));
   const values = new Map(read.map(({ name, reset_val }) => [name, String(reset_val ?? "")]));
-  const standbys = await ask("SELECT application_name, coalesce(state, '') AS state, coalesce(sync_state, '') AS sync FROM pg_stat_replication");
+  const standbys = await ask(
+    "SELECT application_name, coalesce(state, '') AS state, coalesce(sync_state, '') AS sync FROM pg_stat_replication",
+  );
   return {
     server: String(row?.version).split(" ")[0] ?? "",
     serverNumber: row?.number as number,
@@ -114,7 +116,9 @@ async function missing(ask: Asking, schema: string, version: number): Promise<re
          AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE')) ORDER BY 1`,
     schema,
   );
-  return tables.length === 0 ? [] : [`${user} may not read and write ${tables.map((table) => table.name).join(", ")} in the schema ${schema}`];
+  return tables.length === 0
+    ? []
+    : [`${user} may not read and write ${tables.map((table) => table.name).join(", ")} in the schema ${schema}`];
 }
 
 /** Whether a connection hears of what another one tells: through a pooler that hands connections round, it does not. */
