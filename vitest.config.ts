@@ -1,9 +1,32 @@
 import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
+/** What differs most on a store for many owners; `ONEX_MANY=all` plays all of them. */
+const manyOwners =
+  process.env.ONEX_MANY === "all"
+    ? ["test/semantics/*.test.ts"]
+    : [
+        "reducers",
+        "children",
+        "undo",
+        "fork",
+        "migrate",
+        "start",
+        "concurrency-keys",
+        "admission-limits",
+        "seams-moving",
+        "streams-failing",
+      ].map((name) => `test/semantics/${name}.test.ts`);
+
 export default defineConfig({
   test: {
-    include: ["src/**/*.test.ts", "test/**/*.test.ts", "bench/**/*.test.ts", "examples/**/*.test.ts"],
+    projects: [
+      {
+        extends: true,
+        test: { name: "onex", include: ["src/**/*.test.ts", "test/**/*.test.ts", "bench/**/*.test.ts", "examples/**/*.test.ts"] },
+      },
+      { extends: true, test: { name: "many-owners", include: manyOwners, setupFiles: ["./test/many-owners.ts"] } },
+    ],
     // The tests that start programs run the built package.
     reporters: ["default", "./test/closing-line.ts"],
     globalSetup: ["./test/build.ts"],

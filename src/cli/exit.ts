@@ -19,6 +19,7 @@ export type ExitCode = (typeof exit)[keyof typeof exit];
 
 const byCode: Readonly<Record<string, ExitCode>> = {
   RUN_UNKNOWN: exit.failed,
+  RUN_PRUNED: exit.failed,
   SCHEDULE_UNKNOWN: exit.failed,
   RUN_ENDED: exit.failed,
   RUN_NOT_ENDED: exit.failed,

@@ -55,4 +55,5 @@ try {
   if (error instanceof CommanderError) code = error.exitCode === 0 ? exit.done : exit.usage;
   else await fail(error);
 }
+await (await import("./flush.ts")).flush();
 end();

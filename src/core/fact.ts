@@ -51,6 +51,8 @@ export type FactBody =
       readonly ancestors?: readonly Ancestor[];
       /** It was to begin then and not before, ms. */
       readonly startAt?: number;
+      /** W3C Trace Context: the span that the run's spans are children of, in every process. */
+      readonly traceparent?: string;
       /** The tick of the schedule that started it, ms. */
       readonly scheduledAt?: number;
       /** As configured when the run began; a log without them has the built-in ones. */

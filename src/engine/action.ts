@@ -43,6 +43,8 @@ export interface Action {
   /** Idempotency key of the step that this one takes back. */
   readonly undoes?: string;
   readonly metadata: ActionMetadata;
+  /** What travels beside it: the trace that it belongs to. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 export interface ActionMetadata {
   readonly workflowType: string;
@@ -81,7 +83,7 @@ export function actionIdOf(hash: (text: string) => string, idempotencyKey: strin
 }
 
 /** The action of one delivery; equal arguments give equal actions. Times in ms since 1970. */
-export function actionOf(origin: Origin, work: Work, createdAt: number, notAfter: number): Action {
+export function actionOf(origin: Origin, work: Work, createdAt: number, notAfter: number, headers?: Action["headers"]): Action {
   const { runId, correlationId, leaseId, epoch, started } = origin;
   const { step, attempt, delivery, callee, timeoutMs, priority } = work;
   const undone = step.lastIndexOf(undoing);
@@ -111,5 +113,6 @@ export function actionOf(origin: Origin, work: Work, createdAt: number, notAfter
       workflowVersion: started?.version ?? "",
       ...(started?.parent ? { parentRunId: started.parent.runId } : {}),
     },
+    ...(headers ? { headers } : {}),
   };
 }

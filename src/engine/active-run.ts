@@ -8,14 +8,17 @@
  * A3 A turn closes at 256 facts, 1 MiB or 8 ms; the rest of its wishes make the next turn.
  * A4 While the process closes or the run is paused, answers are still written and nothing new is begun.
  * A5 A call that the gate refuses is a wish that stays open; only one that may go gets an intent.
+ * A6 On a store for many owners, what a fold needs to read is read before, with no turn on its way (`#fetch`); and events for
+ *    reducers make a turn of their own, which is folded when it is accepted (`#reduce`).
  */
 import type { Command, CommandOf } from "../core/command.ts";
 import { type Fact, type FactBody, type FinalBody, isFinal, type RunStatus } from "../core/fact.ts";
 import type { Json } from "../core/json.ts";
 import type { Replay } from "../core/replay.ts";
 import { encodeFacts } from "../store/codec.ts";
-import type { Appended, Message, NewRun, TurnWrite } from "../store/store.ts";
+import type { Appended, Message, NewRun, TurnRow, TurnWrite } from "../store/store.ts";
 import type { Begun, Folded } from "./begin.ts";
+import { foldOf } from "./fold.ts";
 import { runCompute, runReducer } from "./inline.ts";
 import { childEnded } from "./mail.ts";
 import { move } from "./migrate.ts";
@@ -56,6 +59,8 @@ interface Outbox extends CallsOutbox {
   readonly children: (Begun & { readonly step: string })[];
   readonly messages: Message[];
   readonly states: { readonly reducer: string; readonly key: string; readonly state: string }[];
+  /** A6. */
+  readonly reduce: CommandOf<"reduce">[];
   successor: Begun | undefined;
   /** A timer was set: the engine's heap must know it, unless the run is put down. */
   armed: boolean;
@@ -81,6 +86,8 @@ export class ActiveRun implements Writing {
   readonly children: Map<string, string>;
   #texts: TurnTexts | undefined;
   #onItsWay = false;
+  /** A6: it stands still until what it needs is read. */
+  #fetching = false;
   #gone = false;
 
   constructor(
@@ -132,7 +139,7 @@ export class ActiveRun implements Writing {
   }
   /** Nothing to fold and nothing on its way. */
   get quiet(): boolean {
-    return !this.#onItsWay && this.#arrived.length === 0 && !this.#hasWishes;
+    return !this.#onItsWay && !this.#fetching && this.#arrived.length === 0 && !this.#hasWishes;
   }
 
   /** Waits for nothing that comes soon: no call, no timer due before it would be put down. */
@@ -154,7 +161,7 @@ export class ActiveRun implements Writing {
   }
   /** Asks to be prepared in the next flush. */
   stir(): void {
-    if (!this.#onItsWay && !this.#gone) this.#runtime.writer.add(this);
+    if (!this.#onItsWay && !this.#fetching && !this.#gone) this.#runtime.writer.add(this);
   }
   timerFired(step: string, due: number): void {
     this.#near.delete(step);
@@ -183,9 +190,9 @@ export class ActiveRun implements Writing {
   // ── one turn ──
 
   prepare(): Prepared | undefined {
-    if (this.#onItsWay || this.#gone) return undefined;
+    if (this.#onItsWay || this.#fetching || this.#gone) return undefined;
     try {
-      return this.#fold();
+      return this.#reduce() ?? this.#fold();
     } catch (error) {
       this.#runtime.broken(this, error);
       return undefined;
@@ -205,6 +212,7 @@ export class ActiveRun implements Writing {
       children: [],
       messages: [],
       states: [],
+      reduce: [],
       successor: undefined,
       armed: false,
     };
@@ -219,8 +227,9 @@ export class ActiveRun implements Writing {
     };
     let mailGot = this.#mailSaved;
     let steps = 0;
-    for (;;) {
+    folding: for (;;) {
       while (this.#arrived.length > 0 && !full()) {
+        if (this.#fetch((this.#arrived[0] as Arrival).body, facts)) break folding;
         const { body, seq } = this.#arrived.shift() as Arrival;
         if (seq !== undefined) mailGot = seq;
         if (body.type === "child.ended") this.children.delete(body.step);
@@ -240,16 +249,82 @@ export class ActiveRun implements Writing {
           break;
         }
         const wish = wishes[i] as Command;
+        if (this.#fetch(wish, facts)) {
+          this.#backlog = wishes.slice(i);
+          break folding;
+        }
         if (this.replay.isOpen(wish.key)) this.#perform(wish, apply, out, now, facts);
         else this.#calls.turnstile.giveBack(wish);
       }
       if (this.#backlog.length > 0 || full()) break;
     }
+    this.#backlog.push(...out.reduce);
     if (facts.length > 0) return this.#write(facts, out, now, mailGot);
     this.#afterAccept(out);
     // Thousands of wishes that all wait at the gate fill a turn's time and leave no fact.
     if (this.#backlog.length > 0 && !this.#runtime.closing && !this.replay.held) this.stir();
     return undefined;
+  }
+
+  /**
+   * A6. Reads what `news` needs and is not at hand; answers whether the fold must wait. What was folded before makes a turn of
+   * its own: the next fold begins with this news, and reads what it needs with no turn on its way.
+   */
+  #fetch(news: Command | FactBody, facts: readonly Fact[]): boolean {
+    const read = this.#runtime.atHand.before(this.id, this.#at.turn, news);
+    if (read === undefined) return false;
+    if (facts.length > 0) return true;
+    this.#fetching = true;
+    read().then(
+      () => {
+        this.#fetching = false;
+        this.stir();
+      },
+      (error) => {
+        this.#fetching = false;
+        if (!this.#gone) this.#runtime.broken(this, error);
+      },
+    );
+    return true;
+  }
+
+  /** A6. The turn of the events that wait for it. */
+  #reduce(): Prepared | undefined {
+    if (this.replay.held || this.#runtime.closing || this.#at.runNo === undefined) return undefined;
+    const isReduce = (wish: Command): wish is CommandOf<"reduce"> => wish.type === "reduce";
+    if (this.#runtime.store.owners === "one" || !this.#backlog.some(isReduce)) return undefined;
+    const wishes = this.#backlog
+      .filter(isReduce)
+      .filter((wish) => this.replay.isOpen(wish.key))
+      .slice(0, maxTurnFacts);
+    const taken = new Set<Command>(wishes);
+    this.#backlog = this.#backlog.filter((wish) => !taken.has(wish) && (!isReduce(wish) || this.replay.isOpen(wish.key)));
+    if (wishes.length === 0) return undefined;
+    const at = this.#at;
+    const now = Math.max(this.#runtime.store.now(), this.replay.now);
+    const fold = foldOf(this.#runtime, wishes, (body, input, before) => {
+      if (before.length === 0) this.#texts = undefined;
+      return Object.assign(this.#clean(body, before, input), { at: now });
+    });
+    const next = at.pos + wishes.length;
+    const { turn, after, epoch, pos } = at;
+    this.#onItsWay = true;
+    return {
+      write: { run: at.runNo as number, turn, after, epoch, pos, next, at: now, final: false, facts: "", fold },
+      accepted: (answer) => {
+        this.#onItsWay = false;
+        if (!answer.accepted) return this.#runtime.refused(this, answer, false);
+        this.#at = { ...at, turn: at.turn + 1, after: epoch, pos: next };
+        try {
+          const facts = this.#runtime.decode(answer.runNo, answer.folded as Pick<TurnRow, "facts" | "blobs">);
+          for (const fact of facts) this.replay.apply(fact);
+          this.#runtime.accepted(this, facts);
+          this.stir();
+        } catch (error) {
+          this.#runtime.broken(this, error);
+        }
+      },
+    };
   }
 
   /** Goes on with another definition from the next fact on, or says why it cannot. */
@@ -287,6 +362,7 @@ export class ActiveRun implements Writing {
         if (runtime.client.isRemote(wish.callee)) return void out.ask.push(wish);
         return apply(runCompute(runtime, wish), wish.input);
       case "reduce": {
+        if (runtime.store.owners === "many") return void out.reduce.push(wish);
         const { fact, state } = runReducer(runtime, wish);
         if (state) out.states.push(state);
         return apply(fact, wish.input);
@@ -389,7 +465,7 @@ export class ActiveRun implements Writing {
       write,
       accepted: (answer) => {
         this.#onItsWay = false;
-        if (!answer.accepted) return this.#runtime.refused(this, answer);
+        if (!answer.accepted) return this.#runtime.refused(this, answer, this.#taking);
         if (at.runNo === undefined) this.#runtime.secrets.join(this.id, answer.runNo);
         this.#at = { runNo: answer.runNo, turn: at.turn + 1, after: epoch, epoch, pos: next, mailGot };
         this.#taking = false;

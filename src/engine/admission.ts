@@ -7,11 +7,13 @@
  *    admits. A run keeps its share of `concurrency` until it ends, asleep or not.
  * M3 A start goes past the queue only if nobody there could want its place; what wakes goes before what is queued.
  * M4 Whoever gives back what others wait for is answered `true`: the intake must look.
+ * M5 Where many processes own a store, slots are each one's own, and the store counts the shares of all: every run with a limit
+ *    goes through its queue.
  */
 import { OnexError } from "../core/failure.ts";
 import type { Json } from "../core/json.ts";
 import type { RunLimit, WorkflowContract } from "../node/contract.ts";
-import type { NewRun, OpenStore } from "../store/store.ts";
+import type { NewRun, OpenStore, RunRow } from "../store/store.ts";
 import type { ActiveRun } from "./active-run.ts";
 import type { Definitions } from "./definitions.ts";
 import type { AdmissionView } from "./views.ts";
@@ -22,6 +24,8 @@ type Entrant = { readonly [field in "workflow" | "version"]: string } & {
 };
 
 const manyRates = 10_000;
+/** How soon a limit that was full is asked for again, where others may have freed it. */
+const askAgainMs = 250;
 
 export class Admission {
   readonly #store: OpenStore;
@@ -51,6 +55,7 @@ export class Admission {
 
   /** M2. `contracts` are those of the workflows that can be started here. */
   async open(contracts: readonly WorkflowContract[]): Promise<void> {
+    if (this.#store.admit) return;
     for (const { concurrency, count } of await this.#store.underWay()) this.#underWay.set(concurrency, count);
     this.#longestMs = Math.max(0, ...contracts.map(({ rate }) => rate?.perMs ?? 0));
     if (this.#longestMs > 0)
@@ -97,8 +102,25 @@ export class Admission {
     if (this.#max !== Number.POSITIVE_INFINITY && (this.#owed || this.free <= 0)) return false;
     const { concurrency, rate } = run;
     if (concurrency === undefined && rate === undefined) return true;
-    if (!this.#counted || this.#full.has(concurrency ?? "") || this.#spent.has(rate ?? "")) return false;
+    // M5
+    if (this.#store.admit || !this.#counted || this.#full.has(concurrency ?? "") || this.#spent.has(rate ?? "")) return false;
     return this.share(run);
+  }
+
+  /** Lets a queued run out of the queue, with its shares of the limits of its workflow, if there are any left. */
+  async admit(row: RunRow): Promise<boolean> {
+    if (!this.#store.admit) return this.share(row);
+    const { concurrency, rate } = this.#definitions.find(row) ?? {};
+    const answer = await this.#store.admit(row.runNo, {
+      ...(concurrency ? { concurrency: concurrency.limit } : {}),
+      ...(rate ? { rate: { limit: rate.limit, perMs: rate.perMs } } : {}),
+    });
+    if (answer.admitted) return true;
+    const now = this.#store.now();
+    if (answer.reason === "rate" && row.rate !== undefined) this.#spent.set(row.rate, Math.max(answer.until, now + 1));
+    // Somebody else may free a share: it is asked for again soon.
+    if (answer.reason === "concurrency" && row.concurrency !== undefined) this.#spent.set(row.concurrency, now + askAgainMs);
+    return false;
   }
 
   /** Gives a run its shares of the limits of its workflow, if there are any left. */
@@ -124,16 +146,19 @@ export class Admission {
   }
   /** The run goes on whatever its limit says, and counts to it. */
   exceed({ concurrency }: Entrant): void {
-    if (concurrency !== undefined) this.#underWay.set(concurrency, (this.#underWay.get(concurrency) ?? 0) + 1);
+    if (!this.#store.admit && concurrency !== undefined) this.#underWay.set(concurrency, (this.#underWay.get(concurrency) ?? 0) + 1);
   }
   /** The run did not begin after all (M4). */
   giveBack(run: Entrant): boolean {
+    if (this.#store.admit) return false;
     if (run.rate !== undefined) this.#admitted.get(run.rate)?.pop();
     return this.ended(run);
   }
   /** The run has ended (M4). */
   ended({ concurrency }: Entrant): boolean {
     if (concurrency === undefined) return false;
+    // M5: its share may be asked for at once.
+    if (this.#store.admit) return this.#spent.delete(concurrency);
     const left = (this.#underWay.get(concurrency) ?? 0) - 1;
     if (left > 0) this.#underWay.set(concurrency, left);
     else this.#underWay.delete(concurrency);

@@ -1,4 +1,5 @@
 /** The public face of the process that drives runs. */
+import type { Tracer } from "@opentelemetry/api";
 import type { Duration } from "../core/duration.ts";
 import type { Fact, RunStatus } from "../core/fact.ts";
 import type { Json } from "../core/json.ts";
@@ -32,6 +33,8 @@ export interface StartOptions {
   readonly version?: string;
   /** Merged shallowly over the input of the step of that name. */
   readonly stepInputs?: Readonly<Record<string, Readonly<Record<string, Json>>>>;
+  /** The W3C header of that name: the run belongs to that trace. Default the span that is active where `start` is called. */
+  readonly traceparent?: string;
 }
 
 export interface ForkOptions {
@@ -50,7 +53,7 @@ export type RetryOptions = Pick<ForkOptions, "from" | "runId">;
 
 export interface Run<Output = unknown> {
   readonly runId: string;
-  /** Throws RunFailed, RunCancelled; OnexError `RESULT_TIMEOUT`, `RUN_UNKNOWN`, `ORCHESTRATOR_CLOSED`, `STORE_FAILED`. */
+  /** Throws RunFailed, RunCancelled; OnexError `RESULT_TIMEOUT`, `RUN_UNKNOWN`, `RUN_PRUNED`, `ORCHESTRATOR_CLOSED`, `STORE_FAILED`. */
   result(options?: { readonly timeout?: Duration }): Promise<Output>;
   status(): Promise<RunView>;
   facts(): Promise<readonly Fact[]>;
@@ -136,6 +139,11 @@ export interface OrchestratorOptions<N extends readonly AnyNode[]> {
   readonly circuitBreaker?: CircuitBreakerOptions;
   /** Default: warnings and errors to stderr. */
   readonly log?: Log;
+  /**
+   * Spans for OpenTelemetry: by this tracer; `true`: by the provider that is registered whenever a run begins; `false`: none.
+   * Default: those of the provider that is registered when the orchestrator is made, none without one.
+   */
+  readonly tracing?: boolean | Tracer;
   /**
    * Values that are secret wherever they turn up: sealed in the store, `[redacted]` in logs, errors and all that is shown.
    * Each at least 6 characters. What stands under a secret's name, or has the shape of one, is found without.

@@ -17,6 +17,7 @@ import type { Outcome } from "./breaker.ts";
 import type { CallHost } from "./call.ts";
 import { CallFailed } from "./client/failed.ts";
 import type { Gate, Pass } from "./gate.ts";
+import type { AttemptSpan } from "./tracing/tracing.ts";
 import { checkSize } from "./values.ts";
 
 export interface Asker {
@@ -39,6 +40,7 @@ export class Ask {
   #cut: AbortController | undefined;
   #stop: (() => void) | undefined;
   #pass: Pass | undefined;
+  #span: AttemptSpan | undefined;
   #done = false;
 
   constructor(host: CallHost, wish: CommandOf<"compute">, asker: Asker) {
@@ -102,7 +104,10 @@ export class Ask {
       priority: this.#asker.priority,
       resume: undefined,
     };
-    client.ask(actionOf(this.#host, work, now, now + this.#timeoutMs), cut.signal).then(
+    const span = this.#host.attempt?.(work);
+    const send = () => client.ask(actionOf(this.#host, work, now, now + this.#timeoutMs, span?.headers), cut.signal);
+    this.#span = span;
+    (span ? span.within(send) : send()).then(
       (output) => this.#answered(output, clock.elapsed() - from),
       (error) => this.#threw(error, clock.elapsed() - from),
     );
@@ -110,6 +115,7 @@ export class Ask {
 
   #answered(value: unknown, tookMs: number): void {
     if (this.#done) return;
+    this.#span?.over();
     this.#host.client.ended(this.#contract, tookMs, undefined);
     this.#leave("success");
     try {
@@ -124,6 +130,7 @@ export class Ask {
   #threw(error: unknown, tookMs: number): void {
     if (this.#done) return;
     this.#stop?.();
+    this.#span?.over();
     this.#cut = undefined;
     const failure = failureOf(error, "NODE_UNREACHABLE");
     this.#host.client.ended(this.#contract, tookMs, error instanceof Fatal ? undefined : failure);

@@ -123,7 +123,7 @@ export function startedFact(runtime: Runtime, spec: StartSpec, now: number): Sta
   const asked = earliest([spec.deadline, timeout === undefined ? undefined : begins + durationMs(timeout)]);
   const deadline = asked ?? (runTimeoutMs === undefined || spec.parent ? undefined : begins + runTimeoutMs);
   const plan = (contract as WorkflowContract).plan;
-  return {
+  return runtime.tracing.starting(spec, {
     type: "run.started",
     workflow: contract.name,
     version: contract.version,
@@ -140,7 +140,7 @@ export function startedFact(runtime: Runtime, spec: StartSpec, now: number): Sta
     ...(spec.scheduledAt === undefined ? {} : { scheduledAt: spec.scheduledAt }),
     ...(plan ? { definition: plan.hash } : {}),
     at: now,
-  };
+  });
 }
 
 function earliest(times: readonly (number | undefined)[]): number | undefined {
@@ -189,8 +189,8 @@ export function child(
   const contract = wish.callee as WorkflowContract;
   try {
     checkId("the runId of the child", wish.runId);
-    const existing = runtime.store.run(wish.runId);
-    if (existing !== undefined && !(existing instanceof Promise))
+    // With many owners, the turn that makes it is told.
+    if (runtime.store.owners === "one" && runtime.store.run(wish.runId) !== undefined)
       throw new OnexError("RUN_ID_CONFLICT", `the run id "${wish.runId}" is taken by another run: give the child another runId`);
     const isUndo = contract.name === undoWorkflow.name;
     const input = isUndo ? wish.input : startInput(contract, wish.input, runtime.settings.maxValueBytes);
@@ -203,7 +203,11 @@ export function child(
       id: wish.runId,
       contract,
       input,
-      options: { correlationId: above.correlationId, priority: wish.priority },
+      options: {
+        correlationId: above.correlationId,
+        priority: wish.priority,
+        ...(above.traceparent === undefined ? {} : { traceparent: above.traceparent }),
+      },
       deadline,
       parent: { runId: parent.id, step: wish.step, ...(deadline === undefined ? {} : { deadline }) },
       ancestors,

@@ -20,6 +20,7 @@ import type { NodeClient } from "./client/client.ts";
 import { CallFailed } from "./client/failed.ts";
 import { Feed } from "./feed.ts";
 import type { Services } from "./services.ts";
+import type { AttemptSpan, Delivery } from "./tracing/tracing.ts";
 import { checkSize } from "./values.ts";
 import type { Clock } from "./world.ts";
 
@@ -32,6 +33,8 @@ export interface CallHost extends Origin {
   readonly abortGraceMs: number;
   readonly maxValueBytes: number;
   now(): number;
+  /** A delivery leaves: its span, where somebody traces. */
+  attempt?(delivery: Delivery): AttemptSpan | undefined;
   /** The answer, or a note on the way. */
   report(call: Call, fact: FactBody): void;
   /** It no longer counts as in flight. */
@@ -54,6 +57,7 @@ export class Call {
   readonly #feed: Feed | undefined;
   #done = false;
   #startedAt = 0;
+  #span: AttemptSpan | undefined;
 
   constructor(host: CallHost, command: CommandOf<"deliver">, deadline: number) {
     this.#host = host;
@@ -93,6 +97,7 @@ export class Call {
   /** Makes the call. `decoded` is the validated input, when the turn has it already. */
   start(decoded: Checked | undefined): void {
     this.#startedAt = this.#host.clock.elapsed();
+    this.#span = this.#host.attempt?.(this.#command);
     if (!this.#feed) {
       this.#expire();
       this.#listen();
@@ -121,10 +126,7 @@ export class Call {
       return this.#threw(new Fatal("INPUT_INVALID", { message: `effect ${this.#contract.name}: input: ${checked.problem}` }));
     let answer: unknown;
     try {
-      const context = this.#context(services);
-      const call = (given: EffectContext): unknown =>
-        this.#host.client.call({ contract: this.#contract, input: checked.value, context: given, action: (taken) => this.#action(taken) });
-      answer = this.#feed ? this.#feed.run((taken) => call(Object.assign(context, { taken })), this.#signal()) : call(context);
+      answer = this.#span ? this.#span.within(() => this.#make(checked.value, services)) : this.#make(checked.value, services);
     } catch (error) {
       return this.#threw(error);
     }
@@ -140,8 +142,15 @@ export class Call {
       );
   }
 
+  #make(input: unknown, services: Record<string, unknown>): unknown {
+    const context = this.#context(services);
+    const call = (given: EffectContext): unknown =>
+      this.#host.client.call({ contract: this.#contract, input, context: given, action: (taken) => this.#action(taken) });
+    return this.#feed ? this.#feed.run((taken) => call(Object.assign(context, { taken })), this.#signal()) : call(context);
+  }
+
   #action(taken: number | undefined): Action {
-    const action = actionOf(this.#host, this.#command, this.#host.now(), this.#deadline);
+    const action = actionOf(this.#host, this.#command, this.#host.now(), this.#deadline, this.#span?.headers);
     return taken === undefined ? action : { ...action, taken };
   }
 
@@ -268,6 +277,7 @@ export class Call {
     this.#stopSilence?.();
     this.#stopExpiry?.();
     for (const stop of this.#stops) stop();
+    this.#span?.over();
     this.#host.over(this);
   }
 }

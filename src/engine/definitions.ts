@@ -32,6 +32,10 @@ export class Definitions {
     return this.stored.get(started.definition);
   }
 
+  /** Whether this process has seen to it that the definition is in the store. */
+  keeps(plan: PlanSource): boolean {
+    return this.#kept.has(plan.hash);
+  }
   /** Keeps a definition in the store, before the first run that is pinned to it. Throws what the store throws. */
   keep(store: OpenStore, plan: PlanSource): void | Promise<void> {
     if (this.#kept.has(plan.hash)) return;

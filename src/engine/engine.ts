@@ -4,6 +4,8 @@
  * P1 Safety is the store's fence; being the owner only decides who tries.
  * P2 A run is driven by at most one ActiveRun of this process; what is parked has none and costs no memory.
  * P3 A failed write stops the engine: callers get that error, nothing goes on from memory alone.
+ * P4 On a store for many owners a lease that has lapsed ends what this process drives, and not the process: it drops its
+ *    runs and takes another lease. While it is in doubt about its lease, it makes no call.
  */
 import type { CommandOf } from "../core/command.ts";
 import type { Fact, FinalBody, Started } from "../core/fact.ts";
@@ -15,10 +17,11 @@ import type { AnyNode, WorkflowContract } from "../node/contract.ts";
 import type { Registry } from "../node/registry.ts";
 import type { Checked } from "../node/schema.ts";
 import type { Provided } from "../node/service.ts";
-import { decodeFacts } from "../store/codec.ts";
-import type { Appended, OpenStore, RunRow, Store } from "../store/store.ts";
+import { blobsOf, decodeFacts } from "../store/codec.ts";
+import type { Appended, OpenStore, RunRow, Store, TurnRow } from "../store/store.ts";
 import { ActiveRun } from "./active-run.ts";
 import { Admission } from "./admission.ts";
+import { AtHand } from "./at-hand.ts";
 import { type Begun, child, fresh, successor } from "./begin.ts";
 import type { BreakerSettings } from "./breaker.ts";
 import type { Call } from "./call.ts";
@@ -36,12 +39,18 @@ import { Services } from "./services.ts";
 import { States } from "./states.ts";
 import { Ticker } from "./ticker.ts";
 import { Timers } from "./timers.ts";
+import { detached } from "./tracing/detached.ts";
+import type { Otel } from "./tracing/otel.ts";
+import { traced } from "./tracing/spans.ts";
+import { type Tracing, untraced } from "./tracing/tracing.ts";
 import type { Parts } from "./views.ts";
 import { Watchers } from "./watchers.ts";
 import type { World } from "./world.ts";
 import { Writer } from "./writer.ts";
 
 const sweepMs = 30_000;
+/** How often a process that is in doubt about its lease looks whether it still is. */
+const trustMs = 25;
 /** How often a client asks whether the store is free. */
 const acquireMs = 500;
 
@@ -56,6 +65,8 @@ export interface EngineOptions {
   readonly circuitBreaker: BreakerSettings;
   /** URLs of the nodes that are not in this process, by name. */
   readonly endpoints: Readonly<Record<string, string>>;
+  /** Undefined: nobody traces. */
+  readonly otel: Otel | undefined;
 }
 
 export class Engine implements Runtime {
@@ -70,12 +81,14 @@ export class Engine implements Runtime {
   readonly writer: Writer;
   readonly timers: Timers;
   readonly states: States;
-  readonly leaseId: string;
+  leaseId: string;
   readonly watchers: Watchers;
   readonly definitions: Definitions;
   readonly admission: Admission;
   readonly parkedFolds = new ParkedFolds();
+  readonly atHand: AtHand;
   readonly metrics: Metrics;
+  tracing: Tracing;
   readonly gate: Gate;
   /** What metrics and health show. */
   readonly parts: Parts = {
@@ -107,13 +120,17 @@ export class Engine implements Runtime {
   #order = 0;
   #inFlight = 0;
   #onQuiet: (() => void)[] = [];
-  readonly counts = { steps: 0, redelivered: 0, takenOver: 0 };
+  readonly counts = { steps: 0, redelivered: 0, takenOver: 0, leasesLost: 0 };
+  /** The store has said for the first time whether this process owns it; at once, if it can. */
+  readonly ready: Promise<void>;
+  #asked: (() => void) | undefined;
   #stopped: { resolve: () => void; reject: (error: unknown) => void } | undefined;
   readonly stopped: Promise<void>;
 
   constructor(given: World, options: EngineOptions) {
     const sanitizer = new Sanitizer(options.secrets);
-    const world = { ...given, log: sanitizedLog(given.log, () => sanitizer) };
+    const clock = options.otel ? detached(options.otel, given.clock) : given.clock;
+    const world = { ...given, clock, log: sanitizedLog(given.log, () => sanitizer) };
     this.world = world;
     this.settings = options.settings;
     const endpoints = readEndpoints(options.endpoints);
@@ -121,8 +138,12 @@ export class Engine implements Runtime {
     this.client = new NodeClient(world, endpoints, options.settings, this.registry.contracts());
     this.services = new Services(options.provide, (name) => isElsewhere(world, endpoints, name));
     this.metrics = new Metrics(() => world.clock.elapsed(), options.settings.performanceThresholdMs);
+    this.tracing = options.otel ? traced(options.otel, this) : untraced;
     this.guard = world.guarded ? guarded : unguarded;
     this.leaseId = world.entropy.uuid();
+    this.ready = new Promise((resolve) => {
+      this.#asked = resolve;
+    });
     this.stopped = new Promise((resolve, reject) => {
       this.#stopped = { resolve, reject };
     });
@@ -138,6 +159,7 @@ export class Engine implements Runtime {
     this.admission = new Admission(this.store, this.definitions, this.settings.maxConcurrentWorkflows);
     this.timers = new Timers(world.clock, () => this.store.now());
     this.states = new States(this.store);
+    this.atHand = new AtHand(this);
     this.gate = new Gate({
       clock: world.clock,
       now: () => this.store.now(),
@@ -149,7 +171,7 @@ export class Engine implements Runtime {
       this.store,
       world.clock,
       () => this.#afterBatch(),
-      (error) => this.stop(error),
+      (error) => this.#notWritten(error),
     );
     this.watchers = new Watchers(this);
     this.#intake = new Intake(this);
@@ -161,17 +183,22 @@ export class Engine implements Runtime {
 
   #acquire(): void {
     // Who holds no workflow could drive nothing: it stays a client, and leaves the store to those who can.
-    if (this.registry.names("workflow").length === 0) return this.watchers.follow();
+    if (this.registry.names("workflow").length === 0) {
+      this.#asked?.();
+      return this.watchers.follow();
+    }
     const settle = (got: { readonly leaseNo: number } | undefined): void => {
+      this.#asked?.();
       if (this.closing || this.error) return;
-      if (got) this.#becomeOwner();
+      if (got) this.#becomeOwner(this.leaseId);
       else {
         this.#later("acquire", acquireMs, () => this.#acquire());
         this.watchers.follow();
       }
     };
     try {
-      const got = this.store.acquire(this.leaseId);
+      const { leaseId } = this;
+      const got = this.store.acquire(leaseId, (why) => this.lost(why, leaseId));
       if (got instanceof Promise) got.then(settle, (error) => this.stop(error));
       else settle(got);
     } catch (error) {
@@ -183,9 +210,12 @@ export class Engine implements Runtime {
     }
   }
 
-  #becomeOwner(): void {
+  #becomeOwner(leaseId: string): void {
+    if (this.owner || leaseId !== this.leaseId) return;
     this.owner = true;
-    this.watchers.unfollow();
+    // With many owners runs end in other processes too.
+    if (this.store.owners === "one") this.watchers.unfollow();
+    else this.watchers.follow();
     const news = (): void => {
       this.#intake.look();
       this.#ticker.look();
@@ -198,6 +228,33 @@ export class Engine implements Runtime {
     this.#later("sweep", sweepMs, sweep);
     this.#intake.open();
     this.#ticker.open();
+  }
+
+  /**
+   * P4. The lease has lapsed: others drive the runs of this process from now on, or soon will. Their calls are stopped, their
+   * waiters look at the store, and this process begins anew under a new lease.
+   */
+  lost(why: string, leaseId: string): void {
+    if (this.closing || this.error || leaseId !== this.leaseId) return;
+    this.world.log.warn(`${why}: this process drives ${this.activeCount} runs no more, and begins anew`, {
+      code: "LEASE_LOST",
+      leaseId,
+    });
+    this.leaseId = this.world.entropy.uuid();
+    this.owner = false;
+    this.counts.leasesLost++;
+    for (const stop of [...this.#stops.splice(0), ...this.#laters.values()]) stop();
+    this.#laters.clear();
+    const error = new OnexError("LEASE_LOST", `${why}; what was begun goes on in another process`);
+    const starting = [...this.#starting.values()];
+    this.#starting.clear();
+    this.#calls = [];
+    this.writer.drop();
+    for (const run of [...this.#byId.values()]) this.#forget(run);
+    this.states.clear();
+    for (const { failed } of starting) failed(error);
+    this.watchers.look();
+    this.#acquire();
   }
 
   /** One timer of that name at a time, stopped with the engine. */
@@ -256,6 +313,7 @@ export class Engine implements Runtime {
   adopt(begun: Begun, runNo: number, mailGot = 0): void {
     const at = { runNo, turn: 1, after: begun.first.epoch, epoch: begun.first.epoch, pos: begun.first.next, mailGot };
     const run = new ActiveRun(this, begun.run, begun, at, { taking: false, status: "running" });
+    this.tracing.begun(begun.replay.started);
     this.enlist(run);
     run.sweep();
   }
@@ -275,18 +333,13 @@ export class Engine implements Runtime {
   }
 
   factsNow(runId: string): readonly Fact[] {
-    const row = this.store.run(runId);
-    if (row === undefined || row instanceof Promise) throw new OnexError("RUN_UNKNOWN", `there is no run "${runId}" in ${this.store.name}`);
-    const turns = this.store.turns(row.runNo);
-    if (turns instanceof Promise) throw new OnexError("NOT_BUILT", "this store cannot be read at once");
-    return turns.flatMap((turn) => this.decode(row.runNo, turn.facts));
+    if (this.store.owners === "many") return this.atHand.facts(runId);
+    const row = this.store.run(runId) as RunRow | undefined;
+    if (row === undefined) throw new OnexError("RUN_UNKNOWN", `there is no run "${runId}" in ${this.store.name}`);
+    return (this.store.turns(row.runNo) as readonly TurnRow[]).flatMap((turn) => this.decode(row.runNo, turn));
   }
-  decode(runNo: number, facts: string): Fact[] {
-    return decodeFacts(facts, (hash) => {
-      const text = this.store.blob(runNo, hash);
-      if (text instanceof Promise) throw new OnexError("NOT_BUILT", "this store cannot be read at once");
-      return text;
-    });
+  decode(runNo: number, { facts, blobs }: Pick<TurnRow, "facts" | "blobs">): Fact[] {
+    return decodeFacts(facts, blobsOf(this.store, runNo, blobs));
   }
 
   newChild(parent: ActiveRun, wish: CommandOf<"start-child">, now: number): Begun | { readonly error: Failure } {
@@ -331,15 +384,18 @@ export class Engine implements Runtime {
     for (const fact of facts)
       if (fact.type === "action.completed" || fact.type === "compute.completed" || fact.type === "reducer.applied") this.counts.steps++;
     this.metrics.accepted(run, facts, run.quiet);
+    this.tracing.accepted(run, facts);
     run.folded.log.flush();
     this.watchers.publish(run.id, facts);
   }
 
-  refused(run: ActiveRun, answer: Appended & { readonly accepted: false }): void {
+  refused(run: ActiveRun, answer: Appended & { readonly accepted: false }, taking: boolean): void {
     const starting = this.#starting.get(run);
     this.#starting.delete(run);
     this.#forget(run);
     if (starting && answer.reason === "exists") return starting.accepted(answer.row);
+    // Two reached for it, and the other one has it.
+    if (taking && this.store.owners === "many") return this.look();
     this.world.log.warn(`run ${run.id} was taken by another owner`, { code: "FENCED" });
     this.states.clear();
     starting?.failed(new OnexError("FENCED", `run ${run.id} was taken by another owner`));
@@ -347,6 +403,7 @@ export class Engine implements Runtime {
 
   ended(run: ActiveRun, final: Fact & FinalBody, next: Begun | undefined, nextNo: number | undefined): void {
     this.metrics.ended(run.replay.started, final);
+    this.tracing.ended(run, final);
     this.#forget(run);
     if (next && nextNo !== undefined) return this.adopt(next, nextNo, run.mailSaved);
     if (this.admission.ended(run.row)) this.look();
@@ -380,6 +437,7 @@ export class Engine implements Runtime {
 
   #forget(run: ActiveRun): void {
     run.drop();
+    this.tracing.left(run.id);
     if (this.#byId.get(run.id) === run) this.#byId.delete(run.id);
     if (run.runNo !== undefined) this.#active.delete(run.runNo);
     if (this.admission.leave(run)) this.look();
@@ -410,7 +468,10 @@ export class Engine implements Runtime {
   #afterBatch(): void {
     this.states.settled();
     const calls = this.#calls;
-    if (calls.length > 0) {
+    if (calls.length > 0 && !this.store.trusted()) {
+      // P4: they go when the lease is renewed, and never when it is lost.
+      this.#later("trust", trustMs, () => this.#afterBatch());
+    } else if (calls.length > 0) {
       this.#calls = [];
       if (calls.some(({ priority }) => priority !== calls[0]?.priority)) calls.sort((a, b) => a.priority - b.priority || a.order - b.order);
       for (const { call, decoded } of calls) call.start(decoded);
@@ -446,6 +507,12 @@ export class Engine implements Runtime {
     this.#quiet();
   }
 
+  #notWritten(error: unknown): void {
+    if (this.store.owners === "many" && error instanceof OnexError && error.code === "OWNERSHIP_LOST")
+      return this.lost(error.message, this.leaseId);
+    this.stop(error);
+  }
+
   /** P3. */
   stop(cause: unknown): void {
     if (this.error) return;
@@ -453,6 +520,7 @@ export class Engine implements Runtime {
     this.error = cause instanceof OnexError ? cause : new OnexError(failure.code, failure.message, { cause });
     this.world.log.error(`the engine stops: ${this.error.message}`, { code: this.error.code });
     this.#shutDown(this.error);
+    this.tracing.close();
     Promise.resolve()
       .then(() => this.store.close())
       .catch(() => {});
@@ -461,6 +529,7 @@ export class Engine implements Runtime {
 
   #shutDown(error: OnexError): void {
     this.closing = true;
+    this.#asked?.();
     this.writer.stop();
     this.timers.stop();
     this.gate.stop();
@@ -478,6 +547,7 @@ export class Engine implements Runtime {
   /** Dies as by `kill -9`, for tests: nothing more is written, nobody is told but those who wait here. */
   die(): void {
     this.error = new OnexError("ORCHESTRATOR_CLOSED", "the process died");
+    this.tracing = untraced;
     this.#shutDown(this.error);
     this.#stopped?.resolve();
   }
@@ -493,6 +563,7 @@ export class Engine implements Runtime {
     this.#shutDown(
       new OnexError("ORCHESTRATOR_CLOSED", "the orchestrator was closed; the run goes on when a process opens the store again"),
     );
+    this.tracing.close();
     for (const { service, error } of await this.services.close())
       this.world.log.warn(`the service "${service}" could not be closed: ${failureOf(error, "").message}`, {
         code: "SERVICE_CLOSE_FAILED",

@@ -75,7 +75,7 @@ async function read(engine: Engine, runId: string): Promise<Old> {
   const handle = new RunHandle<unknown>(engine, runId, undefined);
   const row = await handle.row();
   // As they were, and not as they are shown: what is shared goes on with its true values. (Throws `SECRET_KEY_MISSING`.)
-  const facts = (await engine.store.turns(row.runNo)).flatMap((turn) => engine.decode(row.runNo, turn.facts));
+  const facts = (await engine.store.turns(row.runNo)).flatMap((turn) => engine.decode(row.runNo, turn));
   const started = pinned(facts);
   if (started.workflow === undoWorkflow.name)
     throw new OnexError("FORK_IMPOSSIBLE", `run ${runId} takes back a child run: it is onex's own and cannot be forked`);
@@ -123,7 +123,7 @@ async function make(engine: Engine, old: Old, point: ForkPoint, options: ForkOpt
   });
   const shared = fitting(engine, id, old, point, isWhole(engine, contract) ? contract : undefined, begin, forked);
   if ("code" in shared) return shared;
-  const started = begin(shared);
+  const started = engine.tracing.starting({ id, options: {} }, begin(shared));
   const facts = [started, ...shared.before, ...shared.answers, forked(shared)];
   const run: NewRun = {
     id,
@@ -133,17 +133,19 @@ async function make(engine: Engine, old: Old, point: ForkPoint, options: ForkOpt
     priority: started.priority,
     at: now,
     queuedAt: now,
+    origin: old.ranAs,
     ...endOf(started),
     ...limitsOf(engine, old, contract, started),
   };
   const encoded = encodeFacts(facts);
-  const { row } = await stored(engine, run, {
+  const { row, created } = await stored(engine, run, {
     epoch: 0,
     next: facts.length,
     facts: encoded.text,
     ...(encoded.blobs ? { blobs: encoded.blobs } : {}),
   });
   if (row.digest !== run.digest) throw new OnexError("RUN_ID_CONFLICT", `the run id "${id}" is taken by another run: use another runId`);
+  if (created) engine.tracing.begun(started);
   engine.queued(now);
   return new RunHandle<unknown>(engine, id, contract);
 }
@@ -156,7 +158,7 @@ function limitsOf(engine: Engine, { row }: Old, contract: WorkflowContract | und
 }
 type Limits = ReturnType<typeof limitKeys>;
 
-async function stored(engine: Engine, run: NewRun, first: FirstTurn): Promise<{ readonly row: RunRow }> {
+async function stored(engine: Engine, run: NewRun, first: FirstTurn): Promise<{ readonly created: boolean; readonly row: RunRow }> {
   try {
     return await engine.store.start(run, first);
   } catch (error) {

@@ -14,6 +14,7 @@ import type { Message, Posted, RunRow } from "../store/store.ts";
 import type { Run } from "./api.ts";
 import type { Engine } from "./engine.ts";
 import { askToMove } from "./migrate.ts";
+import { missing } from "./missing.ts";
 import { checkId, checkSize } from "./values.ts";
 import { finalOf } from "./watchers.ts";
 
@@ -76,7 +77,7 @@ export class RunHandle<Output> implements Run<Output> {
   async row(): Promise<RunRow> {
     this.#open();
     const row = await this.#engine.store.run(this.runId);
-    if (!row) throw new OnexError("RUN_UNKNOWN", `there is no run "${this.runId}" in ${this.#engine.store.name}`);
+    if (!row) throw await missing(this.#engine.store, this.runId);
     return row;
   }
 
@@ -84,7 +85,10 @@ export class RunHandle<Output> implements Run<Output> {
     return this.#shown(await this.row());
   }
   async #shown(row: RunRow): Promise<Fact[]> {
-    return (await this.#engine.secrets.facts(row.runNo, 0)).flat();
+    const facts = (await this.#engine.secrets.facts(row.runNo, 0)).flat();
+    // Its row was read just before it was removed.
+    if (facts.length === 0) throw await missing(this.#engine.store, this.runId);
+    return facts;
   }
 
   async status(): Promise<RunView> {
@@ -134,6 +138,7 @@ export class RunHandle<Output> implements Run<Output> {
             turn = 0;
           }
         if (turns.length > 0) news = true;
+        else if (!(await this.#engine.store.byNo(log))) throw await missing(this.#engine.store, this.runId);
       }
     } finally {
       stop();
@@ -225,7 +230,7 @@ export class RunHandle<Output> implements Run<Output> {
       if (this.#engine.owner && !this.#engine.closing && !busy) this.#engine.stop(error);
       throw error;
     }
-    if (posted.status === "unknown") throw new OnexError("RUN_UNKNOWN", `there is no run "${this.runId}" in ${store.name}`);
+    if (posted.status === "unknown") throw await missing(store, this.runId);
     if (posted.status === "ended") throw new OnexError("RUN_ENDED", `run ${this.runId} has ended: it takes no ${kind} any more`);
     if (this.#engine.owner) this.#engine.posted(this.runId);
   }

@@ -26,26 +26,47 @@ export function runCompute(
   }
 }
 
+/** Applies an event on a store with one owner. */
 export function runReducer(
   runtime: Runtime,
   wish: CommandOf<"reduce">,
 ): { readonly fact: FactBody; readonly state?: { readonly reducer: string; readonly key: string; readonly state: string } } {
   const contract = wish.callee as ReducerContract;
+  const key = reducerKey(wish);
+  if (typeof key !== "string") return { fact: key };
+  const fact = reduced(runtime, wish, key, runtime.states.read(contract, key));
+  if (fact.type !== "reducer.applied") return { fact };
+  runtime.states.write(contract, key, fact.state);
+  return { fact, state: { reducer: contract.name, key, state: JSON.stringify(fact.state) } };
+}
+
+/** The key that an event is for, or what comes of one that has none. */
+export function reducerKey(wish: CommandOf<"reduce">): string | FactBody {
+  const contract = wish.callee as ReducerContract;
+  try {
+    return contract.keyOf(contract.decodeInput(wish.input) as never);
+  } catch (error) {
+    return notReduced(wish, error);
+  }
+}
+
+/** What comes of an event after the state of its key. */
+export function reduced(runtime: Pick<Runtime, "guard" | "settings">, wish: CommandOf<"reduce">, key: string, state: Json): FactBody {
+  const contract = wish.callee as ReducerContract;
   try {
     const event = contract.decodeInput(wish.input) as never;
-    const key = contract.keyOf(event);
-    const before = contract.decode(runtime.states.read(contract, key));
+    const before = contract.decode(state);
     const after = runtime.guard(() => (contract.run as (state: unknown, event: unknown) => unknown)(before, event));
-    const state: Json = recordedOutput(contract, after);
-    checkSize(state, runtime.settings.maxValueBytes, `reducer ${contract.name}: state`);
-    runtime.states.write(contract, key, state);
-    return {
-      fact: { type: "reducer.applied", step: wish.step, node: contract.name, key, input: wish.input, state },
-      state: { reducer: contract.name, key, state: JSON.stringify(state) },
-    };
+    const output: Json = recordedOutput(contract, after);
+    checkSize(output, runtime.settings.maxValueBytes, `reducer ${contract.name}: state`);
+    return { type: "reducer.applied", step: wish.step, node: contract.name, key, input: wish.input, state: output };
   } catch (error) {
-    return { fact: { type: "step.failed", step: wish.step, node: contract.name, attempts: 1, error: failureOf(error, "REDUCER_THREW") } };
+    return notReduced(wish, error);
   }
+}
+
+function notReduced({ step, callee }: CommandOf<"reduce">, error: unknown): FactBody {
+  return { type: "step.failed", step, node: callee.name, attempts: 1, error: failureOf(error, "REDUCER_THREW") };
 }
 
 /** Why an effect is not sent: its service is missing, or its input is refused; else its input as the effect gets it. */

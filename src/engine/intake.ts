@@ -9,6 +9,7 @@
 import type { Fact, FactBody } from "../core/fact.ts";
 import { type Failure, failureOf } from "../core/failure.ts";
 import { pinned } from "../core/pin.ts";
+import { undoWorkflow } from "../core/undo.ts";
 import { encodeFacts } from "../store/codec.ts";
 import type { MailRow, RunRow, TurnRow } from "../store/store.ts";
 import { ActiveRun } from "./active-run.ts";
@@ -64,7 +65,7 @@ export class Intake {
   wakeAt(at: number | null): void {
     if (at === null || this.#looks.stopped) return;
     if (at <= this.#engine.store.now()) this.look();
-    else if (at < this.#looks.at) this.#looks.arm(at);
+    else this.#looks.by(at);
   }
   /** Mail was put for that run by this process. */
   mail(runId: string): void {
@@ -77,6 +78,8 @@ export class Intake {
     const rows = await this.#engine.store.inbox(run.runNo as number, run.mailRead);
     await this.#learnMoves(run.row.workflow, rows);
     for (const row of rows) run.arrive(mailFact(row), row.seq);
+    // It was put down while its mail was read: the store has it due for that mail, and nobody else knows.
+    if (run.gone && rows.length > 0) this.look();
   }
   /** The definitions that runs are asked to go on with are at hand when the message is read. */
   async #learnMoves(workflow: string, mail: readonly MailRow[]): Promise<void> {
@@ -101,9 +104,11 @@ export class Intake {
   async #takeDue(): Promise<void> {
     const { store, admission } = this.#engine;
     let everyone = true;
+    let seenTo = 0;
     for (;;) {
       if (this.#looks.stopped) return;
-      const rows = await store.due(store.now(), chunk, admission.free <= 0);
+      seenTo = store.now();
+      const rows = await store.due(seenTo, chunk, admission.free <= 0);
       for (const row of rows) {
         if (this.#engine.activeNo(row.runNo)) continue;
         if (row.queuedAt !== undefined) await this.#callOff(row);
@@ -116,8 +121,8 @@ export class Intake {
     if (!(await this.#takeQueued())) everyone = false;
     if (this.#looks.stopped) return;
     admission.looked(everyone);
-    const now = store.now();
-    const next = [await store.nextWake(now), await store.nextQueued(now)].map((at) => at ?? Number.POSITIVE_INFINITY);
+    // What has become due since then is not seen yet: the next moment is behind what was asked for, not behind now.
+    const next = [await store.nextWake(seenTo), await store.nextQueued(seenTo)].map((at) => at ?? Number.POSITIVE_INFINITY);
     this.#looks.arm(Math.min(...next, admission.nextShare));
   }
 
@@ -143,7 +148,7 @@ export class Intake {
         if (this.#looks.stopped) return true;
         if (this.#engine.activeNo(row.runNo)) continue;
         if (admission.free <= 0) return false;
-        if (admission.share(row)) await this.#takeRoot(row);
+        if (await admission.admit(row)) await this.#takeRoot(row);
       }
       if (rows.length < limit) return true;
       await this.#written();
@@ -183,13 +188,15 @@ export class Intake {
     const kept = engine.parkedFolds.take(row.runNo, tail.turn);
     if (kept) return this.#drive(row, tail, kept, new Map());
     const turns = await engine.store.turns(row.runNo);
-    const facts = turns.flatMap((turn) => engine.decode(row.runNo, turn.facts));
+    const facts = turns.flatMap((turn) => engine.decode(row.runNo, turn));
     const started = pinned(facts);
     await engine.definitions.load(engine.store, started);
     if (!engine.workflowOf(started)) await this.#learnFrom(row.parent);
     const contract = engine.workflowOf(started);
     if (!contract) return this.#block(row);
-    const folded = fresh(engine, row.id, contract, { undoes: (started.input as { readonly runId?: string } | null)?.runId });
+    const undoes = (started.input as { readonly runId?: string } | null)?.runId;
+    if (contract.name === undoWorkflow.name && undoes !== undefined && engine.store.owners === "many") await engine.atHand.load(undoes);
+    const folded = fresh(engine, row.id, contract, { undoes });
     try {
       for (const fact of facts) folded.replay.apply(fact);
     } catch (error) {
@@ -237,7 +244,7 @@ export class Intake {
     const { definitions, store } = this.#engine;
     const row = parentId === undefined ? undefined : await store.run(parentId);
     if (!row) return;
-    const facts = (await store.turns(row.runNo)).flatMap((turn) => this.#engine.decode(row.runNo, turn.facts));
+    const facts = (await store.turns(row.runNo)).flatMap((turn) => this.#engine.decode(row.runNo, turn));
     const started = pinned(facts);
     await definitions.load(store, started);
     if (!this.#engine.workflowOf(started)) await this.#learnFrom(row.parent);

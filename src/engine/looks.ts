@@ -1,6 +1,7 @@
 /**
  * One look at the store at a time: a request meanwhile makes another one follow, and one timer stands for the earliest moment
- * at which there will be something to see.
+ * at which there will be something to see. A moment that is named while a look is under way outlives the look, which may
+ * have read the store before.
  */
 import type { Engine } from "./engine.ts";
 
@@ -14,6 +15,8 @@ export class Looks {
   #stopped = false;
   #cancelTimer: (() => void) | undefined;
   #at = Number.POSITIVE_INFINITY;
+  /** The earliest moment that was named since the look under way began. */
+  #named = Number.POSITIVE_INFINITY;
 
   /** `look` is called when it is time, or when one look was asked for during another; it comes back through `run`. */
   constructor(engine: Engine, look: () => void) {
@@ -28,10 +31,6 @@ export class Looks {
   }
   get stopped(): boolean {
     return this.#stopped;
-  }
-  /** When the timer is due, store time in ms; Infinity when it is not set. */
-  get at(): number {
-    return this.#at;
   }
   stop(): void {
     this.#stopped = true;
@@ -50,6 +49,7 @@ export class Looks {
       return;
     }
     this.#looking = true;
+    this.#named = Number.POSITIVE_INFINITY;
     work()
       .catch((error) => this.#engine.stop(error))
       .finally(() => {
@@ -61,8 +61,18 @@ export class Looks {
       });
   }
 
-  /** Looks again at that moment, store time in ms, and not at the one that was set before; Infinity sets none. */
+  /** There will be something to see at that moment, store time in ms: looks then at the latest. */
+  by(at: number): void {
+    this.#named = Math.min(this.#named, at);
+    if (at < this.#at) this.#arm(at);
+  }
+
+  /** The look under way saw that there will be something at that moment, store time in ms, and nothing before; Infinity: nothing at all. */
   arm(at: number): void {
+    this.#arm(Math.min(at, this.#named));
+  }
+
+  #arm(at: number): void {
     const { store, world } = this.#engine;
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;

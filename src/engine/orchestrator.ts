@@ -31,12 +31,14 @@ import { RunHandle } from "./handle.ts";
 import { checkHealth, circuitState, type HealthOptions, type HealthReport, probe, probeMs } from "./health.ts";
 import { startInput } from "./inline.ts";
 import { performanceTier } from "./metrics/tier.ts";
+import { isMissing } from "./missing.ts";
 import { checkFork, checkRetry, checkShape, checkStart } from "./options.ts";
 import { asked, processed } from "./process.ts";
 import { enqueue } from "./queue.ts";
 import { StoredSchedules } from "./schedules.ts";
 import { Services } from "./services.ts";
 import { systemWorld } from "./system.ts";
+import { openTelemetry } from "./tracing/otel.ts";
 import { checkSize } from "./values.ts";
 import { WorkflowRegistry } from "./workflow-registry.ts";
 import type { World } from "./world.ts";
@@ -78,6 +80,7 @@ export function orchestratorIn<const N extends readonly AnyNode[]>(world: World,
       },
       circuitBreaker: breakerSettings(options.circuitBreaker, config.circuitBreaker),
       endpoints: options.endpoints ?? {},
+      otel: openTelemetry(options.tracing),
     }),
     config.shutdownMs,
   );
@@ -180,13 +183,14 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
     const { engine } = this;
     const askedAt = engine.world.clock.elapsed();
     checkStart(options);
-    // Its owner drives it: one that is not in `nodes` could not be found again when it is put down. (Throws `WORKFLOW_UNKNOWN`.)
-    const asked = { workflow: contract.name, version: contract.version };
-    if (engine.owner && !contract.plan && !engine.definitions.find(asked)) engine.definitions.get(contract.name, contract.version);
+    this.#mustHold(contract);
     const input = startInput(contract, given, engine.settings.maxValueBytes);
     const id = options.runId ?? engine.world.entropy.uuid();
     const stepInputs = options.stepInputs && checkedStepInputs(options.stepInputs, engine.settings.maxValueBytes);
-    const spec: StartSpec = { id, contract, input, options: stepInputs ? { ...options, stepInputs } : options, deadline };
+    // Read before the first wait: the caller may change what it gave.
+    const spec: StartSpec = { id, contract, input, options: stepInputs ? { ...options, stepInputs } : { ...options }, deadline };
+    if (engine.store.owners === "many") await engine.ready;
+    this.#mustHold(contract);
     const handle = new RunHandle<O>(engine, id, contract);
     const existing = options.runId === undefined ? undefined : (engine.active(id)?.row ?? (await engine.store.run(id)));
     if (existing) return this.#same(handle, existing, spec);
@@ -220,11 +224,19 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
       taken = await engine.begin(active);
     } catch (error) {
       if (engine.admission.giveBack(run)) engine.look();
-      throw error;
+      if (!(error instanceof OnexError) || error.code !== "LEASE_LOST") throw error;
+      // Whether it was written is not known: by its id it is put into the queue once, for whoever drives it now.
+      taken = (await enqueue(engine, run, started)).row;
     }
     if (!taken) return handle;
     if (engine.admission.giveBack(run)) engine.look();
     return this.#same(handle, taken, spec);
+  }
+
+  /** Its owner drives it: one that is not in `nodes` could not be found again when it is put down. Throws OnexError `WORKFLOW_UNKNOWN`. */
+  #mustHold({ name, version, plan }: WorkflowContract): void {
+    const { owner, definitions } = this.engine;
+    if (owner && !plan && !definitions.find({ workflow: name, version })) definitions.get(name, version);
   }
 
   #same<O>(handle: RunHandle<O>, existing: Pick<RunRow, "digest" | "workflow">, spec: StartSpec): RunHandle<O> {
@@ -269,7 +281,7 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
     try {
       return await this.run(workflowId).status();
     } catch (error) {
-      if (error instanceof OnexError && error.code === "RUN_UNKNOWN") return undefined;
+      if (isMissing(error)) return undefined;
       throw error;
     }
   }

@@ -14,6 +14,7 @@ export async function enqueue(engine: Engine, run: NewRun, started: Started): Pr
     { ...run, queuedAt, ...endOf(started) },
     { epoch: 0, next: 1, facts: encoded.text, ...(encoded.blobs ? { blobs: encoded.blobs } : {}) },
   );
+  if (stored.created) engine.tracing.begun(started);
   engine.queued(queuedAt);
   return stored;
 }

@@ -78,6 +78,7 @@ export class RunCalls {
       abortGraceMs: runtime.settings.abortGraceMs,
       maxValueBytes: runtime.settings.maxValueBytes,
       now: () => runtime.store.now(),
+      attempt: (delivery) => runtime.tracing.attempt(run, delivery),
       keyOf: (step) => run.replay.keyOf(step),
       actionIdOf: (step, attempt) => actionIdOf(runtime.world.hash, run.replay.keyOf(step), attempt),
       report: (call, body) => {

@@ -7,8 +7,9 @@ import type { Json } from "../core/json.ts";
 import type { Pin } from "../core/pin.ts";
 import type { NodeSource, WorkflowContract } from "../node/contract.ts";
 import type { Checked } from "../node/schema.ts";
-import type { Appended, OpenStore } from "../store/store.ts";
+import type { Appended, OpenStore, TurnRow } from "../store/store.ts";
 import type { ActiveRun } from "./active-run.ts";
+import type { AtHand } from "./at-hand.ts";
 import type { Begun } from "./begin.ts";
 import type { Call } from "./call.ts";
 import type { NodeClient } from "./client/client.ts";
@@ -17,6 +18,7 @@ import type { Secrets } from "./secrets.ts";
 import type { Services } from "./services.ts";
 import type { States } from "./states.ts";
 import type { Timers } from "./timers.ts";
+import type { Tracing } from "./tracing/tracing.ts";
 import type { World } from "./world.ts";
 import type { Writer } from "./writer.ts";
 
@@ -48,6 +50,7 @@ export interface Runtime {
   readonly timers: Timers;
   readonly states: States;
   readonly gate: Gate;
+  readonly tracing: Tracing;
   readonly leaseId: string;
   /** Nothing new is begun any more. */
   readonly closing: boolean;
@@ -55,6 +58,10 @@ export interface Runtime {
   value(of: "now" | "random" | "uuid", now: number): Json;
   /** Facts of a run, read at once. */
   factsNow(runId: string): readonly Fact[];
+  /** The facts of a turn. */
+  decode(runNo: number, turn: Pick<TurnRow, "facts" | "blobs">): Fact[];
+  /** What the next fold of a run needs of the store, when that cannot be asked at once. */
+  readonly atHand: AtHand;
   /** The workflow that a run is pinned to, if this process holds it. */
   workflowOf(pin: Pin): WorkflowContract | undefined;
   /** The same, with definitions that only the store holds, read at once. */
@@ -69,7 +76,8 @@ export interface Runtime {
 
   /** A turn was accepted. */
   accepted(run: ActiveRun, facts: readonly Fact[]): void;
-  refused(run: ActiveRun, answer: Appended & { readonly accepted: false }): void;
+  /** `taking`: it was a turn that takes the run. */
+  refused(run: ActiveRun, answer: Appended & { readonly accepted: false }, taking: boolean): void;
   ended(run: ActiveRun, final: Fact & FinalBody, successor: Begun | undefined, successorNo: number | undefined): void;
   parked(run: ActiveRun, wakeAt: number | null): void;
   /** Folding threw: the run's code has changed, or there is a bug. */

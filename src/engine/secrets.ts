@@ -10,10 +10,10 @@ import { type Failure, OnexError, RunCancelled, RunFailed } from "../core/failur
 import { type Json, toJson } from "../core/json.ts";
 import type { Sanitizer } from "../core/sanitizer.ts";
 import type { Log } from "../node/contract.ts";
-import { decodeFacts } from "../store/codec.ts";
+import { blobsOf, decodeFacts } from "../store/codec.ts";
 import { sealer } from "../store/seal.ts";
 import { Sealing, sealedStore, valueFields } from "../store/sealed.ts";
-import type { OpenStore } from "../store/store.ts";
+import type { OpenStore, TurnRow } from "../store/store.ts";
 
 export class Secrets {
   readonly sanitizer: Sanitizer;
@@ -77,13 +77,13 @@ export class Secrets {
   /** The facts of a run from turn `from` on, as they are shown. */
   async facts(runNo: number, from: number, limit?: number): Promise<readonly (readonly Fact[])[]> {
     const turns = await this.#stored.turns(runNo, from, limit);
-    return turns.map(({ facts }) => this.#shown(runNo, facts));
+    return turns.map((turn) => this.#shown(runNo, turn));
   }
 
-  #shown(runNo: number, text: string): Fact[] {
+  #shown(runNo: number, { facts: text, blobs }: TurnRow): Fact[] {
+    const find = blobsOf(this.#stored, runNo, blobs);
     const blob = (hash: string): string | undefined => {
-      const found = this.#stored.blob(runNo, hash);
-      if (found instanceof Promise) throw new OnexError("NOT_BUILT", "this store cannot be read at once");
+      const found = find(hash);
       return found === undefined ? undefined : this.#sealing.shown(found);
     };
     const facts = decodeFacts(this.#sealing.shown(text), blob);

@@ -1,5 +1,7 @@
-/** The states of reducers, as the owner of the store sees them: its own writes first, then the store's. */
-import { OnexError } from "../core/failure.ts";
+/**
+ * The states of reducers. One owner sees its own writes first, then the store's. Where many write, a state is never kept: one
+ * that a workflow reads is read for that once, and events are folded under the lock of their key (`fold.ts`).
+ */
 import type { Json } from "../core/json.ts";
 import type { Callee } from "../core/operation.ts";
 import type { ReducerContract } from "../node/contract.ts";
@@ -10,6 +12,8 @@ const maxCached = 10_000;
 export class States {
   readonly #store: OpenStore;
   readonly #cache = new Map<string, Json>();
+  /** With many owners: what was read for a workflow that stands still until then. */
+  readonly #fetched = new Map<string, string | undefined>();
 
   constructor(store: OpenStore) {
     this.#store = store;
@@ -17,13 +21,22 @@ export class States {
 
   read(callee: Callee, key: string): Json {
     const id = `${callee.name}\0${key}`;
+    if (this.#store.owners === "many") {
+      const text = this.#fetched.get(id);
+      this.#fetched.delete(id);
+      return stateOf(callee, text);
+    }
     const cached = this.#cache.get(id);
     if (cached !== undefined) return cached;
-    const text = this.#store.state(callee.name, key);
-    if (text instanceof Promise) throw new OnexError("NOT_BUILT", "a reducer needs a store that answers at once");
-    const state = text === undefined ? (callee as ReducerContract).initial : (JSON.parse(text) as Json);
+    const state = stateOf(callee, this.#store.state(callee.name, key) as string | undefined);
     this.#cache.set(id, state);
     return state;
+  }
+  /** What must be read before `read` can answer: undefined when nothing must. */
+  before(callee: Callee, key: string): (() => Promise<void>) | undefined {
+    const id = `${callee.name}\0${key}`;
+    if (this.#store.owners === "one" || this.#fetched.has(id)) return undefined;
+    return async () => void this.#fetched.set(id, await this.#store.state(callee.name, key));
   }
   write(callee: Callee, key: string, state: Json): void {
     this.#cache.set(`${callee.name}\0${key}`, state);
@@ -35,4 +48,8 @@ export class States {
   clear(): void {
     this.#cache.clear();
   }
+}
+
+export function stateOf(callee: Callee, text: string | undefined): Json {
+  return text === undefined ? (callee as ReducerContract).initial : (JSON.parse(text) as Json);
 }

@@ -2,6 +2,7 @@
 import { type Fact, type FinalBody, isFinal } from "../core/fact.ts";
 import { OnexError } from "../core/failure.ts";
 import type { Engine } from "./engine.ts";
+import { isMissing, missing } from "./missing.ts";
 import { isSmall } from "./values.ts";
 
 const maxRecent = 256;
@@ -33,13 +34,14 @@ export class Watchers {
   /** A client: the owner's writes are seen by looking. */
   follow(): void {
     this.#following = true;
+    if (this.#waiters.size + this.#listeners.size > 0) this.#stopFollowing ??= this.#engine.store.watch("client", () => this.look());
   }
   unfollow(): void {
     this.#following = false;
     this.#stopFollowing?.();
     this.#stopFollowing = undefined;
     // What ended while the ownership changed hands is seen by one more look.
-    this.#look();
+    this.look();
   }
 
   wait(runId: string, waiter: Waiter): () => void {
@@ -57,7 +59,7 @@ export class Watchers {
     const set = map.get(runId) ?? new Set();
     set.add(one);
     map.set(runId, set);
-    if (this.#following) this.#stopFollowing ??= this.#engine.store.watch("client", () => this.#look());
+    if (this.#following) this.#stopFollowing ??= this.#engine.store.watch("client", () => this.look());
     return () => {
       set.delete(one);
       if (set.size === 0 && map.get(runId) === set) map.delete(runId);
@@ -91,7 +93,8 @@ export class Watchers {
     for (const set of [...this.#waiters.values(), ...this.#listeners.values()]) for (const one of [...set]) one.failed(error);
   }
 
-  #look(): void {
+  /** Looks how the runs that somebody waits for stand. */
+  look(): void {
     if (this.#looking) {
       this.#again = true;
       return;
@@ -103,7 +106,7 @@ export class Watchers {
         this.#looking = false;
         if (this.#again) {
           this.#again = false;
-          this.#look();
+          this.look();
         }
       });
   }
@@ -111,12 +114,14 @@ export class Watchers {
   async #lookOnce(): Promise<void> {
     for (const runId of [...this.#waiters.keys()]) {
       if (this.#error) return;
+      // Driven here: whoever waits is told.
+      if (this.#engine.active(runId)) continue;
       try {
         const final = await finalOf(this.#engine, runId);
         if (final) this.ended(runId, final);
       } catch (error) {
-        if (!(error instanceof OnexError && error.code === "SECRET_KEY_MISSING")) throw error;
-        // It ended, and this process cannot read how: that is the matter of who waits for it alone.
+        if (!(error instanceof OnexError && (error.code === "SECRET_KEY_MISSING" || isMissing(error)))) throw error;
+        // It ended, and this process cannot read how, or it is gone: that is the matter of who waits for it alone.
         for (const waiter of [...(this.#waiters.get(runId) ?? [])]) waiter.failed(error);
       }
     }
@@ -128,9 +133,11 @@ export class Watchers {
 /** The last fact of a run that has ended. */
 export async function finalOf(engine: Engine, runId: string): Promise<(Fact & FinalBody) | undefined> {
   const row = await engine.store.run(runId);
-  if (!row) throw new OnexError("RUN_UNKNOWN", `there is no run "${runId}" in ${engine.store.name}`);
+  if (!row) throw await missing(engine.store, runId);
   if (row.endedAt === undefined) return undefined;
   const tail = await engine.store.tail(row.runNo);
-  const last = tail && engine.decode(row.runNo, tail.facts).at(-1);
+  // Its row was read just before it was removed.
+  if (!tail) throw await missing(engine.store, runId);
+  const last = engine.decode(row.runNo, tail).at(-1);
   return last && isFinal(last) ? last : undefined;
 }

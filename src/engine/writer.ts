@@ -2,7 +2,7 @@
  * Group commit: the turns of all runs that are ready share one transaction, written once an event-loop turn.
  *
  * W1 A run is in at most one batch that is on its way.
- * W2 Nothing waits for a batch to fill; what becomes ready while one is on its way makes the next.
+ * W2 Nothing waits for a batch to fill; what becomes ready while as many are on their way as the store takes makes the next.
  * W3 What follows from a turn happens in its `accepted`, after the store has answered.
  */
 import type { Appended, OpenStore, TurnWrite } from "../store/store.ts";
@@ -25,7 +25,9 @@ export class Writer {
   readonly #afterBatch: () => void;
   #ready = new Set<Writing>();
   #scheduled = false;
-  #onItsWay = false;
+  #onTheirWay = 0;
+  /** Those that were on their way before belong to a lease that is lost. */
+  #lease = 0;
   #stopped = false;
 
   constructor(store: OpenStore, clock: Clock, afterBatch: () => void, failed: (error: unknown) => void) {
@@ -41,15 +43,22 @@ export class Writer {
     this.#schedule();
   }
   get idle(): boolean {
-    return this.#ready.size === 0 && !this.#onItsWay;
+    return this.#ready.size === 0 && this.#onTheirWay === 0;
   }
   stop(): void {
     this.#stopped = true;
     this.#ready.clear();
   }
 
+  /** Forgets what is ready and what is on its way: whatever comes of it is not this process's any more. */
+  drop(): void {
+    this.#ready.clear();
+    this.#onTheirWay = 0;
+    this.#lease++;
+  }
+
   #schedule(): void {
-    if (this.#scheduled || this.#onItsWay || this.#stopped) return;
+    if (this.#scheduled || this.#onTheirWay >= this.#store.writers || this.#stopped) return;
     this.#scheduled = true;
     this.#clock.soon(() => {
       this.#scheduled = false;
@@ -70,13 +79,15 @@ export class Writer {
     try {
       const answers = this.#store.append(batch.map((prepared) => prepared.write));
       if (!(answers instanceof Promise)) return this.#accept(batch, answers);
-      this.#onItsWay = true;
+      this.#onTheirWay++;
+      const lease = this.#lease;
       answers.then(
         (later) => {
-          this.#onItsWay = false;
+          if (lease !== this.#lease) return;
+          this.#onTheirWay--;
           this.#accept(batch, later);
         },
-        (error) => this.#failed(error),
+        (error) => lease === this.#lease && this.#failed(error),
       );
     } catch (error) {
       this.#failed(error);

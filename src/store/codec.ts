@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import type { Fact } from "../core/fact.ts";
 import { OnexError } from "../core/failure.ts";
-import type { Blob } from "./store.ts";
+import type { Blob, OpenStore } from "./store.ts";
 
 /** Characters of JSON above which a value stands apart. */
 export const blobMin = 64 * 1024;
@@ -41,6 +41,19 @@ export function decodeFacts(text: string, blob: (hash: string) => string | undef
   const facts = JSON.parse(text) as Wire[];
   for (const fact of facts) if (fact.blobs !== undefined) restore(fact, blob);
   return facts as unknown as Fact[];
+}
+
+/** Where the values of a turn that stand apart are found: with the turn, or in a store that answers at once. */
+export function blobsOf(
+  store: Pick<OpenStore, "blob">,
+  runNo: number,
+  blobs: readonly Blob[] | undefined,
+): (hash: string) => string | undefined {
+  if (blobs) return (hash) => blobs.find((blob) => blob.hash === hash)?.text;
+  return (hash) => {
+    const text = store.blob(runNo, hash);
+    return text instanceof Promise ? undefined : text;
+  };
 }
 
 function slimmed(fact: Wire, blobs: Map<string, string>): Wire {

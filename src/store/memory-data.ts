@@ -20,11 +20,17 @@ export interface Run {
   mailPut: number;
   mailGot: number;
   readonly parent: string | undefined;
+  readonly origin: string | undefined;
   queuedAt: number | undefined;
   readonly concurrency: string | undefined;
   readonly rate: string | undefined;
   /** When it was taken for the first time. */
   admittedAt: number | undefined;
+  /** With many owners: who put it down, and for whom it is set apart until when. */
+  putBy: number | undefined;
+  /** With many owners: why the last one that tried could not drive it. */
+  mark: string | undefined;
+  claim: { readonly leaseNo: number; readonly until: number } | undefined;
   readonly turns: TurnRow[];
   /** Made when first needed: most runs never get a message, nor keep a large value. */
   inbox: MailRow[] | undefined;
@@ -35,11 +41,16 @@ export interface Run {
 export interface Lease {
   readonly leaseNo: number;
   readonly leaseId: string;
+  readonly lost: (why: string) => void;
 }
 
 export class MemoryData {
-  /** By run number; the first is 1. */
-  readonly runs: Run[] = [];
+  /** By number, in the order in which they were made; the first is 1. */
+  readonly runs = new Map<number, Run>();
+  /** Number of the last run that was made; no number is given twice. */
+  lastNo = 0;
+  /** Runs that were removed, by id, while their ids are kept. */
+  readonly pruned = new Map<string, RunRow>();
   readonly byId = new Map<string, Run>();
   readonly states = new Map<string, Map<string, string>>();
   readonly definitions = new Map<string, string>();
@@ -52,32 +63,51 @@ export class MemoryData {
   readonly schedules = new Map<string, ScheduleRow>();
   /** Runs with mail that no turn has read. */
   readonly mailed = new Set<Run>();
-  /** The one live lease. A lease that is not it has lapsed or was released, and stays so. */
-  lease: Lease | undefined;
+  /** The live leases: one, or many. A lease that is not among them has lapsed or was released, and stays so. */
+  readonly live = new Set<Lease>();
   #leases = 0;
 
-  newLease(leaseId: string): Lease {
-    this.lease = { leaseNo: ++this.#leases, leaseId };
+  newLease(leaseId: string, lost: (why: string) => void): Lease {
+    const lease = { leaseNo: ++this.#leases, leaseId, lost };
+    this.live.add(lease);
     this.orphan();
-    return this.lease;
+    return lease;
   }
 
-  /** Every run that somebody owned becomes unowned and due at once. */
+  /** Every run whose owner has no live lease becomes unowned and due at once. */
   orphan(): void {
-    for (const run of this.runs) if (run.leaseNo !== undefined) this.place(run, undefined, 0);
+    const live = new Set<number | undefined>([...this.live].map(({ leaseNo }) => leaseNo));
+    for (const run of this.runs.values()) if (run.leaseNo !== undefined && !live.has(run.leaseNo)) this.place(run, undefined, 0);
+  }
+
+  isLive(leaseNo: number): boolean {
+    for (const lease of this.live) if (lease.leaseNo === leaseNo) return true;
+    return false;
   }
 
   byNo(runNo: number): Run | undefined {
-    return this.runs[runNo - 1];
+    return this.runs.get(runNo);
   }
 
   /** The only way to change who owns a run, and when it wakes: keeps the order of sleepers and of the queue right. */
   place(run: Run, leaseNo: number | undefined, wakeAt: number | undefined, queuedAt = run.queuedAt): void {
     this.#leave(run);
+    run.claim = undefined;
+    run.mark = undefined;
     run.leaseNo = leaseNo;
     run.wakeAt = wakeAt;
     run.queuedAt = leaseNo === undefined && run.endedAt === undefined ? queuedAt : undefined;
     this.#enter(run);
+  }
+
+  /** Takes a run out of the queue: it is due at once, for `leaseNo` alone until then. */
+  admit(run: Run, leaseNo: number, until: number): void {
+    this.#leave(run);
+    run.queuedAt = undefined;
+    run.wakeAt = 0;
+    this.#enter(run);
+    run.putBy = leaseNo;
+    run.claim = { leaseNo, until };
   }
 
   /** Takes an unowned run out of all orders, until `unblock`. */
@@ -99,11 +129,17 @@ export class MemoryData {
     this.queueTimes.add(run);
   }
 
-  /** A new run with its first turn, or `undefined` when the id exists. */
+  /** The run of this id as it is, or was before it was removed. */
+  existing(id: string): RunRow | undefined {
+    const run = this.byId.get(id);
+    return run === undefined ? this.pruned.get(id) : rowOf(run);
+  }
+
+  /** A new run with its first turn, or `undefined` when the id exists, or is that of a run that was removed. */
   add(made: NewRun, first: FirstTurn, status: RunStatus, leaseNo: number | undefined): Run | undefined {
-    if (this.byId.has(made.id)) return undefined;
+    if (this.byId.has(made.id) || this.pruned.has(made.id)) return undefined;
     const run: Run = {
-      runNo: this.runs.length + 1,
+      runNo: ++this.lastNo,
       id: made.id,
       workflow: made.workflow,
       version: made.version,
@@ -118,16 +154,20 @@ export class MemoryData {
       mailPut: 0,
       mailGot: 0,
       parent: made.parent,
+      origin: made.origin,
       queuedAt: undefined,
       concurrency: made.concurrency,
       rate: made.rate,
       admittedAt: leaseNo === undefined ? undefined : made.at,
+      putBy: undefined,
+      mark: undefined,
+      claim: undefined,
       turns: [{ turn: 0, epoch: first.epoch, pos: 0, next: first.next, at: made.at, final: false, facts: first.facts }],
       inbox: undefined,
       seen: undefined,
       blobs: undefined,
     };
-    this.runs.push(run);
+    this.runs.set(run.runNo, run);
     this.byId.set(run.id, run);
     keep(run, first.blobs);
     this.place(run, leaseNo, leaseNo === undefined ? (made.queuedAt === undefined ? 0 : made.wakeAt) : undefined, made.queuedAt);
@@ -187,7 +227,22 @@ export function keep(run: Run, blobs: readonly Blob[] | undefined): void {
 
 /** A copy: what a reader holds does not change under it. */
 export function rowOf(run: Run): RunRow {
-  const { runNo, id, workflow, version, digest, status, blocked, priority, createdAt, endedAt, wakeAt, mailPut, mailGot, parent } = run;
+  const {
+    runNo,
+    id,
+    workflow,
+    version,
+    digest,
+    status,
+    blocked = run.mark,
+    priority,
+    createdAt,
+    endedAt,
+    wakeAt,
+    mailPut,
+    mailGot,
+    parent,
+  } = run;
   const { queuedAt, concurrency, rate } = run;
   const owned = run.leaseNo !== undefined;
   return {

@@ -12,7 +12,7 @@ import type { Json } from "../core/json.ts";
 import { redacted, Sanitizer, textsIn } from "../core/sanitizer.ts";
 import type { ScheduleRow, ScheduleStore } from "./schedule-store.ts";
 import type { Sealer } from "./seal.ts";
-import type { Awaitable, Blob, FirstTurn, Message, OpenStore, TurnRow, TurnWrite } from "./store.ts";
+import type { Appended, Awaitable, Blob, FirstTurn, Fold, Message, OpenStore, TurnRow, TurnWrite } from "./store.ts";
 
 /** The one key of a sealed value; with one more `$` in front it is a user's own. */
 const mark = "$sealed";
@@ -169,7 +169,10 @@ export class Sealing {
 /** The store, with secrets sealed on their way in and opened on their way out. */
 export function sealedStore(store: OpenStore, sealing: Sealing): OpenStore {
   const texts: Partial<OpenStore> = {
-    append: (batch) => store.append(batch.map((write) => sealedTurn(sealing, write))),
+    append: (batch) =>
+      after(store.append(batch.map((write) => sealedTurn(sealing, write))), (answers) =>
+        answers.some((answer) => answer.accepted && answer.folded) ? answers.map((answer) => openedFold(sealing, answer)) : answers,
+      ),
     start: (run, turn) =>
       store.start(run, { ...turn, facts: sealing.sealStart(turn.facts, run.id), ...sealedBlobs(sealing, turn, run.id) }),
     post: (message) => store.post({ ...message, body: sealing.sealMessage(message.body) }),
@@ -211,9 +214,9 @@ function sealedSchedules(schedules: ScheduleStore, sealing: Sealing): ScheduleSt
 
 function sealedTurn(sealing: Sealing, write: TurnWrite): TurnWrite {
   const run = typeof write.run === "number" ? write.run : write.run.id;
-  const facts = sealing.sealFacts(write.facts, run);
-  const { blobs, children, messages, states, successor } = write;
-  if (!blobs && !children && !messages && !states && !successor) return facts === write.facts ? write : { ...write, facts };
+  const facts = write.fold ? write.facts : sealing.sealFacts(write.facts, run);
+  const { blobs, children, messages, states, fold, successor } = write;
+  if (!blobs && !children && !messages && !states && !fold && !successor) return facts === write.facts ? write : { ...write, facts };
   return {
     ...write,
     facts,
@@ -221,7 +224,34 @@ function sealedTurn(sealing: Sealing, write: TurnWrite): TurnWrite {
     ...(children ? { children: children.map(({ run, first }) => ({ run, first: sealedFirst(sealing, first, run.id) })) } : {}),
     ...(messages ? { messages: messages.map((message): Message => ({ ...message, body: sealing.seal(message.body, run) })) } : {}),
     ...(states ? { states: states.map((one) => ({ ...one, state: sealing.seal(one.state, run) })) } : {}),
+    ...(fold ? { fold: sealedFold(sealing, fold, run) } : {}),
     ...(successor ? { successor: { run: successor.run, first: sealedFirst(sealing, successor.first, successor.run.id) } } : {}),
+  };
+}
+
+function sealedFold(sealing: Sealing, fold: Fold, run: RunKey): Fold {
+  return {
+    keys: fold.keys,
+    with(found) {
+      const { facts, blobs, states } = fold.with(found.map((state) => (state === undefined ? undefined : sealing.open(state, run))));
+      return {
+        facts: sealing.sealFacts(facts, run),
+        ...sealedBlobs(sealing, blobs ? { blobs } : {}, run),
+        states: states.map((state) => (state === undefined ? undefined : sealing.seal(state, run))),
+      };
+    },
+  };
+}
+
+function openedFold(sealing: Sealing, answer: Appended): Appended {
+  if (!answer.accepted || !answer.folded) return answer;
+  const { facts, blobs } = answer.folded;
+  return {
+    ...answer,
+    folded: {
+      facts: sealing.open(facts, answer.runNo),
+      ...(blobs ? { blobs: blobs.map(({ hash, text }) => ({ hash, text: sealing.open(text, answer.runNo) })) } : {}),
+    },
   };
 }
 
@@ -235,7 +265,9 @@ function sealedBlobs(sealing: Sealing, { blobs }: { readonly blobs?: readonly Bl
 
 function opened(sealing: Sealing, turn: TurnRow, run: RunKey): TurnRow {
   const facts = sealing.open(turn.facts, run);
-  return facts === turn.facts ? turn : { ...turn, facts };
+  const { blobs } = turn;
+  if (facts === turn.facts && !blobs) return turn;
+  return { ...turn, facts, ...(blobs ? { blobs: blobs.map(({ hash, text }) => ({ hash, text: sealing.open(text, run) })) } : {}) };
 }
 
 function after<T, U>(answer: Awaitable<T>, then: (answer: T) => U): Awaitable<U> {

@@ -145,6 +145,20 @@ export interface OpenStore {
    */
   admit?(runNo: number, limits: AdmitLimits): Awaitable<Admitted>;
 
+  // ── retention ──
+  /**
+   * Removes runs that ended before that time, oldest first, at most `limit`, each whole (row, turns, blobs, inbox), in one short
+   * transaction; a call may stop earlier and say that there is more. Any process may. A run stays while it may be needed:
+   * while its parent (of the round that started it), an ancestor, or a fork that shares its past or theirs is under way.
+   * States, schedules and definitions stay. The id of a run is kept for a while after its end: until then no start makes
+   * another run of it, and is answered with the row that it had. Ids that were kept long enough go too.
+   */
+  prune(before: number, limit: number, options?: PruneOptions): Awaitable<Pruned>;
+  /** What `prune` would remove, by workflow and status. */
+  prunable(before: number, options?: PruneOptions): Awaitable<readonly PruneGroup[]>;
+  /** The row of a run that was removed, as far as its id is kept: who it was and how it ended. */
+  pruned(id: string): Awaitable<RunRow | undefined>;
+
   /** Schedules of starts. */
   readonly schedules: ScheduleStore;
 
@@ -188,6 +202,8 @@ export interface NewRun {
   readonly at: number;
   /** Id of the run that started it as a child. */
   readonly parent?: string;
+  /** Of a fork: id under which the run ran whose past it shares. That run and its children stay while this one is under way. */
+  readonly origin?: string;
   /** Only with `start`: it waits in the queue, and not before this time, for somebody to take it; only a cancel makes it due. */
   readonly queuedAt?: number;
   /** Only with `queuedAt`: it is due at this time, whether it was taken or not. */
@@ -313,6 +329,37 @@ export interface RunRow {
   readonly queuedAt: number | undefined;
   readonly concurrency: string | undefined;
   readonly rate: string | undefined;
+}
+
+/** How long after its end the id of a run that was pruned is kept, ms, unless said otherwise: 30 days. */
+export const keepIdsMs = 30 * 86_400_000;
+
+/** Which of the ended runs are removed, and for how long their ids are kept. */
+export interface PruneOptions {
+  readonly statuses?: readonly RunStatus[];
+  readonly workflow?: string;
+  /** Only runs that ended at this time or later: where the last call has stopped. */
+  readonly from?: number;
+  /** How long after its end the id of a run is kept, ms; default `keepIdsMs`. */
+  readonly keepIdsMs?: number;
+}
+
+export interface Pruned {
+  readonly runs: number;
+  /** There is more to remove: call again. */
+  readonly more: boolean;
+  /** For the next call: nothing before this time is left to remove. */
+  readonly from: number;
+}
+
+/** Runs of one workflow and status that can be removed. */
+export interface PruneGroup {
+  readonly workflow: string;
+  readonly status: RunStatus;
+  readonly runs: number;
+  /** When the first and the last of them ended, store time in ms. */
+  readonly oldest: number;
+  readonly newest: number;
 }
 
 export interface TurnRow {

@@ -11,6 +11,7 @@ import { Kit, type Scenario, type Subject, type SuiteRunner } from "./suite/kit.
 import { many } from "./suite/many.ts";
 import { messages } from "./suite/messages.ts";
 import { ownership } from "./suite/ownership.ts";
+import { prune } from "./suite/prune.ts";
 import { queue } from "./suite/queue.ts";
 import { schedules } from "./suite/schedules.ts";
 
@@ -33,6 +34,7 @@ const parts: Readonly<Record<string, readonly Scenario[]>> = {
   "the queue": queue,
   schedules,
   contents,
+  retention: prune,
 };
 
 /** The names of the scenarios about turns that only the whole fence refuses. */

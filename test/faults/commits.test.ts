@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { sqlite } from "../../src/store/sqlite/sqlite.ts";
 import type { OpenStore } from "../../src/store/store.ts";
+import { inTime } from "./deadline.ts";
 import { linesOf, newFolder, Program } from "./processes.ts";
 import { factsOf, type Snapshot, snapshot } from "./snapshot.ts";
 
@@ -70,7 +71,7 @@ describe.each(names)("a run of %s that is stopped before and after each of its c
       const file = join(folder, `${n}-${when}.db`);
       const effects = join(folder, `${n}-${when}.log`);
       const where = `${when} ${commits[n]} (${n} of ${commits.length})`;
-      await new Program("canonical", { file, effects, name, n, when }).end("SIGKILL");
+      await inTime(new Program("canonical", { file, effects, name, n, when }).end("SIGKILL"), file, `${name}, to die ${where}`);
       // Making the file is the first commit, and it is there or not.
       expect(existsSync(file)).toBe(n > 0 || when === "after");
       const dead = existsSync(file) ? await snapshot(file) : undefined;
@@ -80,7 +81,7 @@ describe.each(names)("a run of %s that is stopped before and after each of its c
       for (const { op, account } of existsSync(effects) ? linesOf<Booking>(effects) : [])
         expect(announced, where).toContain(`${op} ${account}`);
       const next = new Program("canonical", { file, effects, name });
-      const answer = await next.says("commits");
+      const answer = await inTime(next.says("commits"), file, `${name}, after it died ${where}`);
       await next.end();
       const { done, ...again } = books(effects);
       expect({ ...outcome(answer), books: again }, where).toEqual(expected);

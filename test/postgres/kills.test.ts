@@ -14,13 +14,13 @@ import { startPostgres, type TestServer } from "./server.ts";
 const figures = full ? { runs: 1_000, seconds: 60, everyMs: 300 } : { runs: 100, seconds: 6, everyMs: 300 };
 
 /** Kills a process every so often for so long, then lets all end, and judges. */
-async function play(store: string): Promise<void> {
+async function play(store: string, storeOptions = {}): Promise<void> {
   const draw = new Draw();
   const { runs, seconds, everyMs } = figures;
   const kills = Math.floor((seconds * 1_000) / everyMs);
-  const fleet = await Fleet.play({ store, orchestrators: 3, runs, gapMs: (0.8 * seconds * 1_000) / runs }, async (fleet) => {
+  const fleet = await Fleet.play({ store, storeOptions, orchestrators: 3, runs, gapMs: (0.8 * seconds * 1_000) / runs }, async (fleet) => {
     for (let kill = 0; kill < kills; kill++) {
-      draw.pick(fleet.members).program.kill("SIGKILL");
+      await draw.pick(fleet.members).kill();
       await pause(everyMs);
     }
     await fleet.settle();
@@ -43,7 +43,7 @@ describe.skipIf(skipWithoutStore("kills on PostgreSQL"))("PostgreSQL", () => {
   afterAll(() => server.stop());
 
   test(`three orchestrators, two hosts, ${figures.runs} runs of ten effects: a kill every ${figures.everyMs} ms`, { timeout }, async () => {
-    await play(server.url(await server.createDatabase()));
+    await play(server.url(await server.createDatabase()), { leaseMs: 2_000 });
   });
 });
 

@@ -170,7 +170,7 @@ async function answerOf(engine: Engine, id: string, to: ReturnType<typeof pinOf>
   // Its log is read when there may be an answer in it.
   const unread = row.endedAt === undefined && row.mailGot < row.mailPut;
   if (unread && row.version !== to.version) return undefined;
-  const facts = (await engine.store.turns(row.runNo)).flatMap((turn) => engine.decode(row.runNo, turn.facts));
+  const facts = (await engine.store.turns(row.runNo)).flatMap((turn) => engine.decode(row.runNo, turn));
   if (isPin(pinned(facts), to)) return "";
   if (row.endedAt !== undefined) return "it ended before it was asked";
   if (unread) return undefined;

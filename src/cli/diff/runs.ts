@@ -43,7 +43,7 @@ export async function* underWay(engine: Engine, workflow: string): AsyncIterable
 /** What would become of one run. A run that has ended since is left out. */
 export async function judgeRow(engine: Engine, row: RunRow, old: Side, now: Side): Promise<Judged | undefined> {
   try {
-    const facts = (await engine.store.turns(row.runNo)).flatMap((turn) => engine.decode(row.runNo, turn.facts));
+    const facts = (await engine.store.turns(row.runNo)).flatMap((turn) => engine.decode(row.runNo, turn));
     if (isFinal(facts.at(-1) as Fact)) return undefined;
     const pin = pinned(facts);
     if (isPin(pin, pinOf(now.contract))) return { id: row.id, on: "new", verdict: { how: "safe" } };

@@ -1,4 +1,4 @@
-/** Commands that tell a run how to go on. */
+/** Commands that tell a run how to go on, or remove what has ended. */
 import { Argument, Option } from "commander";
 import { type AddCommand, collect, type Done, jsonFlag, nodes, store } from "./kit.ts";
 
@@ -69,4 +69,21 @@ export function control(command: AddCommand, done: Done): void {
     .addOption(store())
     .addOption(jsonFlag("print what becomes of each run as one JSON object"))
     .action(async (from, to, options) => done(await (await import("../commands/migrate.ts")).migrate(from, to, options)));
+
+  command("prune", "remove runs that ended long ago, after showing which", [
+    "onex prune --older-than 30d --dry-run",
+    "onex prune --older-than 90d --status completed,cancelled --yes",
+  ])
+    .addOption(new Option("--older-than <time>", "only runs that ended longer ago than this, such as 30d"))
+    .addOption(new Option("--status <list>", "only these: completed, failed, cancelled, with commas between (default: all three)"))
+    .addOption(new Option("--workflow <name>", "only of this workflow"))
+    .addOption(new Option("--limit <n>", "at most so many, the oldest first (default: all)"))
+    .addOption(
+      new Option("--keep-ids <time>", "no start runs again under the id of a removed run, until so long after its end (default: 30d)"),
+    )
+    .addOption(new Option("--dry-run", "only show what would be removed"))
+    .addOption(new Option("-y, --yes", "do not ask"))
+    .addOption(store())
+    .addOption(jsonFlag("print what is removed as one JSON object"))
+    .action(async (options) => done(await (await import("../commands/prune.ts")).prune(options)));
 }

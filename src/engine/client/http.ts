@@ -18,6 +18,8 @@ export interface Asked {
   readonly method: "GET" | "POST";
   readonly url: URL;
   readonly body?: string;
+  /** Beside those that it always has. */
+  readonly headers?: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
   /** A net below the signal, ms: nothing is waited for longer than that. */
   readonly withinMs: number;
@@ -55,7 +57,7 @@ export class Http {
 
   /** Throws CallFailed `NODE_UNREACHABLE`; what `signal` was aborted with; while lines are read, `ANSWER_TOO_LARGE` and `NODE_ANSWER_INVALID` too. */
   async ask(asked: Asked): Promise<Answered> {
-    const { method, url, body, signal, withinMs, maxBytes } = asked;
+    const { method, url, body, headers, signal, withinMs, maxBytes } = asked;
     if (this.#closed) throw new CallFailed({ code: "NODE_UNREACHABLE", message: `${url.href}: this process closes` }, { outcome: "none" });
     // Most processes call nobody: the client is loaded by the first who does.
     this.#agent ??= import("undici").then(
@@ -69,7 +71,7 @@ export class Http {
         origin: url.origin,
         path: url.pathname + url.search,
         method,
-        headers: { accept: `${linesType}, ${jsonType}`, ...(body === undefined ? {} : { "content-type": jsonType }) },
+        headers: { accept: `${linesType}, ${jsonType}`, ...(body === undefined ? {} : { "content-type": jsonType }), ...headers },
         ...(body === undefined ? {} : { body }),
         signal,
         headersTimeout: Math.ceil(withinMs),

@@ -125,6 +125,7 @@ export class RemoteNode {
       method: "POST",
       url: this.url,
       body: encodeAction(action),
+      ...(action.headers ? { headers: action.headers } : {}),
       signal,
       withinMs: action.timeoutMs + graceMs + 1_000,
       maxBytes: maxValueBytes + envelopeBytes,

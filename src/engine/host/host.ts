@@ -22,6 +22,7 @@ import { guarded, unguarded } from "../guard.ts";
 import { runCompute } from "../inline.ts";
 import { Services } from "../services.ts";
 import { systemWorld } from "../system.ts";
+import { openTelemetry, withinTrace } from "../tracing/otel.ts";
 import { checkSize, roughLength } from "../values.ts";
 import { type Abort, type Answer, decodeMessage, type Ended, parseJson } from "../wire.ts";
 import type { World } from "../world.ts";
@@ -80,6 +81,7 @@ class Host {
   readonly #registry: Registry;
   readonly #memory: Memory<Work | HeldStream>;
   readonly #workshop: Workshop;
+  readonly #otel = openTelemetry(undefined);
   readonly #underWay = new Set<Work | HeldStream>();
   readonly #maxOpenStreams: number;
   #openStreams = 0;
@@ -114,7 +116,7 @@ class Host {
       const message = decodeMessage(parseJson(text, "the request", "ACTION_INVALID"));
       this.#memory.sweep(this.#world.clock.now());
       if ("abort" in message) return jsonResponse(200, this.#abort(message.abort));
-      const begun = this.#begin(message.action);
+      const begun = withinTrace(this.#otel, request.headers, () => this.#begin(message.action));
       return begun instanceof Reply ? await replyResponse(begun, request.headers.get("accept") ?? "") : jsonResponse(200, begun);
     } catch (error) {
       return this.#refused(error);

@@ -5,7 +5,7 @@
  */
 import { OnexError } from "../../core/failure.ts";
 import { admits, opens } from "../fence.ts";
-import type { Appended, RunRow, TurnWrite } from "../store.ts";
+import type { Appended, TurnWrite } from "../store.ts";
 import { isUnique } from "./errors.ts";
 import type { Writes } from "./writes.ts";
 
@@ -35,11 +35,11 @@ export function appendAll(writes: Writes, batch: readonly TurnWrite[], leaseNo: 
 }
 
 function first(writes: Writes, write: TurnWrite, run: Exclude<TurnWrite["run"], number>, leaseNo: number, paranoid: boolean): Appended {
-  const existing = paranoid ? writes.reads.run(run.id) : undefined;
+  const existing = paranoid ? (writes.reads.run(run.id) ?? writes.reads.prunes.pruned(run.id)) : undefined;
   if (existing !== undefined) return { accepted: false, reason: "exists", row: existing };
   if (paranoid && !opens(write)) return fenced;
   const runNo = writes.addRun(run, "running", leaseNo);
-  if (runNo === undefined) return { accepted: false, reason: "exists", row: writes.reads.run(run.id) as RunRow };
+  if (runNo === undefined) return { accepted: false, reason: "exists", row: writes.existing(run.id) };
   writes.insertTurn.run(runNo, write.turn, write.epoch, write.pos, write.next, write.at, write.final ? 1 : 0, write.facts);
   return rest(writes, runNo, write, leaseNo);
 }

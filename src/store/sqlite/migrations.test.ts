@@ -86,6 +86,7 @@ describe("a file of the first version", () => {
     expect([await store.queued(1e15, 10, []), await store.underWay(), await store.schedules.list()]).toEqual([[], [], []]);
     await store.start(newRun("new", { queuedAt: 5 }), first);
     expect(ids(await store.queued(10, 10, []))).toEqual(["new"]);
+    expect([await store.prunable(1e15), await store.pruned("sleeps")]).toEqual([[], undefined]);
     await store.close();
     const db = raw();
     expect(numberOf(db, "user_version")).toBe(schemaVersion);
@@ -119,6 +120,9 @@ describe("what a look asks", () => {
     );
     expect(plans(db, "SELECT rate, admitted_at FROM runs WHERE rate IS NOT NULL AND admitted_at > ? ORDER BY admitted_at")).toMatch(
       /^SEARCH runs USING INDEX runs_admitted/,
+    );
+    expect(plans(db, "SELECT run_no FROM runs WHERE ended_at >= ? AND ended_at < ? ORDER BY ended_at, run_no LIMIT ?")).toMatch(
+      /^SEARCH runs USING COVERING INDEX runs_ended/,
     );
   });
 });

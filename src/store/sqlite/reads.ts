@@ -3,6 +3,7 @@ import type { RunStatus } from "../../core/fact.ts";
 import type { MailRow, Message, OpenStore, RunRow, TurnRow } from "../store.ts";
 import type { Database, Row, Statement } from "./driver.ts";
 import { prepareAll } from "./prepare.ts";
+import { Prunes } from "./prune.ts";
 import { QueueReads } from "./queue.ts";
 import { ScheduleTable } from "./schedules.ts";
 
@@ -16,6 +17,7 @@ export class Reads {
   readonly queue: QueueReads;
   readonly schedules: ScheduleTable;
   readonly #db: Database;
+  #prunes: Prunes | undefined;
   readonly #lists = new Map<string, Statement>();
   readonly #statements: Readonly<Record<keyof typeof texts, Statement>>;
 
@@ -24,6 +26,12 @@ export class Reads {
     this.#statements = prepareAll(db, texts);
     this.queue = new QueueReads(db, runColumns, runRow);
     this.schedules = new ScheduleTable(db);
+  }
+
+  /** Prepared when it is first asked for: most processes never remove a run. */
+  get prunes(): Prunes {
+    this.#prunes ??= new Prunes(this.#db);
+    return this.#prunes;
   }
 
   run(id: string): RunRow | undefined {

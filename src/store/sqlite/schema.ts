@@ -3,12 +3,13 @@ import { randomUUID } from "node:crypto";
 import { type Database, readOnce } from "./driver.ts";
 import { sql as first } from "./migrations/0001.ts";
 import { sql as second } from "./migrations/0002.ts";
+import { sql as third } from "./migrations/0003.ts";
 
 /** "onex" in ASCII, in the header of every file of ours. */
 export const applicationId = 0x6f6e6578;
 
 /** `migrations[n]` brings a file from version n to n + 1. */
-const migrations: readonly string[] = [first, second];
+const migrations: readonly string[] = [first, second, third];
 
 export const schemaVersion = migrations.length;
 

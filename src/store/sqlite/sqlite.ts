@@ -23,6 +23,9 @@ import type {
   NewRun,
   OpenStore,
   Posted,
+  Pruned,
+  PruneGroup,
+  PruneOptions,
   RunRow,
   Store,
   StoreHost,
@@ -284,6 +287,20 @@ class SqliteStore implements OpenStore {
 
   admissions(after: number): readonly { readonly rate: string; readonly at: number }[] {
     return this.#read((reads) => reads.queue.admissions(after));
+  }
+
+  // ── retention ──
+
+  prune(before: number, limit: number, options: PruneOptions = {}): Awaitable<Pruned> {
+    return this.#writer.write((writes) => writes.reads.prunes.prune(before, limit, options, this.now()));
+  }
+
+  prunable(before: number, options: PruneOptions = {}): readonly PruneGroup[] {
+    return this.#read((reads) => reads.prunes.groups(before, options));
+  }
+
+  pruned(id: string): RunRow | undefined {
+    return this.#read((reads) => reads.prunes.pruned(id));
   }
 
   #read<T>(look: (reads: Reads) => T): T {

@@ -32,14 +32,14 @@ export class Writes {
 
   // ── runs ──
 
-  /** The row of a new run; `undefined` when the id exists. */
+  /** The row of a new run; `undefined` when the id exists, or is that of a run that was pruned. */
   addRun(run: NewRun, status: string, leaseNo: number | undefined): number | undefined {
-    const { id, workflow, version, digest, priority, at, parent = null, concurrency = null, rate = null } = run;
+    const { id, workflow, version, digest, priority, at, parent = null, concurrency = null, rate = null, origin = null } = run;
     const queuedAt = leaseNo === undefined ? (run.queuedAt ?? null) : null;
     const wakeAt = leaseNo === undefined ? (queuedAt === null ? 0 : (run.wakeAt ?? null)) : null;
     const admittedAt = leaseNo === undefined ? null : at;
     const row = [id, workflow, version, digest, status, priority, at, leaseNo ?? null, wakeAt, parent];
-    const done = this.#statements.addRun.run(...row, queuedAt, concurrency, rate, admittedAt);
+    const done = this.#statements.addRun.run(...row, queuedAt, concurrency, rate, admittedAt, origin);
     return Number(done.changes) === 0 ? undefined : Number(done.lastInsertRowid);
   }
 
@@ -54,7 +54,12 @@ export class Writes {
 
   start(run: NewRun, first: FirstTurn): { readonly created: boolean; readonly row: RunRow } {
     const created = this.begin(run, first, "pending", undefined) !== undefined;
-    return { created, row: this.reads.run(run.id) as RunRow };
+    return { created, row: this.existing(run.id) };
+  }
+
+  /** Why `addRun` made none: the run of this id as it is, or was. */
+  existing(id: string): RunRow {
+    return (this.reads.run(id) ?? this.reads.prunes.pruned(id)) as RunRow;
   }
 
   /** The row's share of a turn. */
@@ -125,8 +130,8 @@ const texts = {
   lease: "INSERT INTO leases (lease_id, pid, state) VALUES (?, ?, 'live')",
   release: "UPDATE leases SET state = 'released' WHERE lease_no = ? AND state = 'live'",
   addRun: `INSERT INTO runs (id, workflow, version, digest, status, priority, created_at, lease_no, wake_at, parent,
-      queued_at, concurrency, rate, admitted_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+      queued_at, concurrency, rate, admitted_at, origin)
+    SELECT ?1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM pruned WHERE id = ?1) ON CONFLICT (id) DO NOTHING`,
   take: `UPDATE runs SET status = 'running', lease_no = ?, wake_at = NULL, blocked = NULL, queued_at = NULL,
     admitted_at = coalesce(admitted_at, ?) WHERE run_no = ?`,
   // The number of mail read never goes back, so that a run cannot be due for ever over mail that it has read.

@@ -11,7 +11,8 @@ const write = ledger(world);
 const work = workOf(node, async (input, { runId, idempotencyKey, actionId, leaseId, epoch, attempt }) => {
   const call = { run: runId, step: input.step, attempt, actionId, key: idempotencyKey, epoch, leaseId };
   write({ phase: "accepted", ...call, at: Date.now(), input });
-  await pause(randomInt(1, 6));
+  // Long enough that some calls are under way whenever something dies.
+  await pause(randomInt(5, 60));
   const output = { nonce: randomInt(2 ** 40) };
   write({ phase: "done", ...call, at: Date.now(), output });
   return output;
