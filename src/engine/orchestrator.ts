@@ -19,6 +19,7 @@ import type {
   ProcessOutput,
   RetryOptions,
   Run,
+  StartedRun,
   StartOptions,
 } from "./api.ts";
 import { acquired, fresh, newRun, questionDigest, type StartSpec, startedFact } from "./begin.ts";
@@ -30,6 +31,7 @@ import { fork, retry } from "./fork.ts";
 import { RunHandle } from "./handle.ts";
 import { checkHealth, circuitState, type HealthOptions, type HealthReport, probe, probeMs } from "./health.ts";
 import { startInput } from "./inline.ts";
+import type { DurationReport } from "./metrics/metrics.ts";
 import { performanceTier } from "./metrics/tier.ts";
 import { checkFork, checkRetry, checkShape, checkStart } from "./options.ts";
 import { asked, processed } from "./process.ts";
@@ -151,7 +153,7 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
     return this.engine.stopped;
   }
 
-  async start<I, O>(workflow: Workflow<I, O>, input: NoInfer<I>, options: StartOptions = {}): Promise<Run<O>> {
+  async start<I, O>(workflow: Workflow<I, O>, input: NoInfer<I>, options: StartOptions = {}): Promise<StartedRun<O>> {
     this.#mustBeOpen();
     const given = (workflow as Partial<Workflow<I, O>> | undefined)?.contract;
     if (given?.kind !== "workflow")
@@ -228,6 +230,7 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
   }
 
   #same<O>(handle: RunHandle<O>, existing: Pick<RunRow, "digest" | "workflow">, spec: StartSpec): RunHandle<O> {
+    handle.existed = true;
     if (existing.digest === questionDigest(this.engine, spec.contract, spec.input)) return handle;
     const what = existing.workflow === spec.contract.name ? "with another input" : `of the workflow ${existing.workflow}`;
     throw new OnexError(
@@ -291,6 +294,10 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
       takenOver,
       callsInFlight,
     };
+  }
+
+  getDurations(): DurationReport {
+    return this.engine.metrics.durations();
   }
 
   healthCheck(options: HealthOptions = {}): Promise<HealthReport> {
