@@ -138,6 +138,8 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
   readonly registry: WorkflowRegistry;
   readonly schedules: StoredSchedules;
   readonly #shutdownMs: number;
+  /** Starts whose first turn is on its way to the store. */
+  readonly #beginning = new Map<string, Promise<unknown>>();
 
   constructor(engine: Engine, shutdownMs: number) {
     this.engine = engine;
@@ -191,19 +193,19 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
     const spec: StartSpec = { id, contract, input, options: stepInputs ? { ...options, stepInputs } : options, deadline };
     const handle = new RunHandle<O>(engine, id, contract);
     const existing = options.runId === undefined ? undefined : (engine.active(id)?.row ?? (await engine.store.run(id)));
-    if (existing) return this.#same(handle, existing, spec);
+    if (existing) return await this.#same(handle, existing, spec);
     if (contract.plan) await engine.definitions.keep(engine.store, contract.plan);
     this.#mustBeOpen();
     const started = startedFact(engine, spec, engine.store.now());
     const run = newRun(engine, spec, started);
     // Another start of the same id may have come while the store was read.
     const twin = engine.active(id);
-    if (twin) return this.#same(handle, twin.row, spec);
+    if (twin) return await this.#same(handle, twin.row, spec);
     const later = started.startAt !== undefined;
     if (engine.owner && !later && engine.settings.whenFull === "refuse" && engine.admission.free <= 0) throw refused(engine);
     if (!engine.owner || later || !engine.admission.passes(run)) {
       const stored = await enqueue(engine, run, started);
-      return stored.created ? handle : this.#same(handle, stored.row, spec);
+      return stored.created ? handle : await this.#same(handle, stored.row, spec);
     }
     const folded = fresh(engine, id, contract);
     folded.log.live = true;
@@ -218,18 +220,24 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
     active.arrive(started);
     active.arrive(acquired(engine, 1));
     let taken: RunRow | undefined;
+    const begun = engine.begin(active);
+    this.#beginning.set(id, begun);
     try {
-      taken = await engine.begin(active);
+      taken = await begun;
     } catch (error) {
       if (engine.admission.giveBack(run)) engine.look();
       throw error;
+    } finally {
+      this.#beginning.delete(id);
     }
     if (!taken) return handle;
     if (engine.admission.giveBack(run)) engine.look();
-    return this.#same(handle, taken, spec);
+    return await this.#same(handle, taken, spec);
   }
 
-  #same<O>(handle: RunHandle<O>, existing: Pick<RunRow, "digest" | "workflow">, spec: StartSpec): RunHandle<O> {
+  async #same<O>(handle: RunHandle<O>, existing: Pick<RunRow, "digest" | "workflow">, spec: StartSpec): Promise<RunHandle<O>> {
+    // An earlier start may not be in the store yet, and may still fail to get there: so would this one.
+    await this.#beginning.get(spec.id);
     handle.existed = true;
     if (existing.digest === questionDigest(this.engine, spec.contract, spec.input)) return handle;
     const what = existing.workflow === spec.contract.name ? "with another input" : `of the workflow ${existing.workflow}`;

@@ -58,7 +58,7 @@ const titles: Readonly<Record<number, string>> = {
   503: "Service Unavailable",
 };
 
-/** A problem as it is sent. `type` is the code's place in docs/errors.md, relative to the documentation. */
+/** A problem as it is sent. `type` names the code's place in the documentation. */
 export interface Problem {
   readonly type: string;
   readonly title: string;
@@ -75,7 +75,7 @@ export function problemOf(thrown: unknown, instance?: string): Problem {
   const status = known ?? 500;
   const told = thrown instanceof OnexError && known !== undefined && !isInner(thrown);
   return {
-    type: `errors.md#${code.toLowerCase()}`,
+    type: `/docs/errors.md#${code.toLowerCase()}`,
     title: titles[status] ?? "Error",
     status,
     detail: told ? thrown.message : "the server could not do this; its log says why",

@@ -178,11 +178,11 @@ function ended(promise: Promise<unknown>, signals: readonly AbortSignal[]): Prom
       for (const signal of signals) signal.removeEventListener("abort", over);
       resolve();
     };
+    promise.then(over, over);
     for (const signal of signals) {
       if (signal.aborted) return over();
       signal.addEventListener("abort", over);
     }
-    promise.then(over, over);
   });
 }
 
