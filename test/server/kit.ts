@@ -1,9 +1,9 @@
 /** What the tests of the HTTP API share: an orchestrator in memory behind an app, and requests to it. */
 import { afterEach } from "vitest";
 import { z } from "zod";
+import { createOrchestrator, effect, Fatal, memory, type Orchestrator, restart, signal, workflow } from "../../src/index.ts";
 import type { AppOptions } from "../../src/server/app.ts";
 import { createApp } from "../../src/server/app.ts";
-import { all, createOrchestrator, effect, Fatal, memory, type Orchestrator, restart, signal, sleep, workflow } from "../../src/index.ts";
 
 const closing: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -45,9 +45,9 @@ export const twofold = workflow({ name: "twofold", input: z.object({ round: z.nu
   yield* go.wait();
   return round;
 });
-/** Many facts: so many sleeps that are over at once. */
+/** Many turns: so many calls, one after the other. */
 export const long = workflow({ name: "long", input: z.object({ steps: z.number() }) }, function* ({ steps }) {
-  yield* all(Array.from({ length: steps }, () => sleep("0ms")));
+  for (let i = 0; i < steps; i++) yield* act({ amount: i });
   yield* go.wait();
 });
 
@@ -88,7 +88,9 @@ export function stand(options: AppOptions = {}, given: Partial<Parameters<typeof
 }
 
 /** The status and body of an answer, and of a problem its code. */
-export async function told(response: Response): Promise<{ readonly status: number; readonly body: never; readonly code: string | undefined }> {
+export async function told(
+  response: Response,
+): Promise<{ readonly status: number; readonly body: never; readonly code: string | undefined }> {
   const text = await response.text();
   const body = text === "" ? undefined : JSON.parse(text);
   return { status: response.status, body: body as never, code: (body as { readonly code?: string } | undefined)?.code };
