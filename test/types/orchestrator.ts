@@ -13,6 +13,7 @@ import {
   type Run,
   type RunView,
   reducer,
+  type StartedRun,
   signal,
   workflow,
 } from "../../src/index.ts";
@@ -45,7 +46,9 @@ export async function use() {
     { id: "1" },
     { runId: "o-1", priority: 1, timeout: "1h", stepInputs: { charge: { amount: 1 } } },
   );
-  is<Run<{ total: number }>>()(run);
+  is<StartedRun<{ total: number }>>()(run);
+  is<boolean>()(run.existed);
+  run satisfies Run<{ total: number }>;
   is<{ total: number }>()(await run.result({ timeout: "5s" }));
   // @ts-expect-error: the input of the workflow
   await orchestrator.start(order, { id: 1 });

@@ -1,43 +1,19 @@
 /** `onex serve`: drives what is in the store, and answers the HTTP API. */
-import { OnexError } from "../../core/failure.ts";
-import { durationAt } from "../../core/fields.ts";
 import { type ExitCode, exit } from "../exit.ts";
 import { load } from "../load.ts";
 import { onexVersion } from "../new/project.ts";
-import { clean, Terminal } from "../output.ts";
-import { tokenOf } from "../serve/token.ts";
+import { clean, cleanLines, Terminal } from "../output.ts";
+import { type ServeOptions, settingsOf } from "../serve/options.ts";
 import { interrupted, openSession } from "../session.ts";
 import { existing, storeUrl } from "../store.ts";
-
-export interface ServeOptions {
-  readonly nodes?: readonly string[];
-  readonly store?: string;
-  readonly port?: string;
-  readonly host?: string;
-  readonly tokenFile?: string;
-  readonly allowOrigin?: readonly string[];
-  readonly allowHost?: readonly string[];
-  readonly grace?: string;
-  readonly verbose?: boolean;
-}
 
 export async function serve(files: readonly string[], options: ServeOptions): Promise<ExitCode> {
   const terminal = new Terminal();
   terminal.adoptConsole();
+  const { red, yellow } = terminal.style;
   const at = storeUrl(options.store);
-  const { host = "127.0.0.1", allowHost: allowHosts = [], allowOrigin: allowOrigins = [] } = options;
-  const port = portOf(options.port ?? "3300");
-  const graceMs = durationAt("--grace", options.grace ?? "10s");
-  for (const origin of allowOrigins) checkOrigin(origin);
-  const token = tokenOf(options.tokenFile, process.env.ONEX_TOKEN, (warning) =>
-    terminal.say(`${terminal.style.yellow("warning")} ${warning}`),
-  );
-  const { isLoopback } = await import("../../server/guard.ts");
-  if (!isLoopback(host) && token === undefined)
-    throw new OnexError(
-      "SERVE_UNSAFE",
-      `--host ${clean(host)} can be reached from other machines, and whoever reaches it could steer all runs: give a token with --token-file FILE or ONEX_TOKEN`,
-    );
+  const settings = settingsOf(options, process.env, (warning) => terminal.say(`${yellow("warning")} ${clean(warning)}`));
+  const { host, port, token, allowHosts, allowOrigins, graceMs } = settings;
   const nodes = options.nodes ?? [];
   // Without code it can only look and leave messages: it makes no store for that.
   if (files.length === 0 && nodes.length === 0) await existing(at);
@@ -49,7 +25,7 @@ export async function serve(files: readonly string[], options: ServeOptions): Pr
     const app = createApp(orchestrator, {
       ...{ host, allowHosts, allowOrigins, version: onexVersion() },
       ...(token === undefined ? {} : { token }),
-      log: { error: (message) => terminal.say(`${terminal.style.red("error")} ${clean(message)}`) },
+      log: { error: (message) => terminal.say(`${red("error")} ${cleanLines(message)}`) },
     });
     const stop = interrupted(terminal);
     const server = await listen(app, { host, port });
@@ -71,18 +47,4 @@ export async function serve(files: readonly string[], options: ServeOptions): Pr
     await session.close(0).catch(() => {});
     throw error;
   }
-}
-
-function portOf(text: string): number {
-  const port = Number(text);
-  if (!/^\d{1,5}$/.test(text) || port > 65_535)
-    throw new OnexError("USAGE", `--port ${text}: write a number from 0 (any free one) to 65535`);
-  return port;
-}
-
-/** Throws OnexError `USAGE` for what no browser sends. */
-function checkOrigin(text: string): void {
-  const origin = URL.canParse(text) ? new URL(text).origin : "null";
-  if (origin === text && origin !== "null") return;
-  throw new OnexError("USAGE", `--allow-origin ${text}: write ${origin === "null" ? "an origin, such as https://shop.example" : origin}`);
 }
