@@ -161,6 +161,17 @@ test("a server that drains says so and ends the stream; the run goes on", async 
   expect((await orchestrator.run(id).status()).status).toBe("waiting");
 });
 
+test("an engine that stops ends the stream, and its words stay inside", async () => {
+  const { start, get, orchestrator } = stand();
+  const id = await start("patient", { amount: 1 });
+  const events = reader(await get(`/api/v1/runs/${id}/events`));
+  await events.until("signal.awaited");
+  const rest = events.rest();
+  await settled();
+  await orchestrator.close();
+  expect(await rest).toEqual(["the stream was broken off"]);
+});
+
 test("who goes away while nothing happens is forgotten at once", async () => {
   const clock = handClock();
   const { start, get } = stand({ clock });

@@ -33,7 +33,7 @@ export function eventStream(run: Run, { round, after, clock, closing, traffic }:
   let begun = false;
   let asked = false;
   /** What came, and was not sent yet. */
-  let answer: { readonly result: IteratorResult<Fact> } | { readonly error: unknown } | undefined;
+  let answer: { readonly result: IteratorResult<Fact> } | "failed" | undefined;
   let wake = () => {};
   const closed = () => wake();
   const ask = (): void => {
@@ -44,8 +44,8 @@ export function eventStream(run: Run, { round, after, clock, closing, traffic }:
         answer = { result };
         wake();
       },
-      (error) => {
-        answer = { error };
+      () => {
+        answer = "failed";
         wake();
       },
     );
@@ -91,10 +91,10 @@ export function eventStream(run: Run, { round, after, clock, closing, traffic }:
           send(": the server is closing\n\n");
           return finish();
         }
-        if ("error" in answer) {
-          end();
-          // The connection breaks, as when the process dies: the reader comes back and is told why.
-          return controller.error(answer.error);
+        if (answer === "failed") {
+          // The engine has stopped, and says so elsewhere: who comes back is told why.
+          send(": the stream was broken off\n\n");
+          return finish();
         }
         const { result } = answer;
         answer = undefined;

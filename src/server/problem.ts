@@ -16,7 +16,6 @@ export const statusOf: Readonly<Record<string, number>> = {
   RUN_ID_CONFLICT: 409,
   RUN_ENDED: 409,
   RUN_NOT_ENDED: 409,
-  RUN_NOT_PAUSED: 409,
   STEP_IN_DOUBT: 409,
   STEP_NOT_PAUSED: 409,
   FORK_IMPOSSIBLE: 409,
