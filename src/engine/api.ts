@@ -80,9 +80,9 @@ export interface Run<Output = unknown> {
   migrate(to: Workflow<never, unknown>): Promise<void>;
 }
 
-/** A run as `start` hands it out. */
+/** A run as `start`, `fork` and `retry` hand it out. */
 export interface StartedRun<Output = unknown> extends Run<Output> {
-  /** Whether it was there already: an earlier start under this id asked the same. */
+  /** Whether it was there already: somebody asked the same under this id before. */
   readonly existed: boolean;
 }
 
@@ -201,9 +201,9 @@ export interface Orchestrator<N extends readonly AnyNode[] = readonly AnyNode[]>
    * Throws OnexError `RUN_UNKNOWN`, `RUN_NOT_ENDED`, `RUN_ID_CONFLICT`, `WORKFLOW_UNKNOWN`, `INPUT_INVALID`; `FORK_IMPOSSIBLE`,
    * `FORK_STEP_OPEN`, `FORK_UNDONE` when the run cannot be shared up to there.
    */
-  fork(runId: string, options?: ForkOptions): Promise<Run>;
+  fork(runId: string, options?: ForkOptions): Promise<StartedRun>;
   /** A fork from the earliest step that failed or was taken back, or from `from`. Throws what `fork` throws. */
-  retry(runId: string, options?: RetryOptions): Promise<Run>;
+  retry(runId: string, options?: RetryOptions): Promise<StartedRun>;
   /** The template's door: start by type, wait, and never throw for a run that failed. */
   process<T extends keyof Named<N> & string>(
     input: ProcessInput<T, InputOf<Named<N>[T]>>,

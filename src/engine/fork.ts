@@ -137,7 +137,7 @@ async function make(engine: Engine, old: Old, point: ForkPoint, options: ForkOpt
     ...limitsOf(engine, old, contract, started),
   };
   const encoded = encodeFacts(facts);
-  const { row } = await stored(engine, run, {
+  const { created, row } = await stored(engine, run, {
     epoch: 0,
     next: facts.length,
     facts: encoded.text,
@@ -145,7 +145,9 @@ async function make(engine: Engine, old: Old, point: ForkPoint, options: ForkOpt
   });
   if (row.digest !== run.digest) throw new OnexError("RUN_ID_CONFLICT", `the run id "${id}" is taken by another run: use another runId`);
   engine.queued(now);
-  return new RunHandle<unknown>(engine, id, contract);
+  const made = new RunHandle<unknown>(engine, id, contract);
+  made.existed = !created;
+  return made;
 }
 
 /** What it counts to; without the code, what the run that it is made from counts to. */
@@ -156,7 +158,7 @@ function limitsOf(engine: Engine, { row }: Old, contract: WorkflowContract | und
 }
 type Limits = ReturnType<typeof limitKeys>;
 
-async function stored(engine: Engine, run: NewRun, first: FirstTurn): Promise<{ readonly row: RunRow }> {
+async function stored(engine: Engine, run: NewRun, first: FirstTurn): Promise<{ readonly created: boolean; readonly row: RunRow }> {
   try {
     return await engine.store.start(run, first);
   } catch (error) {

@@ -251,12 +251,12 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
     return new RunHandle<O>(this.engine, runId, workflow?.contract);
   }
 
-  async fork(runId: string, options: ForkOptions = {}): Promise<Run> {
+  async fork(runId: string, options: ForkOptions = {}): Promise<StartedRun> {
     this.#mustBeOpen();
     checkFork(options);
     return fork(this.engine, runId, options);
   }
-  async retry(runId: string, options: RetryOptions = {}): Promise<Run> {
+  async retry(runId: string, options: RetryOptions = {}): Promise<StartedRun> {
     this.#mustBeOpen();
     checkRetry(options);
     return retry(this.engine, runId, options);

@@ -217,6 +217,12 @@ test("retry and fork make new runs", async () => {
   const forked = await told(await post(`/api/v1/runs/${id}/fork`, { input: { amount: 9 } }));
   expect(forked).toMatchObject({ status: 201, body: { input: { amount: 9 } } });
   expect(await told(await post(`/api/v1/runs/${id}/fork`, { from: "nothing" }))).toMatchObject({ status: 409, code: "FORK_IMPOSSIBLE" });
+  const keyed = async (what: string, body: object) => told(await post(`/api/v1/runs/${id}/${what}`, body, { "idempotency-key": "k" }));
+  const [once, twice] = [await keyed("fork", { from: "act" }), await keyed("fork", { from: "act" })];
+  expect([once.status, twice.status]).toEqual([201, 200]);
+  expect(twice.body).toMatchObject({ runId: (once.body as { readonly runId: string }).runId });
+  expect(await keyed("fork", {})).toMatchObject({ status: 409, code: "RUN_ID_CONFLICT" });
+  expect((await keyed("retry", { from: "act" })).status).toBe(201);
   const going = await start("patient", { amount: 1 });
   expect(await told(await post(`/api/v1/runs/${going}/fork`))).toMatchObject({ status: 409, code: "RUN_NOT_ENDED" });
 });

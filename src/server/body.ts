@@ -27,11 +27,16 @@ export async function bodyOf(request: Request, maxBytes: number): Promise<Json |
 async function read(body: ReadableStream<Uint8Array>, maxBytes: number): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let length = 0;
-  // Leaving the loop early cancels the stream: what follows is not read.
-  for await (const part of body as unknown as AsyncIterable<Uint8Array>) {
-    length += part.length;
-    if (length > maxBytes) throw tooLarge(maxBytes);
-    parts.push(part);
+  try {
+    // Leaving the loop early cancels the stream: what follows is not read.
+    for await (const part of body as unknown as AsyncIterable<Uint8Array>) {
+      length += part.length;
+      if (length > maxBytes) throw tooLarge(maxBytes);
+      parts.push(part);
+    }
+  } catch (error) {
+    // Nobody may be there any more to be told; it is no fault of the server.
+    throw error instanceof OnexError ? error : new OnexError("INPUT_NOT_JSON", "the body broke off before its end");
   }
   const whole = new Uint8Array(length);
   let at = 0;

@@ -1,8 +1,9 @@
 /** Routes that steer runs: messages to them, and runs that go on from others. */
 import type { Json } from "../core/json.ts";
+import type { StartedRun } from "../engine/api.ts";
 import { Fields, invalid, keyOf } from "./fields.ts";
 import { type Call, jsonResponse, jsonType, type Route, ref, runPath } from "./route.ts";
-import { idempotencyKey, location, runAnswer } from "./runs.ts";
+import { idempotencyKey, idOf, location, runAnswer } from "./runs.ts";
 
 /** The message is stored; the process that drives the run reads it. */
 function accepted(runId: string): Response {
@@ -50,18 +51,22 @@ async function resume(call: Call): Promise<Response> {
 
 async function retry(call: Call): Promise<Response> {
   const fields = new Fields(await call.body(), ["from", "runId"]);
-  const run = await call.orchestrator.retry(call.param("id"), texts(fields, ["from", "runId"]));
-  return jsonResponse(201, await run.status(), { location: runPath(run.runId) });
+  return made(await call.orchestrator.retry(call.param("id"), asked(call, "retry", fields)));
 }
 async function fork(call: Call): Promise<Response> {
   const fields = new Fields(await call.body(), ["from", "input", "runId"]);
   const input = fields.has("input") ? { input: fields.any("input") as Json } : {};
-  const run = await call.orchestrator.fork(call.param("id"), { ...texts(fields, ["from", "runId"]), ...input });
-  return jsonResponse(201, await run.status(), { location: runPath(run.runId) });
+  return made(await call.orchestrator.fork(call.param("id"), { ...asked(call, "fork", fields), ...input }));
 }
 
-function texts(fields: Fields, names: readonly ("from" | "runId")[]): { readonly from?: string; readonly runId?: string } {
-  return Object.fromEntries(names.flatMap((name) => (fields.text(name) === undefined ? [] : [[name, fields.text(name)]])));
+/** Where the new run goes on from, and its id: as for a start, a key makes one. */
+function asked(call: Call, what: "retry" | "fork", fields: Fields): { readonly from?: string; readonly runId?: string } {
+  const from = fields.text("from");
+  const runId = idOf(call.request, `${what} ${call.param("id")}`, fields);
+  return { ...(from === undefined ? {} : { from }), ...(runId === undefined ? {} : { runId }) };
+}
+async function made(run: StartedRun): Promise<Response> {
+  return jsonResponse(run.existed ? 200 : 201, await run.status(), { location: runPath(run.runId) });
 }
 
 const told = {
@@ -73,7 +78,11 @@ const told = {
     headers: { Location: location },
   },
 };
-const made = { 201: { ...runAnswer("the new run"), headers: { Location: location } } };
+const another = {
+  201: { ...runAnswer("the new run"), headers: { Location: location } },
+  200: { ...runAnswer("it had been made before, of the same"), headers: { Location: location } },
+};
+const key = { "Idempotency-Key": idempotencyKey("makes the id of the new run, with that of the old one") };
 
 export const controlRoutes: readonly Route[] = [
   {
@@ -122,8 +131,9 @@ export const controlRoutes: readonly Route[] = [
     path: "/api/v1/runs/{id}/retry",
     id: "retryRun",
     summary: "Makes a new run that goes on from what failed.",
+    headers: key,
     body: { required: false, schema: ref("Retry"), example: { runId: "order-7-again" } },
-    answers: made,
+    answers: another,
     problems: [400, 404, 409],
     handle: retry,
   },
@@ -132,8 +142,9 @@ export const controlRoutes: readonly Route[] = [
     path: "/api/v1/runs/{id}/fork",
     id: "forkRun",
     summary: "Makes a new run that goes on from a step, or from the beginning.",
+    headers: key,
     body: { required: false, schema: ref("Fork"), example: { from: "charge-card", input: { amount: 13 } } },
-    answers: made,
+    answers: another,
     problems: [400, 404, 409, 422],
     handle: fork,
   },

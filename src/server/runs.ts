@@ -42,9 +42,17 @@ export const idempotencyKey = (description: string): Parameter => ({
 });
 export const runAnswer = (description: string) => ({ description, type: jsonType, schema: ref("Run"), example: exampleRun });
 
-/** The id of the run that a key stands for: the same in every process, so a start that is sent again finds its run. */
-export function runIdOf(workflow: string, key: string): string {
-  return `key-${sha256(`${workflow}\0${key}`).slice(0, 40)}`;
+/**
+ * The id of the run that is to be made: as the body names it, or of the key and of what it is for, and so the same in every
+ * process. Throws OnexError `OPTION_INVALID`.
+ */
+export function idOf(request: Request, what: string, fields: Fields): string | undefined {
+  const key = keyOf(request);
+  const named = fields.text("runId");
+  if (key === undefined) return named;
+  if (named !== undefined)
+    throw invalid("there is an Idempotency-Key, and a runId in the body: each of them makes the id of the run, so give one");
+  return `key-${sha256(`${what}\0${key}`).slice(0, 40)}`;
 }
 
 async function start(call: Call): Promise<Response> {
@@ -60,12 +68,8 @@ async function start(call: Call): Promise<Response> {
   ]);
   const workflow = fields.text("workflow");
   if (workflow === undefined) throw invalid("the body has no workflow: give the name of one, as GET /api/v1/workflows lists them");
-  const key = keyOf(call.request);
-  const named = fields.text("runId");
-  if (key !== undefined && named !== undefined)
-    throw invalid("there is an Idempotency-Key, and a runId in the body: each of them makes the id of the run, so give one");
   const entry = call.orchestrator.registry.get(workflow, fields.text("version"));
-  const runId = key === undefined ? named : runIdOf(workflow, key);
+  const runId = idOf(call.request, workflow, fields);
   const input = fields.has("input") ? (fields.any("input") as Json) : {};
   const options: { -readonly [O in keyof StartOptions]: StartOptions[O] } = {};
   const correlationId = fields.text("correlationId");

@@ -71,8 +71,8 @@ export async function use() {
   await run.resume({ step: "charge" });
 
   await run.pause({ reason: "lunch" });
-  is<Run>()(await orchestrator.fork("o-1", { from: "charge", input: { amount: 2 }, version: "1.0.0" }));
-  is<Run>()(await orchestrator.retry("o-1"));
+  is<StartedRun>()(await orchestrator.fork("o-1", { from: "charge", input: { amount: 2 }, version: "1.0.0" }));
+  is<StartedRun>()(await orchestrator.retry("o-1"));
   // @ts-expect-error: a retry changes nothing
   await orchestrator.retry("o-1", { input: 1 });
 
