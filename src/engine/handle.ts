@@ -18,7 +18,7 @@ import { checkId, checkSize } from "./values.ts";
 import { finalOf } from "./watchers.ts";
 
 /** How many turns are read at once while a log is followed: what one reader costs, however long the log. */
-const turnsAtOnce = 32;
+const followedAtOnce = 16;
 
 export class RunHandle<Output> implements StartedRun<Output> {
   readonly runId: string;
@@ -89,14 +89,16 @@ export class RunHandle<Output> implements StartedRun<Output> {
     const { runNo } = await this.row();
     const found: Fact[] = [];
     let { turn, skip } = await this.#placeOf(runNo, after);
+    // A turn has a fact at least, so no more of them are needed; without a limit the log is read as a whole.
+    const atOnce = limit === Number.POSITIVE_INFINITY ? undefined : Math.min(limit, 256);
     for (;;) {
-      const turns = await this.#engine.secrets.facts(runNo, turn, limit === Number.POSITIVE_INFINITY ? undefined : turnsAtOnce);
+      const turns = await this.#engine.secrets.facts(runNo, turn, atOnce);
       turn += turns.length;
       for (const facts of turns) {
         found.push(...facts.slice(skip));
         skip = Math.max(0, skip - facts.length);
       }
-      if (turns.length < turnsAtOnce || limit === Number.POSITIVE_INFINITY || found.length >= limit) break;
+      if (atOnce === undefined || turns.length < atOnce || found.length >= limit) break;
     }
     return found.length > limit ? found.slice(0, limit) : found;
   }
@@ -161,7 +163,7 @@ export class RunHandle<Output> implements StartedRun<Output> {
         const log: number = runNo ?? (await this.row()).runNo;
         runNo = log;
         place ??= await this.#placeOf(log, after);
-        const turns = await this.#engine.secrets.facts(log, place.turn, turnsAtOnce);
+        const turns = await this.#engine.secrets.facts(log, place.turn, followedAtOnce);
         place.turn += turns.length;
         for (const facts of turns)
           for (const fact of facts) {

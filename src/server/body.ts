@@ -59,8 +59,11 @@ function parse(bytes: Uint8Array): Json {
     return JSON.parse(text) as Json;
   } catch (error) {
     // The place alone: the words of the parser quote the body.
-    const [place] = /(?:at )?position \d+(?: \(line \d+ column \d+\))?/.exec(String(error)) ?? [];
-    throw new OnexError("INPUT_NOT_JSON", `the body is no JSON${place === undefined ? "" : `: it stops being JSON ${place}`}`);
+    const [place] = /at position \d+/.exec(String(error)) ?? [];
+    throw new OnexError(
+      "INPUT_NOT_JSON",
+      `the body is no JSON: it ${place === undefined ? "ends too early" : `stops being JSON ${place}`}`,
+    );
   }
 }
 

@@ -1,8 +1,8 @@
 /**
  * The facts of a run as server-sent events, as they are accepted.
  *
- * E1 Nothing is buffered: a fact is read from the store when the reader has taken the one before. One who reads nothing costs
- *    one event and what the socket holds; the socket is closed when nothing moved for a while (`listen.ts`).
+ * E1 Nothing piles up: facts are read from the store, a few turns at once, when the reader has taken those before. One who
+ *    reads nothing costs these and what the socket holds; the socket is closed when nothing moved for a while (`listen.ts`).
  * E2 `id` is the position behind the fact: who comes back with `Last-Event-ID` misses nothing and gets nothing twice.
  * E3 Whoever goes away, and a server that drains, ends the iteration: no listener stays.
  */

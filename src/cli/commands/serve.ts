@@ -5,7 +5,7 @@ import { onexVersion } from "../new/project.ts";
 import { clean, cleanLines, Terminal } from "../output.ts";
 import { type ServeOptions, settingsOf } from "../serve/options.ts";
 import { interrupted, openSession } from "../session.ts";
-import { existing, storeUrl } from "../store.ts";
+import { existing, memoryNote, storeUrl } from "../store.ts";
 
 export async function serve(files: readonly string[], options: ServeOptions): Promise<ExitCode> {
   const terminal = new Terminal();
@@ -33,6 +33,7 @@ export async function serve(files: readonly string[], options: ServeOptions): Pr
     terminal.say(
       `serving ${server.url}/api/v1 on ${at.url}: ${held.length === 0 ? "no workflows, so it starts nothing and drives no runs" : clean(held.join(", "))}`,
     );
+    if (at.kind === "memory") terminal.say(memoryNote);
     if (held.length > 0 && orchestrator.role === "client")
       terminal.say(`another process drives the runs of ${at.url}; this one takes over when it ends`);
     try {

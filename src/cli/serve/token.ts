@@ -32,7 +32,8 @@ function readToken(file: string, warn: (message: string) => void): string {
       warn(`other users of this machine may read ${file}: chmod 600 ${file}`);
     return text;
   } catch (error) {
-    const why = (error as { code?: string }).code === "ENOENT" ? "there is no such file" : (error as Error).message;
+    const { code } = error as { readonly code?: string };
+    const why = code === "ENOENT" ? "there is no such file" : code === "EISDIR" ? "it is a folder" : (error as Error).message;
     throw new OnexError("FILE_MISSING", `--token-file ${file}: ${why}`);
   }
 }
