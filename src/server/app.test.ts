@@ -72,7 +72,8 @@ test.each([
   [{ workflow: "quick", input: { amount: 1 }, startAt: "tomorrow" }, 400, "OPTION_INVALID", "startAt"],
   [{ workflow: "quick", input: { amount: 1 }, timeout: "soon" }, 400, "INVALID_DURATION", "timeout"],
   [{ workflow: "quick", input: { amount: 1 }, runId: "a\nb" }, 400, "OPTION_INVALID", "runId"],
-  ["{", 400, "INPUT_NOT_JSON", "JSON"],
+  ["{", 400, "INPUT_NOT_JSON", "no JSON"],
+  ['{"password": hunter2}', 400, "INPUT_NOT_JSON", "no JSON"],
 ])("a start of %j is refused", async (body, status, code, word) => {
   const { post, orchestrator } = stand();
   const response = await post("/api/v1/runs", body);
@@ -82,6 +83,7 @@ test.each([
     ...{ status, code },
     body: { status, code, type: `/docs/errors.md#${code.toLowerCase()}`, instance: "/api/v1/runs", detail: expect.stringContaining(word) },
   });
+  expect(JSON.stringify(problem)).not.toContain("hunter2");
   expect(await orchestrator.list()).toEqual([]);
 });
 

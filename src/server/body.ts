@@ -60,10 +60,8 @@ function parse(bytes: Uint8Array): Json {
   } catch (error) {
     // The place alone: the words of the parser quote the body.
     const [place] = /at position \d+/.exec(String(error)) ?? [];
-    throw new OnexError(
-      "INPUT_NOT_JSON",
-      `the body is no JSON: it ${place === undefined ? "ends too early" : `stops being JSON ${place}`}`,
-    );
+    const what = place !== undefined ? `: it stops being JSON ${place}` : /end of JSON/.test(String(error)) ? ": it ends too early" : "";
+    throw new OnexError("INPUT_NOT_JSON", `the body is no JSON${what}`);
   }
 }
 

@@ -23,6 +23,14 @@ test("facts are read a page at a time, from anywhere", async () => {
   expect(await run.facts({ limit: 5 })).toEqual(all.slice(0, 5));
 });
 
+test("and so are those of a fork, whose first turn is long", async () => {
+  const { t, run } = await played();
+  const forked = await t.fork(run.runId, { from: "act#36" });
+  await t.advance("5h");
+  const all = await forked.facts();
+  for (let after = 0; after <= all.length; after++) expect(await forked.facts({ after, limit: 3 })).toEqual(all.slice(after, after + 3));
+});
+
 test("events go on from anywhere, and end where the run did", async () => {
   const { run, all } = await played();
   for (const after of [0, 1, 40, all.length - 1, all.length]) {
