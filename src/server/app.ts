@@ -16,6 +16,7 @@ import { aboutRoutes } from "./about.ts";
 import { bodyOf } from "./body.ts";
 import { controlRoutes } from "./control.ts";
 import { Guard, type GuardOptions } from "./guard.ts";
+import { historyRoutes } from "./history.ts";
 import { metricsRoute } from "./metrics.ts";
 import { openApi } from "./openapi.ts";
 import { isInner, problemResponse } from "./problem.ts";
@@ -52,6 +53,7 @@ export function createApp(orchestrator: Orchestrator, options: AppOptions = {}):
   const traffic = new Traffic();
   const routes: readonly Route[] = [
     ...runRoutes,
+    ...historyRoutes,
     ...controlRoutes,
     ...aboutRoutes(version),
     metricsRoute(version, traffic),

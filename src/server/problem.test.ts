@@ -12,7 +12,7 @@ const paths = [
     ["orchestrator", "handle", "fork", "options", "values", "inline", "definitions", "workflow-registry", "watchers", "secrets"] as const
   ).map((name) => `engine/${name}.ts`),
   ...(["core/json.ts", "core/duration.ts", "core/fields.ts", "core/fork.ts", "node/schema.ts"] as const),
-  ...(["app", "body", "fields", "guard", "position", "runs", "control", "about", "events", "listen"] as const).map(
+  ...(["app", "body", "fields", "guard", "position", "runs", "history", "control", "about", "events", "listen"] as const).map(
     (name) => `server/${name}.ts`,
   ),
 ];
