@@ -46,6 +46,8 @@ const byCode: Readonly<Record<string, ExitCode>> = {
   WORKFLOW_AMBIGUOUS: exit.usage,
   RUN_ID_CONFLICT: exit.usage,
   OPTION_INVALID: exit.usage,
+  LISTEN_FAILED: exit.usage,
+  SERVE_UNSAFE: exit.usage,
   SCHEDULE_INVALID: exit.usage,
   VALUE_TOO_LARGE: exit.usage,
   CONTRACT_INVALID: exit.contract,
