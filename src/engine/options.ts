@@ -11,7 +11,19 @@ import { checkId } from "./values.ts";
 const latestTime = 8.64e15;
 
 const optionNames: readonly (keyof OrchestratorOptions<readonly AnyNode[]>)[] = [
-  ...(["store", "nodes", "provide", "endpoints", "config", "circuitBreaker", "log", "secrets", "secretKey", "parkAfterMs"] as const),
+  ...([
+    "store",
+    "nodes",
+    "provide",
+    "endpoints",
+    "endpointSecret",
+    "config",
+    "circuitBreaker",
+    "log",
+    "secrets",
+    "secretKey",
+    "parkAfterMs",
+  ] as const),
   ...(["abortGraceMs", "maxValueBytes", "maxWorkflowDepth", "maxConcurrentWorkflows", "whenFull"] as const),
 ];
 

@@ -7,7 +7,7 @@
  */
 import type { Agent, Dispatcher } from "undici";
 import { failureOf } from "../../core/failure.ts";
-import { jsonType, linesType } from "../wire.ts";
+import { beatHeader, jsonType, linesType } from "../wire.ts";
 import { CallFailed } from "./failed.ts";
 
 /** Connections to one host at once; a call that finds none free waits for one within its own time. */
@@ -18,6 +18,8 @@ export interface Asked {
   readonly method: "GET" | "POST";
   readonly url: URL;
   readonly body?: string;
+  /** Beside those that say what is sent and taken. */
+  readonly headers?: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
   /** A net below the signal, ms: nothing is waited for longer than that. */
   readonly withinMs: number;
@@ -30,6 +32,8 @@ export interface Answered {
   /** As the far side wrote it. */
   readonly type: string;
   readonly retryAfterMs: number | undefined;
+  /** The far side promises a line so often. */
+  readonly beatMs: number | undefined;
   readonly lines: AsyncIterable<string> | undefined;
 }
 
@@ -55,7 +59,7 @@ export class Http {
 
   /** Throws CallFailed `NODE_UNREACHABLE`; what `signal` was aborted with; while lines are read, `ANSWER_TOO_LARGE` and `NODE_ANSWER_INVALID` too. */
   async ask(asked: Asked): Promise<Answered> {
-    const { method, url, body, signal, withinMs, maxBytes } = asked;
+    const { method, url, body, headers, signal, withinMs, maxBytes } = asked;
     if (this.#closed) throw new CallFailed({ code: "NODE_UNREACHABLE", message: `${url.href}: this process closes` }, { outcome: "none" });
     // Most processes call nobody: the client is loaded by the first who does.
     this.#agent ??= import("undici").then(
@@ -69,7 +73,7 @@ export class Http {
         origin: url.origin,
         path: url.pathname + url.search,
         method,
-        headers: { accept: `${linesType}, ${jsonType}`, ...(body === undefined ? {} : { "content-type": jsonType }) },
+        headers: { accept: `${linesType}, ${jsonType}`, ...(body === undefined ? {} : { "content-type": jsonType }), ...headers },
         ...(body === undefined ? {} : { body }),
         signal,
         headersTimeout: Math.ceil(withinMs),
@@ -87,6 +91,7 @@ export class Http {
       status: got.statusCode,
       type: type === "" ? "no content type" : type,
       retryAfterMs: this.#retryAfterMs(got.headers["retry-after"]),
+      beatMs: beatOf(got.headers[beatHeader]),
       lines: known ? linesOf(got.body, type === linesType, maxBytes, signal, url) : undefined,
     };
   }
@@ -164,6 +169,12 @@ function unreachable(error: unknown, signal: AbortSignal, url: URL): unknown {
     },
     { outcome: unmade.has(code) ? "none" : "unknown" },
   );
+}
+
+/** One that is too short to be kept is none. */
+function beatOf(header: string | string[] | undefined): number | undefined {
+  const ms = Number(header ?? Number.NaN);
+  return ms >= 1_000 && ms <= 3_600_000 ? ms : undefined;
 }
 
 function mediaType(header: string | string[] | undefined): string {
