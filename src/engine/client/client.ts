@@ -12,7 +12,7 @@ import type { World } from "../world.ts";
 import { type Endpoints, mayBeRemote } from "./endpoints.ts";
 import { NodeHealth } from "./health.ts";
 import { Http } from "./http.ts";
-import { RemoteNode, type Remoteness } from "./remote.ts";
+import { RemoteNode, type Sign } from "./remote.ts";
 
 /** A call of an effect, in both shapes: as its function takes it, and as it travels. */
 export interface Errand {
@@ -25,8 +25,8 @@ export interface Errand {
 }
 
 /** Signs with the secret that nodes elsewhere share with this process, if they do. */
-function signing({ clock, hash, signer = systemSigner, endpointSecret: secret }: World): Remoteness["sign"] {
-  if (secret === undefined) return () => ({});
+function signing({ clock, hash, signer = systemSigner, endpointSecret: secret }: World): Sign | undefined {
+  if (secret === undefined) return undefined;
   return (method, { pathname, search }, body, { actionId, epoch }) =>
     signatureHeaders(signer, secret, {
       method,

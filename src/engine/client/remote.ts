@@ -13,7 +13,7 @@ import { type Abort, decodeAnswer, type Ended, encodeAbort, encodeAction, parseJ
 import type { Clock } from "../world.ts";
 import { CallFailed, thrownOf } from "./failed.ts";
 import { NodeHealth } from "./health.ts";
-import type { Answered, Http } from "./http.ts";
+import type { Answered, Asked, Http } from "./http.ts";
 
 /** An answer is its value and the few words around it. */
 const envelopeBytes = 65_536;
@@ -24,13 +24,15 @@ const shutOutMs = 30_000;
 /** Longest wait for the answer to an abort. */
 const abortMs = 5_000;
 
+export type Sign = (method: "POST", url: URL, body: string, about: Pick<Action, "actionId" | "epoch">) => Readonly<Record<string, string>>;
+
 export interface Remoteness {
   readonly http: Http;
   readonly clock: Clock;
   readonly graceMs: number;
   readonly maxValueBytes: number;
   /** The headers that show who sends this body; none where no secret is shared. */
-  sign(method: "POST", url: URL, body: string, about: Pick<Action, "actionId" | "epoch">): Readonly<Record<string, string>>;
+  readonly sign?: Sign | undefined;
 }
 
 /** What a node gave: its output, or an item. */
@@ -132,7 +134,7 @@ export class RemoteNode {
       method: "POST",
       url: this.url,
       body,
-      headers: this.#by.sign("POST", this.url, body, action),
+      headers: this.#by.sign?.("POST", this.url, body, action) ?? {},
       signal: cut.signal,
       withinMs: action.timeoutMs + graceMs + 1_000,
       maxBytes: maxValueBytes + envelopeBytes,
@@ -210,7 +212,7 @@ export class RemoteNode {
     const { actionId, runId, leaseId, epoch, notAfter } = action;
     const abort: Abort = { actionId, runId, leaseId, epoch, notAfter, reason: { code: why.code, message: why.message } };
     const body = encodeAbort(abort);
-    this.#brief("POST", this.url, body, abortMs, this.#by.sign("POST", this.url, body, abort)).catch(() => {});
+    this.#brief("POST", this.url, body, abortMs, this.#by.sign?.("POST", this.url, body, abort)).catch(() => {});
   }
 
   /** Asks whether the host is there, and notes what it found. */
@@ -230,7 +232,13 @@ export class RemoteNode {
   }
 
   /** An exchange of a few words. */
-  async #brief(method: "GET" | "POST", url: URL, body: string | undefined, withinMs: number, headers = {}): Promise<Answered> {
+  async #brief(
+    method: "GET" | "POST",
+    url: URL,
+    body: string | undefined,
+    withinMs: number,
+    headers: Asked["headers"] = {},
+  ): Promise<Answered> {
     const { http, clock } = this.#by;
     const cut = new AbortController();
     const late = new CallFailed(

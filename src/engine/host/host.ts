@@ -388,7 +388,7 @@ class Host {
   #health(): Json {
     const status = this.#closing ? "draining" : this.#journal?.failed ? "failed" : "healthy";
     // Nobody had to sign for this.
-    if (this.#door) return { onex: 1, status };
+    if (this.#door) return { onex: 1, status, under_way: this.#underWay.size };
     return {
       onex: 1,
       status,
