@@ -11,20 +11,8 @@ import { checkId } from "./values.ts";
 const latestTime = 8.64e15;
 
 const optionNames: readonly (keyof OrchestratorOptions<readonly AnyNode[]>)[] = [
-  ...([
-    "store",
-    "nodes",
-    "provide",
-    "endpoints",
-    "endpointSecret",
-    "config",
-    "circuitBreaker",
-    "log",
-    "secrets",
-    "secretKey",
-    "parkAfterMs",
-  ] as const),
-  ...(["abortGraceMs", "maxValueBytes", "maxWorkflowDepth", "maxConcurrentWorkflows", "whenFull"] as const),
+  ...(["store", "nodes", "provide", "endpoints", "config", "circuitBreaker", "log", "secrets", "secretKey", "parkAfterMs"] as const),
+  ...(["endpointSecret", "abortGraceMs", "maxValueBytes", "maxWorkflowDepth", "maxConcurrentWorkflows", "whenFull"] as const),
 ];
 
 /** The form of the options; their ranges are checked where they are read. Throws OnexError `OPTION_INVALID`. */

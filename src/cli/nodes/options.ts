@@ -29,7 +29,8 @@ export interface Serving {
 export function servingOf(options: NodesOptions, env: NodeJS.ProcessEnv): Serving {
   const { host: hostname = "127.0.0.1", secretFile = [], record } = options;
   const named = secretFile.map(secretIn);
-  const secrets = named.length > 0 ? named : env.ONEX_NODE_SECRET ? [checkSecret("ONEX_NODE_SECRET", env.ONEX_NODE_SECRET)] : [];
+  const secrets =
+    named.length > 0 ? named : env.ONEX_NODE_SECRET ? [checkSecret("the secret in ONEX_NODE_SECRET", env.ONEX_NODE_SECRET)] : [];
   if (secrets.length === 0 && !isLoopback(hostname))
     throw new OnexError(
       "NODES_UNSAFE",

@@ -19,8 +19,8 @@ import type { Answered, Asked, Http } from "./http.ts";
 const envelopeBytes = 65_536;
 /** So many times of silence that a host promises to break, and it did not. */
 const silentBeats = 3;
-/** Until who was not let in asks again. */
-const shutOutMs = 30_000;
+/** Until who was not let in asks again: twice as long each time, so that a log does not fill up with it. */
+const shutOutMs = { first: 30_000, most: 300_000 } as const;
 /** Longest wait for the answer to an abort. */
 const abortMs = 5_000;
 
@@ -162,7 +162,7 @@ export class RemoteNode {
               .next()
               .then(({ done }) => (done ? undefined : lines.return?.()))
               .catch(() => {});
-            if (answered.status === 401 && answer.status === "failed") throw this.#shutOut(answer.error);
+            if (answered.status === 401 && answer.status === "failed") throw this.#shutOut(answer.error, action);
             return answer;
           } else break;
         }
@@ -183,10 +183,11 @@ export class RemoteNode {
   }
 
   /** The far side does not know this process: nothing has happened, and nothing does until somebody sets a secret or a clock. */
-  #shutOut({ code, message }: Failure): CallFailed {
+  #shutOut({ code, message }: Failure, { attempt, delivery }: Action): CallFailed {
+    const retryAfterMs = Math.min(shutOutMs.first * 2 ** (Math.max(attempt, delivery) - 1), shutOutMs.most);
     return new CallFailed(
       { code, message: `${this.url.href} lets this process in no more: ${message}` },
-      { outcome: "none", retryAfterMs: shutOutMs, counts: false },
+      { outcome: "none", retryAfterMs, counts: false },
     );
   }
 

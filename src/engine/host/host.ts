@@ -13,7 +13,7 @@
  *    confirmed, and an answer before it is given out. Items of streams are not recorded: they are read again.
  */
 import { type Failure, failureOf, OnexError } from "../../core/failure.ts";
-import { onlyFields, shown } from "../../core/fields.ts";
+import { onlyFields } from "../../core/fields.ts";
 import type { Json } from "../../core/json.ts";
 import { Sanitizer } from "../../core/sanitizer.ts";
 import type { AnyNode, ComputeContract, Contract, EffectContract, Log } from "../../node/contract.ts";
@@ -21,23 +21,23 @@ import { checkNodes, Registry } from "../../node/registry.ts";
 import type { Provided } from "../../node/service.ts";
 import type { Action } from "../action.ts";
 import { NodeClient } from "../client/client.ts";
-import { mayBeRemote } from "../client/endpoints.ts";
 import { guarded, unguarded } from "../guard.ts";
 import { runCompute } from "../inline.ts";
 import { sanitizedLog } from "../secrets.ts";
 import { Services } from "../services.ts";
-import { checkSecret } from "../signature.ts";
 import { systemSigner, systemWorld } from "../system.ts";
-import { checkSize, roughLength } from "../values.ts";
+import { checkSize } from "../values.ts";
 import { type Abort, type Answer, decodeMessage, type Ended, parseJson } from "../wire.ts";
 import type { World } from "../world.ts";
-import { type Caller, Door } from "./door.ts";
+import { checkRange, checkSame, checkServed, hostFields, secretsOf } from "./checks.ts";
+import { Door } from "./door.ts";
 import { bodyOf, jsonResponse, replyResponse } from "./http.ts";
 import { keptMs, Memory } from "./memory.ts";
 import type { Entry, Journal } from "./record.ts";
 import { openRecord } from "./record-file.ts";
 import { busy, gone, invalid, Refusal, unowned } from "./refusal.ts";
 import { Reply } from "./reply.ts";
+import { answerBytes, payloadBytes } from "./sizes.ts";
 import { HeldStream } from "./stream.ts";
 import { Work, type Workshop } from "./work.ts";
 
@@ -423,69 +423,4 @@ class Host {
         code: "SERVICE_CLOSE_FAILED",
       });
   }
-}
-
-const hostFields: readonly (keyof NodeHostOptions)[] = [
-  "nodes",
-  "provide",
-  "secret",
-  "log",
-  "maxValueBytes",
-  "maxRecordBytes",
-  "record",
-  "maxCalls",
-  "maxOpenStreams",
-  "abortGraceMs",
-];
-
-function checkServed(contract: Contract, services: Services): void {
-  const { kind, name } = contract;
-  if (!mayBeRemote(kind))
-    throw new OnexError(
-      "REMOTE_REFUSED",
-      `${kind} ${name} cannot be served by a node host: ${kind === "reducer" ? "its state is written with the turn that causes it" : "its runs are driven by whoever owns the store"}; give it to createOrchestrator`,
-    );
-  const missing = services.missing(contract);
-  if (missing !== undefined)
-    throw new OnexError(
-      "SERVICE_MISSING",
-      `${kind} ${name} uses the service "${missing}", which nobody provides: add ${missing}.from(…) to \`provide\``,
-    );
-}
-
-function secretsOf(given: unknown): readonly string[] {
-  const list = given === undefined ? [] : Array.isArray(given) ? given : [given];
-  if (given !== undefined && list.length === 0)
-    throw new OnexError("OPTION_INVALID", "secret is an empty list: nobody could sign; leave it out, or give one");
-  return list.map((secret) => checkSecret("secret", secret));
-}
-
-/** Throws Refusal for a body that is about something else than its headers. */
-function checkSame(caller: Caller, { actionId, epoch }: Pick<Action, "actionId" | "epoch">): void {
-  if (caller.actionId === actionId && caller.epoch === epoch) return;
-  throw new Refusal(401, {
-    code: "SIGNATURE_INVALID",
-    message: `the headers say action ${caller.actionId} and epoch ${caller.epoch}, and the body says ${actionId} and ${epoch}`,
-  });
-}
-
-function checkRange(name: string, value: number, least: number, most: number): void {
-  if (!(value >= least && value <= most))
-    throw new OnexError("OPTION_INVALID", `${name} is ${shown(value)}: give a number from ${least} to ${most}`);
-}
-
-/** About what the input of an open stream takes in memory. */
-function payloadBytes(payload: Json): number {
-  return 2 * roughLength(payload, Number.POSITIVE_INFINITY);
-}
-
-/** About what an answer takes in memory. */
-function answerBytes(answer: Ended): number {
-  const value =
-    answer.status === "completed"
-      ? answer.output
-      : answer.status === "yielded"
-        ? answer.item
-        : [answer.error.message, answer.error.details ?? null];
-  return 2 * roughLength(value, Number.POSITIVE_INFINITY);
 }

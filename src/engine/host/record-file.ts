@@ -76,8 +76,8 @@ class RecordFile implements Journal {
   }
 
   write(entries: readonly Entry[]): Promise<void> | undefined {
-    if (this.failed) return Promise.reject(this.failed);
     if (entries.length === 0 && !this.#flushing) return undefined;
+    if (this.failed) return Promise.reject(this.failed);
     for (const entry of entries) this.#lines.push(`${encodeEntry(entry)}\n`);
     const durable = new Promise<void>((done, failed) => this.#waiting.push({ done, failed }));
     this.#flushing ??= this.#flush();
