@@ -1,8 +1,9 @@
 /** Calls that are signed: what a run makes of a host that does not let its orchestrator in, and of one that falls silent. */
 import { expect, test } from "vitest";
+import { hostIn } from "../../src/engine/host/host.ts";
 import { orchestratorIn } from "../../src/engine/orchestrator.ts";
 import { systemWorld } from "../../src/engine/system.ts";
-import { compute, createNodeHost, createOrchestrator, effect, memory, type NodeHost, workflow } from "../../src/index.ts";
+import { all, compute, createNodeHost, createOrchestrator, effect, memory, type NodeHost, workflow } from "../../src/index.ts";
 import { VirtualClock } from "../../src/testing/clock.ts";
 import { handled, listening, textOf } from "../serve.ts";
 import { anything, quiet } from "./kit.ts";
@@ -16,23 +17,27 @@ const once = effect({ name: "once", input: anything, irreversible: "x" }, async 
 });
 const double = compute({ name: "double", input: anything }, (n) => 2 * n);
 const flow = workflow({ name: "flow", input: anything }, function* () {
-  return [yield* once("a"), yield* double(4)];
+  return yield* all([once("a"), double(4)]);
 });
 
 test("a wrong secret fails no step: what is asked waits until it is set right", async () => {
   calls.length = 0;
-  const hostWith = (secret: string) => createNodeHost({ nodes: [once, double], secret, log: quiet });
+  const clock = new VirtualClock(Date.now(), (callback) => void setImmediate(callback));
+  const world = { ...systemWorld(quiet), clock };
+  const hostWith = (secret: string) => hostIn(world, { nodes: [once, double], secret });
   let host: NodeHost = hostWith("what nobody else has");
   let asked = 0;
   const url = await listening(async (incoming, outgoing) => {
     asked++;
     await handled(host, await textOf(incoming), incoming, outgoing);
   });
-  const clock = new VirtualClock(Date.now(), (callback) => void setImmediate(callback));
-  const orchestrator = orchestratorIn(
-    { ...systemWorld(quiet), clock },
-    { store: memory(), nodes: [flow, once, double], endpoints: { once: url, double: url }, endpointSecret: secret, parkAfterMs: 3_600_000 },
-  );
+  const orchestrator = orchestratorIn(world, {
+    store: memory(),
+    nodes: [flow, once, double],
+    endpoints: { once: url, double: url },
+    endpointSecret: secret,
+    parkAfterMs: 3_600_000,
+  });
   const run = await orchestrator.start(flow, null);
   const result = run.result();
   const later = () => clock.step(Number.POSITIVE_INFINITY);
