@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { hostIn } from "../../src/engine/host/host.ts";
 import { orchestratorIn } from "../../src/engine/orchestrator.ts";
 import { systemWorld } from "../../src/engine/system.ts";
-import { all, compute, createNodeHost, createOrchestrator, effect, memory, type NodeHost, workflow } from "../../src/index.ts";
+import { compute, createNodeHost, createOrchestrator, effect, memory, type NodeHost, workflow } from "../../src/index.ts";
 import { VirtualClock } from "../../src/testing/clock.ts";
 import { handled, listening, textOf } from "../serve.ts";
 import { anything, quiet } from "./kit.ts";
@@ -17,7 +17,7 @@ const once = effect({ name: "once", input: anything, irreversible: "x" }, async 
 });
 const double = compute({ name: "double", input: anything }, (n) => 2 * n);
 const flow = workflow({ name: "flow", input: anything }, function* () {
-  return yield* all([once("a"), double(4)]);
+  return [yield* once("a"), yield* double(4)];
 });
 
 test("a wrong secret fails no step: what is asked waits until it is set right", async () => {
