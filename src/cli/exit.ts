@@ -38,6 +38,8 @@ const byCode: Readonly<Record<string, ExitCode>> = {
   FILE_MISSING: exit.usage,
   PLAN_MISSING: exit.usage,
   CONTRACT_NOT_FOUND: exit.usage,
+  NODES_UNSAFE: exit.usage,
+  RECORD_INVALID: exit.usage,
   INPUT_NOT_JSON: exit.usage,
   INPUT_INVALID: exit.usage,
   SIGNAL_INVALID: exit.usage,

@@ -74,7 +74,8 @@ class Blocked {
   }
 }
 
-function logTo(terminal: Terminal, verbose: boolean, blocked: () => void): Log {
+/** A log whose lines stand with the others of this terminal; `blocked` is called where runs wait for code. */
+export function logTo(terminal: Terminal, verbose: boolean, blocked: () => void): Log {
   const { dim, yellow, red } = terminal.style;
   const line = (label: string) => (message: string, fields?: object) => {
     const code = (fields as { readonly code?: unknown } | undefined)?.code;

@@ -143,6 +143,11 @@ export interface OrchestratorOptions<N extends readonly AnyNode[]> {
   readonly provide?: readonly Provided[];
   /** Where computes and effects live that are not in this process: node name → URL of a node host, from configuration. */
   readonly endpoints?: Readonly<Record<string, string>>;
+  /**
+   * What calls of these are signed with, shared with their hosts (`createNodeHost({ secret })`): at least 16 characters, best
+   * 32 random bytes. Default `ONEX_NODE_SECRET`, else calls are not signed.
+   */
+  readonly endpointSecret?: string;
   /** The settings of the ONEX templates; `preset("production")` and the like are a start. */
   readonly config?: OrchestratorConfig;
   /** When calls to an endpoint that fails are held back; each endpoint has a breaker of its own. */

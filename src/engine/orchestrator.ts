@@ -39,6 +39,7 @@ import { asked, processed } from "./process.ts";
 import { enqueue } from "./queue.ts";
 import { StoredSchedules } from "./schedules.ts";
 import { Services } from "./services.ts";
+import { checkSecret } from "./signature.ts";
 import { systemWorld } from "./system.ts";
 import { openTelemetry } from "./tracing/otel.ts";
 import { checkSize } from "./values.ts";
@@ -62,12 +63,13 @@ export function orchestratorIn<const N extends readonly AnyNode[]>(world: World,
   const config = settingsOf(options.config, options.store.kind);
   const provide = [...(options.provide ?? []), ...config.provide];
   checkOptions(world, options, provide);
+  const endpointSecret = options.endpointSecret ?? world.endpointSecret;
   return new OrchestratorFace<N>(
-    new Engine(world, {
+    new Engine(endpointSecret === undefined ? world : { ...world, endpointSecret }, {
       store: options.store,
       nodes: options.nodes,
       provide,
-      secrets: secretsOf(options),
+      secrets: [...secretsOf(options), ...(endpointSecret === undefined ? [] : [endpointSecret])],
       secretKey: options.secretKey ?? world.secretKey,
       settings: {
         parkAfterMs: options.parkAfterMs ?? 1_000,
@@ -108,6 +110,8 @@ function checkOptions(world: World, options: OrchestratorOptions<readonly AnyNod
   secretsOf(options);
   if (options.secretKey !== undefined && options.secretKey.length < 16)
     throw new OnexError("OPTION_INVALID", "secretKey has less than 16 characters: give 32 bytes in base64, or a longer passphrase");
+  const endpointSecret = options.endpointSecret ?? world.endpointSecret;
+  if (endpointSecret !== undefined) checkSecret("endpointSecret", endpointSecret);
   const endpoints = readEndpoints(options.endpoints ?? {});
   const registry = new EndpointRegistry(options.nodes, endpoints);
   refuseRemote(endpoints, registry.contracts());

@@ -129,7 +129,8 @@ function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
   socket.destroySoon();
 }
 
-function unbound(error: NodeJS.ErrnoException, host: string, port: number): OnexError {
+/** Why an address could not be had, and what to do. */
+export function unbound(error: NodeJS.ErrnoException, host: string, port: number): OnexError {
   const why =
     error.code === "EADDRINUSE"
       ? "another process listens there; name another one with --port"

@@ -48,4 +48,22 @@ export function running(command: AddCommand, done: Done): void {
     .addOption(new Option("--allow-origin <origin>", "an origin whose pages may call it (may be given again)").argParser(collect))
     .addOption(new Option("--grace <time>", "how long requests and calls may take to end at a stop (default: 10s)"))
     .action(async (files, options) => done(await (await import("../commands/serve.ts")).serve(files, options)));
+
+  command("nodes", "serve computes, effects and streams to orchestrators elsewhere", [
+    "onex nodes payments.ts",
+    "onex nodes payments.ts --host 0.0.0.0 --secret-file node-secret --record answers",
+  ])
+    .argument("<modules...>", "modules, or folders of generated nodes, that export them and their services")
+    .addOption(new Option("--port <n>", "the port to listen on; 0 takes a free one (default: 3400)"))
+    .addOption(new Option("--host <address>", "the address to listen on (default: 127.0.0.1); any other one needs a secret"))
+    .addOption(
+      new Option(
+        "--secret-file <file>",
+        "what callers must sign with; given again, the old one beside the new (default: $ONEX_NODE_SECRET)",
+      ).argParser(collect),
+    )
+    .addOption(new Option("--max-calls <n>", "effects under way at once; more are refused until one ends (default: 256)"))
+    .addOption(new Option("--grace <duration>", "how long work under way may take when it is stopped (default: 10s)"))
+    .addOption(new Option("--record <file>", "keep answers there, so that a host that was killed repeats nothing it has answered"))
+    .action(async (modules, options) => done(await (await import("../commands/nodes.ts")).nodes(modules, options)));
 }
