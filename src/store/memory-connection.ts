@@ -76,8 +76,9 @@ export class Connection implements OpenStore {
   }
 
   owner(): { readonly leaseId: string; readonly pid: number } | undefined {
-    for (const lease of this.#data.live) return { leaseId: lease.leaseId, pid: 0 };
-    return undefined;
+    const [first] = this.#data.live;
+    const lease = this.#holds ? this.#lease : first;
+    return lease && { leaseId: lease.leaseId, pid: 0 };
   }
 
   trusted(): boolean {
@@ -259,6 +260,7 @@ export class Connection implements OpenStore {
     const rows: RunRow[] = [];
     for (const run of this.#data.queue.from(() => true)) {
       if (rows.length >= limit) break;
+      if (this.#missing.has(nameOf(run))) continue;
       if ((run.queuedAt as number) <= now && !without.has(run.concurrency) && !without.has(run.rate)) rows.push(rowOf(run));
     }
     return rows;
@@ -268,13 +270,14 @@ export class Connection implements OpenStore {
     let count = 0;
     for (const run of this.#data.queueTimes.from(() => true)) {
       if ((run.queuedAt as number) > now) break;
-      count++;
+      if (!this.#missing.has(nameOf(run))) count++;
     }
     return count;
   }
 
   nextQueued(after: number): number | undefined {
-    for (const run of this.#data.queueTimes.from((run) => (run.queuedAt as number) > after)) return run.queuedAt;
+    for (const run of this.#data.queueTimes.from((run) => (run.queuedAt as number) > after))
+      if (!this.#missing.has(nameOf(run))) return run.queuedAt;
     return undefined;
   }
 
