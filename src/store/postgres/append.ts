@@ -11,6 +11,7 @@ import { ownershipLost } from "./errors.ts";
 import { fenced, hasCompany, isSound, type Job, jobsOf, type Numbers, startOf } from "./job.ts";
 import type { Line } from "./line.ts";
 import type { Pool } from "./pool.ts";
+import { Prunes } from "./prune.ts";
 import { withBlobs } from "./reads.ts";
 import { runColumns, runRow } from "./rows.ts";
 import { tryTogether } from "./side.ts";
@@ -103,15 +104,11 @@ async function judge(
   if (lease?.state !== "live") throw ownershipLost("the lease of this process has ended, and others may drive its runs");
   const starts = new Map<string, RunRow>();
   const ids = jobs.flatMap((job) => startOf(job)?.id ?? []);
-  if (ids.length > 0)
-    for (const row of await statements.run(
-      line,
-      `SELECT ${runColumns} FROM @.runs WHERE id = ANY($1::text[])`,
-      texts(ids.map(encodeText)),
-    )) {
-      const run = runRow(row);
-      starts.set(run.id, run);
-    }
+  if (ids.length > 0) {
+    const kept = ids.map(encodeText);
+    const rows = await statements.run(line, `SELECT ${runColumns} FROM @.runs WHERE id = ANY($1::text[])`, texts(kept));
+    for (const run of [...(await new Prunes(statements).pruneds(line, kept)), ...rows.map(runRow)]) starts.set(run.id, run);
+  }
   const there = tries === 0 ? new Set<number>() : await written(line, statements, jobs);
   return jobs.map((job) => {
     const run = startOf(job);

@@ -3,6 +3,7 @@ import type { Blob, FirstTurn, NewRun, RunRow } from "../store.ts";
 import { bigints, ints, texts } from "./arrays.ts";
 import { Again } from "./errors.ts";
 import type { Line } from "./line.ts";
+import { isFree, Prunes } from "./prune.ts";
 import { runColumns, runRow } from "./rows.ts";
 import type { Statements } from "./sql.ts";
 import { decodeText, encodeText } from "./text.ts";
@@ -65,27 +66,28 @@ function birthValues(born: readonly Born[], status: "running" | "pending", lease
     bigints(born.map((one) => one.first.epoch)),
     ints(born.map((one) => one.first.next)),
     texts(born.map((one) => one.first.facts)),
+    texts(runs.map((run) => text(run.origin))),
   ];
 }
 
 /** Rows and first turns; `admitted_at` is set for those that never were in the queue. */
 const born = `WITH s AS MATERIALIZED (SELECT * FROM unnest($3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::bigint[],
-    $10::text[], $11::text[], $12::text[], $13::bigint[], $14::bigint[], $15::bigint[], $16::int[], $17::text[])
-  AS s(run_no, id, workflow, version, digest, priority, created_at, parent, concurrency, rate, queued_at, wake_at, epoch, next, facts)),
+    $10::text[], $11::text[], $12::text[], $13::bigint[], $14::bigint[], $15::bigint[], $16::int[], $17::text[], $18::text[])
+  AS s(run_no, id, workflow, version, digest, priority, created_at, parent, concurrency, rate, queued_at, wake_at, epoch, next, facts, origin)),
 made AS (
   INSERT INTO @.runs (run_no, id, workflow, version, digest, priority, created_at, parent, concurrency, rate, queued_at, wake_at,
-    status, lease_no, admitted_at)
+    origin, status, lease_no, admitted_at)
   SELECT run_no, id, workflow, version, digest, priority, created_at, parent, concurrency, rate, queued_at, wake_at,
-    $2, $1::int, CASE WHEN $1::int IS NOT NULL THEN created_at END
-  FROM s ORDER BY id ON CONFLICT DO NOTHING RETURNING ${runColumns}),
+    origin, $2, $1::int, CASE WHEN $1::int IS NOT NULL THEN created_at END
+  FROM s WHERE ${isFree("s.id")} ORDER BY id ON CONFLICT DO NOTHING RETURNING ${runColumns}),
 first AS (
   INSERT INTO @.turns (run_no, turn, epoch, pos, next, at, final, facts)
   SELECT run_no, 0, epoch, 0, next, created_at, false, facts FROM s WHERE (run_no IN (SELECT run_no FROM made)) IS TRUE)`;
 const birth = `${born} SELECT run_no FROM made`;
 const start = `${born},
 kept AS (
-  INSERT INTO @.blobs (run_no, hash, text) SELECT made.run_no, b.hash, b.text FROM made, unnest($20::text[], $21::text[]) AS b(hash, text))
-SELECT ${runColumns}, pg_notify($18, $19) FROM made`;
+  INSERT INTO @.blobs (run_no, hash, text) SELECT made.run_no, b.hash, b.text FROM made, unnest($21::text[], $22::text[]) AS b(hash, text))
+SELECT ${runColumns}, pg_notify($19, $20) FROM made`;
 
 /** One statement, and the notification in it: whoever drives it hears of it with the commit. */
 export async function startRun(line: Line, statements: Statements, born: Born, channel: string, sender: string): Promise<RunRow> {
@@ -100,8 +102,9 @@ export async function startRun(line: Line, statements: Statements, born: Born, c
   );
   if (made) return runRow(made);
   const [row] = await statements.run(line, `SELECT ${runColumns} FROM @.runs WHERE id = $1`, encodeText(born.run.id));
-  if (!row) throw new Again(`the run ${born.run.id} was there, and is not any more`);
-  return runRow(row);
+  const was = row ? runRow(row) : await new Prunes(statements).pruned(line, born.run.id);
+  if (!was) throw new Again(`the run ${born.run.id} was there, and is not any more`);
+  return was;
 }
 
 /** Gives the id of an ended run, and the mail it has not read, to a new run. */

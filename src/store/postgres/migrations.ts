@@ -7,13 +7,17 @@ import { OnexError } from "../../core/failure.ts";
 import type { Line } from "./line.ts";
 import { inSchema } from "./line.ts";
 import { sql as first } from "./migrations/0001.ts";
+import { sql as second } from "./migrations/0002.ts";
 
 export interface Migration {
   readonly sql: string;
   readonly minReader: number;
 }
 
-const migrations: readonly Migration[] = [{ sql: first, minReader: 1 }];
+const migrations: readonly Migration[] = [
+  { sql: first, minReader: 1 },
+  { sql: second, minReader: 2 }, // a reader that knows no kept ids would try a start with one for ever
+];
 
 /** Brings the schema up to date. Throws OnexError `STORE_FOREIGN`, DatabaseError. */
 export async function migrate(line: Line, schema: string, name: string, known: readonly Migration[] = migrations): Promise<void> {

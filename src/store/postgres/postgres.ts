@@ -17,6 +17,9 @@ import type {
   OpenStore,
   Owner,
   Posted,
+  Pruned,
+  PruneGroup,
+  PruneOptions,
   RunRow,
   Store,
   StoreHost,
@@ -36,6 +39,7 @@ import { News } from "./news.ts";
 import { RunNumbers } from "./numbers.ts";
 import { Ownership } from "./ownership.ts";
 import { Patience, Pool, type Work } from "./pool.ts";
+import { Prunes } from "./prune.ts";
 import { Queue } from "./queue.ts";
 import { Reads } from "./reads.ts";
 import { ScheduleTable } from "./schedules.ts";
@@ -104,6 +108,7 @@ class PostgresStore implements OpenStore {
   readonly #reads: Reads;
   readonly #blocks = new Blocks();
   readonly #queue: Queue;
+  readonly #prunes: Prunes;
   readonly #numbers: RunNumbers;
   readonly #news: News;
   readonly #ownership: Ownership;
@@ -121,6 +126,7 @@ class PostgresStore implements OpenStore {
     this.#sql = new Statements(options.schema);
     this.#reads = new Reads(this.#sql);
     this.#queue = new Queue(this.#sql, this.#blocks);
+    this.#prunes = new Prunes(this.#sql);
     this.#numbers = new RunNumbers(() =>
       this.#use(async (line) => (await this.#sql.run(line, "SELECT nextval('@.run_numbers') AS no"))[0]?.no as number),
     );
@@ -353,6 +359,20 @@ class PostgresStore implements OpenStore {
   async admit(runNo: number, limits: AdmitLimits): Promise<Admitted> {
     const { leaseNo } = this.#ownership.mine();
     return this.#write((line) => this.#queue.admit(line, runNo, limits, leaseNo, this.now()));
+  }
+
+  // ── retention ──
+
+  prune(before: number, limit: number, options: PruneOptions = {}): Promise<Pruned> {
+    return this.#write((line) => this.#prunes.prune(line, before, limit, options, this.now()));
+  }
+
+  prunable(before: number, options: PruneOptions = {}): Promise<readonly PruneGroup[]> {
+    return this.#use((line) => this.#prunes.groups(line, before, options));
+  }
+
+  pruned(id: string): Promise<RunRow | undefined> {
+    return this.#use((line) => this.#prunes.pruned(line, id));
   }
 
   // ── news ──

@@ -103,8 +103,9 @@ async function foldAll(line: Line, statements: Statements, jobs: readonly Job[])
       if (written.length === 0) return;
       await statements.run(
         line,
-        `UPDATE @.states s SET state = k.state FROM unnest($1::text[], $2::text[], $3::text[]) AS k(reducer, key, state)
-         WHERE s.reducer = k.reducer AND s.key = k.key`,
+        // Not an UPDATE with a join: of a table that was empty when it was planned, that would read all of it for ever.
+        `INSERT INTO @.states (reducer, key, state) SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
+         ON CONFLICT (reducer, key) DO UPDATE SET state = excluded.state`,
         texts(written.map((one) => one.reducer)),
         texts(written.map((one) => one.key)),
         texts(written.map((one) => values.get(one.reducer + separator + one.key) as string)),

@@ -10,6 +10,7 @@
 import { bigints, bools, ints, texts } from "./arrays.ts";
 import { byRun, type Job, startOf } from "./job.ts";
 import type { Line } from "./line.ts";
+import { isFree } from "./prune.ts";
 import type { Statements } from "./sql.ts";
 import { encodeText } from "./text.ts";
 
@@ -58,6 +59,7 @@ export async function writeTurns(line: Line, statements: Statements, jobs: reado
       texts(runs.map((run) => text(run.parent))),
       texts(runs.map((run) => text(run.concurrency))),
       texts(runs.map((run) => text(run.rate))),
+      texts(runs.map((run) => text(run.origin))),
     );
   }
   const rows = await statements.run(line, textOf(changes, starts.length > 0), ...values);
@@ -121,21 +123,21 @@ export function compose(changes: boolean, starts: boolean): string {
 
 /** A new run is as its first turn leaves it: a statement cannot change a row that it has made. */
 function startsText(from: number, changes: boolean): string {
-  const types = ["bigint", "text", "text", "text", "text", "bigint", "bigint", "text", "text", "text"];
+  const types = ["bigint", "text", "text", "text", "text", "bigint", "bigint", "text", "text", "text", "text"];
   const arrays = types.map((type, i) => `$${from + i}::${type}[]`);
   const change = (yes: string, no: string): string => (changes ? yes : no);
   return `s AS MATERIALIZED (SELECT * FROM unnest(${arrays.join(", ")})
-      AS s(run_no, id, workflow, version, digest, priority, created_at, parent, concurrency, rate)),
+      AS s(run_no, id, workflow, version, digest, priority, created_at, parent, concurrency, rate, origin)),
   made AS (
-    INSERT INTO @.runs (run_no, id, workflow, version, digest, priority, created_at, parent, concurrency, rate,
+    INSERT INTO @.runs (run_no, id, workflow, version, digest, priority, created_at, parent, concurrency, rate, origin,
       status, mail_got, lease_no, put_by, wake_at, admitted_at, ended_at)
     SELECT s.run_no, s.id, s.workflow, ${change("coalesce(b.version, s.version)", "s.version")}, s.digest, s.priority, s.created_at,
-      s.parent, s.concurrency, s.rate,
+      s.parent, s.concurrency, s.rate, s.origin,
       ${change("coalesce(b.status, 'running')", "'running'")}, ${change("b.mail_got", "0")},
       ${change("CASE WHEN b.park OR b.final THEN NULL ELSE $1::int END", "$1::int")},
       ${change("CASE WHEN b.park AND NOT b.final THEN $1::int END", "NULL::int")},
       ${change("CASE WHEN b.park AND NOT b.final THEN b.wake_at END", "NULL::bigint")}, s.created_at, CASE WHEN b.final THEN b.at END
     FROM s JOIN b USING (run_no)
-    WHERE (SELECT state FROM @.leases WHERE lease_no = $1::int) = 'live'
+    WHERE (SELECT state FROM @.leases WHERE lease_no = $1::int) = 'live' AND ${isFree("s.id")}
     ORDER BY s.id ON CONFLICT DO NOTHING RETURNING run_no)`;
 }
