@@ -177,12 +177,33 @@ export class Fleet {
 
   async advance(duration: Duration): Promise<void> {
     const until = this.clock.now() + durationMs(duration);
-    do await this.settle();
+    do await this.#rest();
     while (this.clock.step(until));
     this.clock.moveTo(until);
   }
-  /** Waits until nothing goes on without time passing. */
-  async settle(): Promise<void> {
+  /** Lets time pass until it is answered. */
+  async ask<T>(question: Promise<T>, within: Duration = "1h"): Promise<T> {
+    let over = false;
+    const end = (): void => {
+      over = true;
+    };
+    question.then(end, end);
+    const until = this.clock.now() + durationMs(within);
+    for (;;) {
+      await this.#rest();
+      if (over) return question;
+      if (!this.clock.step(until)) throw new Error(`no answer within ${within}`);
+    }
+  }
+  /** For effects: takes so long. */
+  pass(ms: number): Promise<void> {
+    return new Promise((go) => this.clock.setTimer(ms, go));
+  }
+  /** Lets everything happen that needs no time to pass. */
+  settle(): Promise<void> {
+    return this.advance("0ms");
+  }
+  async #rest(): Promise<void> {
     for (let still = 0; still < 4; still++) {
       const before = this.#sign();
       await turn();
@@ -233,7 +254,11 @@ export class Fleet {
             if (line.dead) return new Promise(() => {});
             if (name === "acquire") given[1] = this.#told(line, given[1] as (why: string) => void);
             const answer: unknown = await (own as (...given: unknown[]) => unknown)(...given);
-            if (name === "acquire") line.leaseId = given[0] as string;
+            if (name === "acquire") {
+              line.leaseId = given[0] as string;
+              line.doubt = false;
+              line.deaf = false;
+            }
             if (name === "append") this.#note(by, line.leaseId, given[0] as TurnWrite[], answer as Appended[]);
             await line.back.pass();
             return line.dead ? new Promise(() => {}) : answer;

@@ -36,12 +36,12 @@ test("the runs of one that was killed are taken when its lease has lapsed, one e
   const ledger = new Ledger();
   const gate = new Gate();
   ledger.manners.first = [gate, "ok"];
-  const fleet = new Fleet([flowOf(function* () {
+  const flow = flowOf(function* () {
     yield* ledger.again("first");
     return (yield* ledger.again("second")).id;
-  })] as AnyNode[]);
+  });
+  const fleet = new Fleet([flow] as AnyNode[]);
   const [a, b] = (await fleet.joined(2)) as [Member, Member];
-  const flow = flowOf(function* () { return null; });
   await start(a, flow, "r");
   await fleet.settle();
   expect(ledger.lines).toEqual(["first"]);
@@ -126,11 +126,11 @@ test("parents and children are driven anywhere: after a takeover, and under a ca
   await fleet.advance(lapsed);
   await fleet.advance("2s");
   expect(ledger.lines.filter((line) => line === "deep").length).toBe(2);
-  await c.face.run("r").cancel("enough");
+  await fleet.ask(c.face.run("r").cancel("enough"));
   await fleet.advance("1m");
   const rows = await fleet.rows();
   expect(rows.filter(({ endedAt }) => endedAt === undefined)).toEqual([]);
-  expect((await c.face.run("r").status()).status).toBe("cancelled");
+  expect((await fleet.ask(c.face.run("r").status())).status).toBe("cancelled");
   expect(ledger.lines.filter((line) => line.startsWith("undo")).sort()).toEqual(["undo before beside?", "undo before deep?"].map((line) => line.replace("?", "")).concat(["undo beside?", "undo deep?"]).sort());
 });
 
@@ -241,7 +241,7 @@ test("nothing is sent while the lease is in doubt; it goes when it is sure, and 
   await fleet.advance("1s");
   fleet.lapse(a);
   await fleet.advance("1s");
-  expect([ledger.lines, fleet.log.at(-1)?.by]).toEqual([["1", "2", "3", "4"], "b"]);
+  expect([ledger.lines, (await fleet.takers("4")).length]).toEqual([["1", "2", "3", "4"], 2]);
   expect(await b.face.run("4").result()).toBe("4");
 });
 
@@ -283,4 +283,242 @@ test("a look at the store that began before the lease was lost takes nothing, an
   expect((await fleet.rows()).map(({ status }) => status)).toEqual(Array(8).fill("completed"));
   expect([a.face.engine.error, b.face.engine.error]).toEqual([undefined, undefined]);
   expect([a.face.role, b.face.role]).toEqual(["owner", "owner"]);
+});
+
+// ── from a process that does not drive it ──
+
+test("whoever does not drive a run may signal, pause, resume, cancel and move it, and waits for its end", async () => {
+  const go = signal({ name: "go", payload: z.string() });
+  const body = function* () {
+    const first = yield* go.wait();
+    const second = yield* go.wait();
+    return [first, second];
+  };
+  const flow = flowOf(body);
+  const newer = flowOf(body, { version: "2.0.0" });
+  const fleet = new Fleet([flow, newer] as AnyNode[]);
+  const [a, b] = (await fleet.joined(2)) as [Member, Member];
+  const status = async () => (await b.face.run("r").status()).status;
+  await start(a, flow, "r");
+  await fleet.settle();
+  const run = b.face.run("r");
+  const result = asked(run.result());
+  await run.pause();
+  await fleet.settle();
+  expect(await status()).toBe("paused");
+  await run.signal(go, "1");
+  await run.resume();
+  await fleet.settle();
+  await run.migrate(newer as never);
+  await fleet.settle();
+  expect((await fleet.row("r")).version).toBe("2.0.0");
+  await run.signal(go, "2");
+  await fleet.settle();
+  expect(result.answer).toEqual(["1", "2"]);
+  await start(a, flow, "s");
+  await fleet.settle();
+  await b.face.run("s").cancel();
+  await fleet.settle();
+  expect((await a.face.run("s").status()).status).toBe("cancelled");
+});
+
+test("mail is read once, whoever comes between the look of another and its taking", async () => {
+  const go = signal({ name: "go", payload: z.number() });
+  const flow = flowOf(function* () {
+    const got: number[] = [];
+    for (let i = 0; i < 3; i++) got.push(yield* go.wait());
+    return got;
+  });
+  const fleet = new Fleet([flow] as AnyNode[]);
+  const [a, b, c] = (await fleet.joined(3)) as [Member, Member, Member];
+  await start(a, flow, "r");
+  await fleet.settle();
+  // It sees the run with one message, and takes it long after.
+  b.line.back.hold();
+  a.line.there.hold();
+  await c.face.run("r").signal(go, 1);
+  await fleet.settle();
+  for (const n of [2, 3]) {
+    await fleet.advance("6s");
+    if (n === 2) await c.face.run("r").signal(go, n);
+    await fleet.settle();
+  }
+  b.line.back.release();
+  a.line.there.release();
+  await fleet.advance("1m");
+  await c.face.run("r").signal(go, 3);
+  await fleet.advance("1m");
+  expect(await c.face.run("r").result()).toEqual([1, 2, 3]);
+});
+
+test("all reduce and read one key, and each event counts once", async () => {
+  const count = reducer({ name: "count", event: anything, initial: 0 }, (state: number) => state + 1);
+  const flow = flowOf(function* () {
+    const seen: number[] = [];
+    for (let i = 0; i < 5; i++) {
+      const mine = (yield* count(null)) as number;
+      const now = (yield* count.read()) as number;
+      seen.push(mine);
+      if (now < mine) throw new Error(`it reads ${now} after ${mine}`);
+    }
+    return seen;
+  });
+  const fleet = new Fleet([flow] as AnyNode[]);
+  const members = await fleet.joined(3);
+  members.forEach(({ line }, i) => {
+    line.back.delayMs = i;
+  });
+  const starts = members.flatMap((member, i) => [0, 1, 2, 3].map((n) => start(member, flow, `${i}/${n}`)));
+  await fleet.advance("10ms");
+  fleet.lapse(members[0] as Member);
+  fleet.kill(members[1] as Member);
+  starts.map((one) => one.catch(() => {}));
+  await fleet.advance("1m");
+  const rows = await fleet.rows();
+  expect(rows.filter(({ status }) => status !== "completed").map(({ id, status }) => `${id} ${status}`)).toEqual([]);
+  const values: number[] = [];
+  for (const { id } of rows) for (const fact of await fleet.facts(id)) if (fact.type === "reducer.applied") values.push(fact.state as number);
+  expect(values.sort((x, y) => x - y)).toEqual(values.map((_, i) => i + 1));
+  expect(values.length).toBe(rows.length * 5);
+});
+
+// ── who may begin ──
+
+test("limits on concurrency and rate hold over all processes, and all that wait have their turn", async () => {
+  let under = 0;
+  let most = 0;
+  const work = effect({ name: "work", input: anything, idempotent: true, irreversible: "no" }, async () => {
+    most = Math.max(most, ++under);
+    await fleet.pass(1_000);
+    under--;
+  });
+  const flow = flowOf(
+    function* () {
+      yield* work(null);
+    },
+    { concurrency: { limit: 2, key: () => "k" }, rate: { limit: 3, per: "10s", key: () => "k" } },
+  );
+  const fleet = new Fleet([flow, work] as AnyNode[]);
+  const members = await fleet.joined(3);
+  for (let i = 0; i < 12; i++) await start(members[i % 3], flow, `r${i}`);
+  await fleet.advance("2m");
+  const rows = await fleet.rows();
+  expect([rows.filter(({ status }) => status === "completed").length, most]).toEqual([12, 2]);
+  const begun: number[] = [];
+  for (const { id } of rows) begun.push((await fleet.facts(id)).find(({ type }) => type === "lease.acquired")?.at as number);
+  begun.sort((x, y) => x - y);
+  begun.forEach((at, i) => i >= 3 && expect(at - (begun[i - 3] as number)).toBeGreaterThanOrEqual(10_000));
+});
+
+test("slots are each one's own, and one without a free slot keeps nothing from others", async () => {
+  const gate = new Gate();
+  const ledger = new Ledger();
+  ledger.manners.work = gate;
+  const flow = flowOf(function* () {
+    yield* ledger.again("work");
+  });
+  const fleet = new Fleet([flow] as AnyNode[]);
+  const [small] = await fleet.joined(1, { maxConcurrentWorkflows: 1 });
+  for (let i = 0; i < 6; i++) await start(small, flow, `r${i}`);
+  await fleet.settle();
+  expect(small?.face.engine.activeCount).toBe(1);
+  // What one that dies drove is due, and the small one sees it first.
+  const [dies] = await fleet.joined(1);
+  await fleet.settle();
+  expect([small, dies].map((one) => one?.face.engine.activeCount)).toEqual([1, 5]);
+  const [large] = await fleet.joined(1, { maxConcurrentWorkflows: 10 });
+  (large as Member).line.there.delayMs = 20;
+  fleet.kill(dies as Member);
+  await fleet.advance(lapsed);
+  await fleet.advance("1s");
+  expect([small, large].map((one) => one?.face.engine.activeCount)).toEqual([1, 5]);
+  gate.open();
+  await fleet.advance("1m");
+  expect((await fleet.rows()).every(({ status }) => status === "completed")).toBe(true);
+});
+
+test("a version that one alone holds is driven by that one, with its limits", async () => {
+  const gate = new Gate();
+  const ledger = new Ledger();
+  ledger.manners.work = gate;
+  const one = flowOf(function* () {
+    return 1;
+  });
+  const two = flowOf(
+    function* () {
+      yield* ledger.again("work");
+      return 2;
+    },
+    { version: "2.0.0", concurrency: { limit: 1, key: () => "k" } },
+  );
+  const fleet = new Fleet([one] as AnyNode[]);
+  const [old] = (await fleet.joined(1)) as [Member];
+  const fresh = fleet.join({ nodes: [one, two] as AnyNode[] });
+  await fleet.settle();
+  fresh.line.there.delayMs = 5;
+  const starts = [0, 1, 2].map((i) => start(fresh, two, `new${i}`));
+  await fleet.advance("1s");
+  await Promise.all(starts);
+  for (let i = 0; i < 3; i++) await start(old, one, `old${i}`);
+  await fleet.advance("1s");
+  expect(ledger.lines).toEqual(["work"]);
+  fleet.lapse(fresh);
+  await fleet.advance("1s");
+  gate.open();
+  await fleet.advance("1m");
+  const rows = await fleet.rows();
+  expect(rows.map(({ id, status, blocked }) => `${id} ${status} ${blocked}`).sort()).toEqual(
+    [0, 1, 2].flatMap((i) => [`new${i} completed undefined`, `old${i} completed undefined`]).sort(),
+  );
+});
+
+// ── schedules ──
+
+test.each(["queue", "cancel"] as const)("a tick that waits (%s) begins when the run before it has ended elsewhere, also when who noted it is gone", async (overlap) => {
+  const ledger = new Ledger();
+  const flow = workflow({ name: "ticks", input: anything }, function* () {
+    yield* sleep("90s");
+    yield* ledger.again("done");
+  });
+  const fleet = new Fleet([flow] as AnyNode[]);
+  const [a, b] = (await fleet.joined(2)) as [Member, Member];
+  await fleet.ask(a.face.schedules.put({ id: "s", workflow: "ticks", cron: "0 */12 * * *", overlap } as never));
+  await fleet.advance("12h");
+  const first = (await fleet.rows())[0]?.id as string;
+  expect((await fleet.rows()).length).toBe(1);
+  await fleet.ask(a.face.run(first).pause());
+  await fleet.advance("12h");
+  const seen = await b.face.schedules.get("s");
+  if (overlap === "queue") {
+    expect(seen?.waiting).toBeDefined();
+    // Whoever noted it dies, or closes.
+    const noted = fleet.log.length % 2 === 0 ? a : b;
+    fleet.kill(noted);
+    await fleet.advance("1m");
+    const other = noted === a ? b : a;
+    await fleet.ask(other.face.run(first).resume());
+  }
+  await fleet.advance("4m");
+  const rows = await fleet.rows();
+  expect(rows.map(({ status }) => status)).toEqual(["completed", overlap === "queue" ? "completed" : "cancelled"]);
+  expect(((await (fleet.members.find(({ alive }) => alive) as Member).face.schedules.get("s"))?.started)).toBe(2);
+});
+
+test("a tick starts one run, however many look", async () => {
+  const flow = workflow({ name: "ticks", input: anything }, function* () {
+    yield* sleep("1s");
+  });
+  const fleet = new Fleet([flow] as AnyNode[]);
+  const members = await fleet.joined(3);
+  members.forEach(({ line }, i) => {
+    line.back.delayMs = i * 3;
+  });
+  await fleet.ask((members[0] as Member).face.schedules.put({ id: "s", workflow: "ticks", cron: "* * * * *" }));
+  await fleet.advance("10m");
+  expect((await fleet.rows()).length).toBe(10);
+  fleet.kill(members[1] as Member);
+  fleet.lapse(members[2] as Member);
+  await fleet.advance("10m");
+  const view = await fleet.ask((members[0] as Member).face.schedules.get("s"));
+  expect([(await fleet.rows()).length, view?.started, view?.skipped]).toEqual([20, 20, 0]);
 });
