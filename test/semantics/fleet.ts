@@ -102,6 +102,7 @@ export class Fleet {
   readonly store: OpenStore;
   readonly #shared = sharedMemory();
   readonly #nodes: readonly AnyNode[];
+  readonly #ids = new Map<number, string>();
   #pending = 0;
   #seed: number;
 
@@ -166,11 +167,12 @@ export class Fleet {
     if (member.line.leaseId !== undefined) this.#shared.lapse(member.line.leaseId);
   }
   async close(member: Member, graceMs = 0): Promise<void> {
+    await this.ask(this.leave(member, graceMs));
+  }
+  /** It closes, and time goes on. */
+  leave(member: Member, graceMs = 0): Promise<void> {
     member.alive = false;
-    const closed = member.face.close({ graceMs });
-    await this.settle();
-    await this.advance(`${graceMs}ms`);
-    await closed;
+    return member.face.close({ graceMs });
   }
 
   // ── time ──
@@ -226,6 +228,12 @@ export class Fleet {
     const { runNo } = await this.row(runId);
     return (await this.store.turns(runNo)).flatMap(({ facts, blobs }) => decodeFacts(facts, blobsOf(this.store, runNo, blobs)));
   }
+  idOf(runNo: number): string {
+    return this.#ids.get(runNo) ?? "";
+  }
+  keyOf(runId: string, step: string): string {
+    return sha256(`${runId}\0${step}`).slice(0, 32);
+  }
   /** Who drives it. */
   driver(runId: string): Member | undefined {
     return this.members.find(({ alive, face }) => alive && face.engine.active(runId) !== undefined);
@@ -259,6 +267,10 @@ export class Fleet {
               line.doubt = false;
               line.deaf = false;
             }
+            if (name === "start") {
+              const { row } = answer as { readonly row: RunRow };
+              this.#ids.set(row.runNo, row.id);
+            }
             if (name === "append") this.#note(by, line.leaseId, given[0] as TurnWrite[], answer as Appended[]);
             await line.back.pass();
             return line.dead ? new Promise(() => {}) : answer;
@@ -276,6 +288,11 @@ export class Fleet {
     batch.forEach((write, i) => {
       const answer = answers[i] as Appended;
       if (!answer.accepted) return;
+      if (typeof write.run !== "number") this.#ids.set(answer.runNo, write.run.id);
+      for (const [n, child] of (write.children ?? []).entries()) {
+        const runNo = answer.children?.[n];
+        if (runNo !== undefined) this.#ids.set(runNo, child.run.id);
+      }
       const { facts, blobs } = answer.folded ?? write;
       const texts = new Map(blobs?.map(({ hash, text }) => [hash, text]));
       const turn = { by, leaseId, runNo: answer.runNo, write, facts: decodeFacts(facts, (hash) => texts.get(hash)) };
