@@ -167,7 +167,7 @@ export function newRun(runtime: Runtime, spec: StartSpec, started: Started): New
 
 export function acquired(runtime: Runtime, epoch: number): FactBody & { readonly type: "lease.acquired" } {
   const { host, pid } = runtime.world;
-  return { type: "lease.acquired", leaseId: runtime.leaseId, epoch, by: { host, pid } };
+  return { type: "lease.acquired", leaseId: runtime.leaseId, epoch, ...(host === undefined ? {} : { by: { host, pid } }) };
 }
 
 /** Folds the first two facts and encodes them as turn 0, owned by this process. */

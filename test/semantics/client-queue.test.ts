@@ -35,7 +35,7 @@ function make(max?: number) {
     random: () => 0.5,
     seed: () => 1,
   };
-  const world: World = { clock, entropy, log: quiet, hash: sha256, pid: 0, host: "test", guarded: true };
+  const world: World = { clock, entropy, log: quiet, hash: sha256, pid: 0, guarded: true };
   const open = (): Face => {
     const face = orchestratorIn<readonly AnyNode[]>(world, {
       store,

@@ -32,7 +32,6 @@ function make(store: Store = memory(), nodes = [flow]) {
     log: quiet,
     hash: sha256,
     pid: 1,
-    host: "test",
     guarded: true,
   };
   const broken: Partial<OpenStore> = {};

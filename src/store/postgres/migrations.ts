@@ -14,7 +14,8 @@ export interface Migration {
   readonly minReader: number;
 }
 
-const migrations: readonly Migration[] = [
+/** In order; version n is the n-th. */
+export const migrations: readonly Migration[] = [
   { sql: first, minReader: 1 },
   { sql: second, minReader: 2 }, // a reader that knows no kept ids would try a start with one for ever
 ];
