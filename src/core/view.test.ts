@@ -199,10 +199,12 @@ describe("owners", () => {
     ).owners;
 
   test("one that began it, put it down, and has it again", () => {
-    expect(at([0, started], [0, taken(1, "a", 7)], [1, timer], [9, taken(2, "a", 7)], [9, { type: "timer.fired", step: "sleep" }])).toEqual([
-      { epoch: 1, leaseId: "a", taken: "started", at: 0, until: 1, by: { host: "one", pid: 7 } },
-      { epoch: 2, leaseId: "a", taken: "woken", at: 9, by: { host: "one", pid: 7 } },
-    ]);
+    expect(at([0, started], [0, taken(1, "a", 7)], [1, timer], [9, taken(2, "a", 7)], [9, { type: "timer.fired", step: "sleep" }])).toEqual(
+      [
+        { epoch: 1, leaseId: "a", taken: "started", at: 0, until: 1, by: { host: "one", pid: 7 } },
+        { epoch: 2, leaseId: "a", taken: "woken", at: 9, by: { host: "one", pid: 7 } },
+      ],
+    );
   });
   test("another one, to which what it waited for has come", () => {
     const woken = at([0, started], [0, taken(1, "a")], [1, timer], [9, taken(2, "b")], [9, { type: "timer.fired", step: "sleep" }]);

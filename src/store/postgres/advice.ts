@@ -25,23 +25,32 @@ const byCode: Readonly<Record<string, string>> = {
   ETIMEDOUT: "nothing answers there: correct host and port in the URL, or let a firewall pass it",
 };
 
-const byText: readonly (readonly [RegExp, string])[] = [
+/** Of the way to the server: these do not pass by themselves. */
+const lasting: readonly (readonly [RegExp, string])[] = [
   [/password must be a string|no password|client password/i, `it wants a password, and none was given: ${password}`],
   [/does not support SSL/i, "it speaks no TLS: take sslmode out of the URL, or turn ssl on in postgresql.conf"],
   [/certificate|self.signed/i, "its certificate is not trusted: name that of its authority with ?sslrootcert=FILE"],
+];
+const byText: readonly (readonly [RegExp, string])[] = [
+  ...lasting,
   [/timeout/i, "nothing answers there: correct host and port in the URL, or let a firewall pass it"],
 ];
 
 /** Undefined where there is nothing to say that the message does not. */
-function adviceOn(error: DatabaseError): string | undefined {
+export function adviceOn(error: DatabaseError): string | undefined {
   const code = causesOf(error)
     .map((cause) => (cause as { readonly code?: unknown }).code)
     .find((found): found is string => typeof found === "string" && found in byCode);
   return byState[error.state] ?? byText.find(([text]) => text.test(error.message))?.[1] ?? (code === undefined ? undefined : byCode[code]);
 }
 
+/** A connection that fails so is not worth another try, though the server has refused nothing. */
+export function isLasting(error: DatabaseError): boolean {
+  return error.state === "" && lasting.some(([text]) => text.test(error.message));
+}
+
 /** What happened, in words: Node gives several failures of one name no message. */
-function wordsOf(error: DatabaseError): string {
+export function wordsOf(error: DatabaseError): string {
   const words = [...new Set(causesOf(error).map(({ message }) => message))].filter((message) => message !== "").join("; ");
   return error.state === "" ? words || error.message : `${error.message} (SQLSTATE ${error.state})`;
 }
