@@ -40,7 +40,9 @@ export async function openSession(
   const broken = orchestrator.stopped.then(() => new Promise<never>(() => {}));
   broken.catch(() => {});
   // A database answers later whether this process owns runs of it, or why it cannot.
-  await Promise.race([engineOf(orchestrator).ready, broken]);
+  const engine = engineOf(orchestrator);
+  await engine.ready;
+  if (engine.error) throw engine.error;
   return {
     orchestrator,
     broken,
