@@ -1,7 +1,7 @@
 /** What holds where several orchestrators drive the runs of one store, and processes come, go, and lose their leases. */
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { type AnyNode, effect, each, now, reducer, signal, sleep, type Steps, workflow } from "../../src/index.ts";
+import { type AnyNode, each, effect, now, reducer, restart, type Steps, signal, sleep, workflow } from "../../src/index.ts";
 import { Fleet, leaseMs, type Member } from "./fleet.ts";
 import { anything, Gate, Ledger } from "./kit.ts";
 
@@ -131,7 +131,12 @@ test("parents and children are driven anywhere: after a takeover, and under a ca
   const rows = await fleet.rows();
   expect(rows.filter(({ endedAt }) => endedAt === undefined)).toEqual([]);
   expect((await fleet.ask(c.face.run("r").status())).status).toBe("cancelled");
-  expect(ledger.lines.filter((line) => line.startsWith("undo")).sort()).toEqual(["undo before beside?", "undo before deep?"].map((line) => line.replace("?", "")).concat(["undo beside?", "undo deep?"]).sort());
+  expect(ledger.lines.filter((line) => line.startsWith("undo")).sort()).toEqual(
+    ["undo before beside?", "undo before deep?"]
+      .map((line) => line.replace("?", ""))
+      .concat(["undo beside?", "undo deep?"])
+      .sort(),
+  );
 });
 
 test("a child whose log another process has written is taken back", async () => {
@@ -176,16 +181,18 @@ test("one whose lease has lapsed drives nothing of before, begins anew, and take
   await fleet.settle();
   const before = a.face.engine.leaseId;
   const result = asked(a.face.run("r").result());
-  const events = asked((async () => {
-    const types: string[] = [];
-    for await (const { type } of a.face.run("r").events()) types.push(type);
-    return types;
-  })());
+  const events = asked(
+    (async () => {
+      const types: string[] = [];
+      for await (const { type } of a.face.run("r").events()) types.push(type);
+      return types;
+    })(),
+  );
   // The other one sees it first.
   a.line.back.hold();
   fleet.lapse(a);
   await fleet.settle();
-  expect([signals[0]?.aborted, a.said, a.face.role, a.face.stats().leasesLost]).toEqual([true, ["LEASE_LOST"], "client", 1]);
+  expect([signals[0]?.aborted, a.said, a.face.role, a.face.engine.counts.leasesLost]).toEqual([true, ["LEASE_LOST"], "client", 1]);
   expect([fleet.driver("r") ?? b, (await fleet.row("r")).status]).toEqual([b, "completed"]);
   a.line.back.release();
   await fleet.settle();
@@ -265,9 +272,12 @@ test.each(["there", "back"] as const)("a start on its way (%s) when the lease is
 
 test("a look at the store that began before the lease was lost takes nothing, and does not stop the engine", async () => {
   const ledger = new Ledger();
-  const flow = flowOf(function* (id) {
-    return (yield* ledger.again(id as string)).id;
-  }, { concurrency: { limit: 2, key: () => "one" } });
+  const flow = flowOf(
+    function* (id) {
+      return (yield* ledger.again(id as string)).id;
+    },
+    { concurrency: { limit: 2, key: () => "one" } },
+  );
   const fleet = new Fleet([flow] as AnyNode[]);
   const [a, b] = (await fleet.joined(2)) as [Member, Member];
   a.line.there.delayMs = 7;
@@ -377,7 +387,8 @@ test("all reduce and read one key, and each event counts once", async () => {
   const rows = await fleet.rows();
   expect(rows.filter(({ status }) => status !== "completed").map(({ id, status }) => `${id} ${status}`)).toEqual([]);
   const values: number[] = [];
-  for (const { id } of rows) for (const fact of await fleet.facts(id)) if (fact.type === "reducer.applied") values.push(fact.state as number);
+  for (const { id } of rows)
+    for (const fact of await fleet.facts(id)) if (fact.type === "reducer.applied") values.push(fact.state as number);
   expect(values.sort((x, y) => x - y)).toEqual(values.map((_, i) => i + 1));
   expect(values.length).toBe(rows.length * 5);
 });
@@ -407,7 +418,7 @@ test("limits on concurrency and rate hold over all processes, and all that wait 
   const begun: number[] = [];
   for (const { id } of rows) begun.push((await fleet.facts(id)).find(({ type }) => type === "lease.acquired")?.at as number);
   begun.sort((x, y) => x - y);
-  begun.forEach((at, i) => i >= 3 && expect(at - (begun[i - 3] as number)).toBeGreaterThanOrEqual(10_000));
+  for (let i = 3; i < begun.length; i++) expect((begun[i] as number) - (begun[i - 3] as number)).toBeGreaterThanOrEqual(10_000);
 });
 
 test("slots are each one's own, and one without a free slot keeps nothing from others", async () => {
@@ -442,6 +453,7 @@ test("a version that one alone holds is driven by that one, with its limits", as
   const ledger = new Ledger();
   ledger.manners.work = gate;
   const one = flowOf(function* () {
+    yield* sleep("1s");
     return 1;
   });
   const two = flowOf(
@@ -474,35 +486,38 @@ test("a version that one alone holds is driven by that one, with its limits", as
 
 // ── schedules ──
 
-test.each(["queue", "cancel"] as const)("a tick that waits (%s) begins when the run before it has ended elsewhere, also when who noted it is gone", async (overlap) => {
-  const ledger = new Ledger();
-  const flow = workflow({ name: "ticks", input: anything }, function* () {
-    yield* sleep("90s");
-    yield* ledger.again("done");
-  });
-  const fleet = new Fleet([flow] as AnyNode[]);
-  const [a, b] = (await fleet.joined(2)) as [Member, Member];
-  await fleet.ask(a.face.schedules.put({ id: "s", workflow: "ticks", cron: "0 */12 * * *", overlap } as never));
-  await fleet.advance("12h");
-  const first = (await fleet.rows())[0]?.id as string;
-  expect((await fleet.rows()).length).toBe(1);
-  await fleet.ask(a.face.run(first).pause());
-  await fleet.advance("12h");
-  const seen = await b.face.schedules.get("s");
-  if (overlap === "queue") {
-    expect(seen?.waiting).toBeDefined();
-    // Whoever noted it dies, or closes.
-    const noted = fleet.log.length % 2 === 0 ? a : b;
-    fleet.kill(noted);
-    await fleet.advance("1m");
-    const other = noted === a ? b : a;
-    await fleet.ask(other.face.run(first).resume());
-  }
-  await fleet.advance("4m");
-  const rows = await fleet.rows();
-  expect(rows.map(({ status }) => status)).toEqual(["completed", overlap === "queue" ? "completed" : "cancelled"]);
-  expect(((await (fleet.members.find(({ alive }) => alive) as Member).face.schedules.get("s"))?.started)).toBe(2);
-});
+test.each(["queue", "cancel"] as const)(
+  "a tick that waits (%s) begins when the run before it has ended elsewhere, also when who noted it is gone",
+  async (overlap) => {
+    const ledger = new Ledger();
+    const flow = workflow({ name: "ticks", input: anything }, function* () {
+      yield* sleep("90s");
+      yield* ledger.again("done");
+    });
+    const fleet = new Fleet([flow] as AnyNode[]);
+    const [a, b] = (await fleet.joined(2)) as [Member, Member];
+    await fleet.ask(a.face.schedules.put({ id: "s", workflow: "ticks", cron: "0 */12 * * *", overlap } as never));
+    await fleet.advance("12h");
+    const first = (await fleet.rows())[0]?.id as string;
+    expect((await fleet.rows()).length).toBe(1);
+    await fleet.ask(a.face.run(first).pause());
+    await fleet.advance("12h");
+    const seen = await b.face.schedules.get("s");
+    if (overlap === "queue") {
+      expect(seen?.waiting).toBeDefined();
+      // Whoever noted it dies, or closes.
+      const noted = fleet.log.length % 2 === 0 ? a : b;
+      fleet.kill(noted);
+      await fleet.advance("1m");
+      const other = noted === a ? b : a;
+      await fleet.ask(other.face.run(first).resume());
+    }
+    await fleet.advance("4m");
+    const rows = await fleet.rows();
+    expect(rows.map(({ status }) => status)).toEqual(["completed", overlap === "queue" ? "completed" : "cancelled"]);
+    expect((await (fleet.members.find(({ alive }) => alive) as Member).face.schedules.get("s"))?.started).toBe(2);
+  },
+);
 
 test("a tick starts one run, however many look", async () => {
   const flow = workflow({ name: "ticks", input: anything }, function* () {
@@ -521,4 +536,132 @@ test("a tick starts one run, however many look", async () => {
   await fleet.advance("10m");
   const view = await fleet.ask((members[0] as Member).face.schedules.get("s"));
   expect([(await fleet.rows()).length, view?.started, view?.skipped]).toEqual([20, 20, 0]);
+});
+
+// ── beside ──
+
+test("a run goes on as its successors, whoever drives which", async () => {
+  const ledger = new Ledger();
+  const rounds = workflow({ name: "flow", input: anything }, function* (n: number): Steps<unknown> {
+    yield* ledger.again(`${n}`);
+    yield* sleep("2s");
+    return n < 4 ? yield* restart(n + 1) : n;
+  });
+  const fleet = new Fleet([rounds] as AnyNode[]);
+  const [a, b] = (await fleet.joined(2)) as [Member, Member];
+  await start(a, rounds as never, "r", 0);
+  const result = asked(b.face.run("r").result());
+  await fleet.advance("3s");
+  fleet.lapse(a);
+  await fleet.advance("2s");
+  fleet.kill(b);
+  fleet.join();
+  await fleet.advance("1m");
+  expect(result.error).toMatchObject({ code: "ORCHESTRATOR_CLOSED" });
+  expect([await fleet.ask(a.face.run("r").result()), [...new Set(ledger.lines)]]).toEqual([4, ["0", "1", "2", "3", "4"]]);
+});
+
+test("a run that another drives is not forked, one that another has ended is forked and retried", async () => {
+  const ledger = new Ledger();
+  const gate = new Gate();
+  ledger.manners.second = [gate, "ok"];
+  ledger.manners.third = ["fatal", "ok"];
+  const flow = flowOf(
+    function* () {
+      yield* ledger.again("first");
+      yield* ledger.again("second");
+      return (yield* ledger.again("third")).id;
+    },
+    { onFailure: "stop" },
+  );
+  const fleet = new Fleet([flow] as AnyNode[]);
+  const [a, b] = (await fleet.joined(2)) as [Member, Member];
+  await start(a, flow, "r");
+  await fleet.settle();
+  await expect(fleet.ask(b.face.fork("r", { runId: "f" }))).rejects.toMatchObject({ code: "RUN_NOT_ENDED" });
+  gate.open();
+  await fleet.advance("1s");
+  expect((await fleet.row("r")).status).toBe("failed");
+  const fork = await fleet.ask(b.face.fork("r", { runId: "f" }));
+  const retry = await fleet.ask(b.face.retry("r", { runId: "t" }));
+  expect([await fleet.ask(fork.result()), await fleet.ask(retry.result())]).toEqual(["third", "third"]);
+});
+
+test("runs that ended are removed by any process, while others run", async () => {
+  const flow = flowOf(function* (ms) {
+    yield* sleep(`${ms as number}ms`);
+    return ms;
+  });
+  const fleet = new Fleet([flow] as AnyNode[]);
+  const [a, b] = (await fleet.joined(2)) as [Member, Member];
+  await start(a, flow, "short", 10);
+  await start(a, flow, "long", 50_000);
+  await fleet.advance("20s");
+  const client = b.face.engine.store;
+  expect((await fleet.ask(Promise.resolve(client.prune(fleet.clock.now(), 10)))).runs).toBe(1);
+  await fleet.advance("1m");
+  expect((await fleet.rows()).map(({ id, status }) => `${id} ${status}`)).toEqual(["long completed"]);
+  await expect(fleet.ask(a.face.run("short").status())).rejects.toMatchObject({ code: "RUN_PRUNED" });
+});
+
+test("idle, health and metrics speak of the process that is asked", async () => {
+  const gate = new Gate();
+  const ledger = new Ledger();
+  ledger.manners.work = gate;
+  const flow = flowOf(function* () {
+    return (yield* ledger.again("work")).id;
+  });
+  const fleet = new Fleet([flow] as AnyNode[]);
+  const [a, b] = (await fleet.joined(2)) as [Member, Member];
+  await start(a, flow, "r");
+  await fleet.settle();
+  const [idleA, idleB] = [a, b].map(({ face }) => asked(face.idle().then(() => true)));
+  await fleet.settle();
+  expect([idleA?.answer, idleB?.answer]).toEqual([undefined, true]);
+  const health = await fleet.ask(Promise.all([a.face.healthCheck(), b.face.healthCheck()]));
+  expect(health.map(({ status, capacity }) => [status, capacity.activeWorkflows])).toEqual([
+    ["healthy", 1],
+    ["healthy", 0],
+  ]);
+  gate.open();
+  await fleet.settle();
+  const metrics = await fleet.ask(Promise.all([a.face.getPerformanceMetrics(), b.face.getPerformanceMetrics()]));
+  expect([idleA?.answer, ...metrics.map(({ totalWorkflows, takenOver }) => [totalWorkflows, takenOver])]).toEqual([true, [1, 0], [0, 0]]);
+});
+
+test("a process that loses its lease while it closes ends all the same, at once", async () => {
+  const ledger = new Ledger();
+  ledger.manners.work = ["deaf", "ok"];
+  const flow = flowOf(function* () {
+    return (yield* ledger.again("work")).id;
+  });
+  const fleet = new Fleet([flow] as AnyNode[]);
+  const [a, b] = (await fleet.joined(2)) as [Member, Member];
+  await start(a, flow, "r");
+  await fleet.settle();
+  const closed = fleet.leave(a, 60_000);
+  await fleet.advance("1s");
+  fleet.lapse(a);
+  await fleet.ask(closed, "1s");
+  expect([await fleet.ask(b.face.run("r").result(), "1s"), a.face.engine.error]).toEqual(["work", undefined]);
+});
+
+// ── round trips ──
+
+test("a hundred runs of ten effects ask the store seldom: a tenth of a question a step", async () => {
+  const work = effect({ name: "work", input: anything, idempotent: true, irreversible: "no" }, async () => null);
+  const flow = flowOf(function* () {
+    for (let i = 0; i < 10; i++) yield* work(i);
+  });
+  const fleet = new Fleet([flow, work] as AnyNode[]);
+  const [a, b] = (await fleet.joined(2)) as [Member, Member];
+  const before = a.line.verbs;
+  const runs = await fleet.ask(Promise.all(Array.from({ length: 100 }, () => a.face.start(flow, null))));
+  await fleet.ask(Promise.all(runs.map((run) => run.result())));
+  await fleet.settle();
+  expect([a.face.stats().steps, await fleet.takers(runs[0]?.runId ?? "")]).toEqual([1_000, ["a"]]);
+  expect(a.line.verbs - before, JSON.stringify([...a.line.calls])).toBeLessThanOrEqual(100);
+  // Starts by the owner and their ends are in the turns: nothing is read for them.
+  expect(a.line.verbs - before - a.line.count("append"), JSON.stringify([...a.line.calls])).toBeLessThanOrEqual(10);
+  expect(b.face.engine.activeCount).toBe(0);
 });
