@@ -1,5 +1,6 @@
 /** What we ask of ourselves, as ratios to the limit measured in the same run. */
 import type { Figures } from "./stats.ts";
+import type { StoreKind } from "./store.ts";
 
 export interface Goal {
   readonly what: string;
@@ -10,7 +11,7 @@ export interface Goal {
 
 type Results = Readonly<Record<string, Figures>>;
 
-export function goals(results: Results): Goal[] {
+export function goals(results: Results, store: StoreKind): Goal[] {
   const of = (name: string, figure: string): number | undefined => results[name]?.[figure];
   const found: Goal[] = [];
   const ask = (what: string, value: number | undefined, bound: "at least" | "at most", goal: number, unit = ""): void => {
@@ -21,8 +22,11 @@ export function goals(results: Results): Goal[] {
   const over = (a: number | undefined, b: number | undefined): number | undefined =>
     a === undefined || b === undefined ? undefined : a / b;
   const rows = of("limit", "stepsPerSecond");
-  ask("limit: rows a second with 100 chains", rows, "at least", 40_000);
+  if (store === "sqlite") ask("limit: rows a second with 100 chains", rows, "at least", 40_000);
   ask("throughput / limit", over(of("throughput", "stepsPerSecond"), rows), "at least", 0.25);
+  ask("throughput: round trips a step", of("throughput", "roundTripsPerStep"), "at most", 0.1);
+  ask("start from another process: p50", of("elsewhere", "startP50Ms"), "at most", 5, " ms");
+  ask("takeover with a lease of 5 s", of("elsewhere", "takeoverMs"), "at most", 6_000, " ms");
   ask("pure / throughput", over(of("pure", "stepsPerSecond"), of("throughput", "stepsPerSecond")), "at least", 2);
   ask("sequential p50 / limit with one chain", over(of("sequential", "p50Ms"), of("limit", "tenRowsP50Ms")), "at most", 3);
   ask("time to first step p50 / commit of one row", over(of("sequential", "firstStepP50Ms"), of("limit", "oneRowP50Ms")), "at most", 3);

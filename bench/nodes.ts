@@ -1,5 +1,5 @@
 /** The smallest nodes there are: what is measured is onex, not they. */
-import { compute, createOrchestrator, effect, type Orchestrator, sqlite, workflow } from "onex";
+import { compute, effect, workflow } from "onex";
 import { z } from "zod";
 
 const Count = z.object({ n: z.number() });
@@ -22,17 +22,3 @@ export const tenComputes = workflow({ name: "ten-computes", input: Count }, func
   for (let i = 0; i < 10; i++) at = (yield* pureNoop({ n: at })).n;
   return { n: at };
 });
-
-/** Opens an orchestrator on `file`, uses it, closes it. */
-export async function withOrchestrator<T>(
-  file: string,
-  nodes: Parameters<typeof createOrchestrator>[0]["nodes"],
-  use: (orchestrator: Orchestrator) => Promise<T>,
-): Promise<T> {
-  const orchestrator = createOrchestrator({ store: sqlite(file), nodes });
-  try {
-    return await use(orchestrator);
-  } finally {
-    await orchestrator.close();
-  }
-}

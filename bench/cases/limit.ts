@@ -5,6 +5,9 @@
 import { createRequire } from "node:module";
 import { inFolder } from "../folder.ts";
 import { type Figures, percentile } from "../stats.ts";
+import type { StoreKind } from "../store.ts";
+import { postgresLimit } from "./postgres-limit.ts";
+import { facts } from "./row.ts";
 
 interface Statement {
   run(...values: unknown[]): unknown;
@@ -14,12 +17,8 @@ interface Database {
   prepare(sql: string): Statement;
   close(): void;
 }
-const facts = JSON.stringify([{ type: "action.completed", step: "noop#2", attempt: 1, output: { n: 3 }, at: 1_700_000_000_000 }]).padEnd(
-  131,
-  " ",
-);
-
-export function limit(): Promise<Figures> {
+export function limit(store: StoreKind): Promise<Figures> {
+  if (store === "postgres") return postgresLimit();
   return inFolder(async (file) => {
     const database = open(file);
     const rows = 20_000;

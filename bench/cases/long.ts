@@ -1,9 +1,9 @@
 /** One run of 10,000 steps: what a step costs at its end against its beginning, and how long it takes to resume it cold. */
 import { signal, workflow } from "onex";
 import { z } from "zod";
-import { inFolder } from "../folder.ts";
-import { noop, withOrchestrator } from "../nodes.ts";
+import { noop } from "../nodes.ts";
 import type { Figures } from "../stats.ts";
+import { inStore, type StoreKind, withOrchestratorAt } from "../store.ts";
 
 const steps = 10_000;
 const marks: number[] = [];
@@ -19,9 +19,9 @@ const chain = workflow({ name: "chain", input: z.object({ steps: z.number() }) }
   return count;
 });
 
-export function long(): Promise<Figures> {
-  return inFolder(async (file) => {
-    const { first, last } = await withOrchestrator(file, [chain], async (orchestrator) => {
+export function long(store: StoreKind): Promise<Figures> {
+  return inStore(store, async (place) => {
+    const { first, last } = await withOrchestratorAt(place, [chain], async (orchestrator) => {
       const warm = await orchestrator.start(chain, { steps: 2_000 });
       await warm.signal(go, {});
       await warm.result();
@@ -32,7 +32,7 @@ export function long(): Promise<Figures> {
       return { first: (marks[100] ?? 0) - from, last: (marks[steps] ?? 0) - (marks[steps - 100] ?? 0) };
     });
     const from = performance.now();
-    const resumeMs = await withOrchestrator(file, [chain], async (orchestrator) => {
+    const resumeMs = await withOrchestratorAt(place, [chain], async (orchestrator) => {
       const run = orchestrator.run("long");
       await run.signal(go, {});
       await run.result();

@@ -138,6 +138,7 @@ export class RunHandle<Output> implements Run<Output> {
             turn = 0;
           }
         if (turns.length > 0) news = true;
+        else if (!(await this.#engine.store.byNo(log))) throw await missing(this.#engine.store, this.runId);
       }
     } finally {
       stop();

@@ -136,6 +136,8 @@ export async function finalOf(engine: Engine, runId: string): Promise<(Fact & Fi
   if (!row) throw await missing(engine.store, runId);
   if (row.endedAt === undefined) return undefined;
   const tail = await engine.store.tail(row.runNo);
-  const last = tail && engine.decode(row.runNo, tail).at(-1);
+  // Its row was read just before it was removed.
+  if (!tail) throw await missing(engine.store, runId);
+  const last = engine.decode(row.runNo, tail).at(-1);
   return last && isFinal(last) ? last : undefined;
 }

@@ -33,8 +33,8 @@ class Member {
   readonly role: Role;
   readonly name: string;
   program: Program;
-  /** How its processes ended, by code or signal. */
-  readonly ends: (number | NodeJS.Signals | null)[] = [];
+  /** How its processes ended, by code or signal, and why they said that they did. */
+  readonly ends: string[] = [];
   readonly #given: object;
   #staying = true;
   #over: Promise<void>;
@@ -53,7 +53,8 @@ class Member {
   async #keep(): Promise<void> {
     for (;;) {
       const { code, signal } = await this.program.ended;
-      this.ends.push(signal ?? code);
+      const why = this.program.lines.find((line) => "stopped" in line)?.stopped;
+      this.ends.push(`${signal ?? code}${why === undefined ? "" : ` ${why}`}`);
       if (!this.#staying) return;
       this.program = this.#begin();
     }
@@ -202,7 +203,7 @@ export interface Figures {
   readonly takenAgain: number;
   /** Under how many leases runs were driven. */
   readonly leases: number;
-  /** How processes ended, by role and code or signal. */
+  /** How processes ended, by role, code or signal, and reason. */
   readonly ends: Readonly<Record<string, number>>;
 }
 

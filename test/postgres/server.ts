@@ -9,10 +9,10 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -154,7 +154,7 @@ class OwnServer extends Databases implements TestServer {
     this.#folder = mkdtempSync(join(tmpdir(), "onex-pg-"));
     this.#data = join(this.#folder, "data");
     this.#log = join(this.#folder, "log");
-    const path = fileURLToPath(new URL("./watchdog.mjs", import.meta.url));
+    const path = watchdog();
     // A group of its own: what a terminal sends to the tests is not for it.
     this.#watchdog = spawn(process.execPath, [path, this.#data, this.#folder], { stdio: ["pipe", "ignore", "inherit"], detached: true });
     this.#watchdog.unref();
@@ -184,8 +184,10 @@ class OwnServer extends Databases implements TestServer {
 
   async start(): Promise<void> {
     // A port that was free is somebody else's at times, and what a server that was killed left is freed by the last of its children.
-    while (!(await this.#tryToStart())) {
-      const said = readFileSync(this.#log, "utf8").slice(-2000);
+    for (;;) {
+      const from = existsSync(this.#log) ? statSync(this.#log).size : 0;
+      if (await this.#tryToStart()) return;
+      const said = readFileSync(this.#log, "utf8").slice(from);
       if (!/still in use|could not bind|could not create any TCP/.test(said)) throw new Error(`${this.name} does not start: ${said}`);
       await pause(50);
     }
@@ -204,7 +206,7 @@ class OwnServer extends Databases implements TestServer {
       ...this.#settings,
     };
     const args = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
-    const log = openSync(this.#log, "w");
+    const log = openSync(this.#log, "a");
     const server = spawn(program(this.#binaries, "postgres"), ["-D", this.#data, ...args], {
       ...this.#account,
       cwd: this.#folder,
@@ -256,6 +258,13 @@ class OwnServer extends Databases implements TestServer {
     const [code] = await gone;
     if (code !== 0) throw new Error(`${this.name} was not ended in order; its watchdog says why on stderr`);
   }
+}
+
+/** It lies in the sources, also when this file was compiled to another place. */
+function watchdog(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, "package.json"))) folder = dirname(folder);
+  return join(folder, "test", "postgres", "watchdog.mjs");
 }
 
 async function freePort(): Promise<number> {

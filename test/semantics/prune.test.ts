@@ -117,6 +117,11 @@ test("who waits for a run that is removed is told, and the others go on waiting"
   };
   for (const runId of ["gone", "stays"]) await owner.start(flow, null, { runId });
   await settle();
+  const types: string[] = [];
+  const read = async () => {
+    for await (const { type } of client.run("gone").events()) types.push(type);
+  };
+  const events = codeOf(read());
   const [gone, stays] = [codeOf(client.run("gone").result()), client.run("stays").result()];
   await settle();
   // It ends and is removed before the client has looked.
@@ -125,6 +130,7 @@ test("who waits for a run that is removed is told, and the others go on waiting"
   expect((await owner.engine.store.prune(clock.now() + 1, 10)).runs).toBe(1);
   while (clock.step(clock.now() + 1000)) await settle();
   expect(await gone).toBe("RUN_PRUNED");
+  expect([await events, types]).toEqual(["RUN_PRUNED", ["run.started", "lease.acquired", "signal.awaited"]]);
   await owner.run("stays").signal(word, 2);
   await settle();
   while (clock.step(clock.now() + 1000)) await settle();

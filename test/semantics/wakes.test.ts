@@ -8,8 +8,8 @@ import type { OpenStore, Store } from "../../src/store/store.ts";
 import { VirtualClock } from "../../src/testing/clock.ts";
 import { anything, Gate, quiet } from "./kit.ts";
 
-/** An orchestrator in virtual time; `after` is told each verb that its store has answered. */
-function stage(nodes: readonly AnyNode[], after: (verb: string, answer: unknown, clock: VirtualClock) => void) {
+/** An orchestrator in virtual time; `after` is told each verb that its store has answered, and may have the answer come later. */
+function stage(nodes: readonly AnyNode[], after: (verb: string, answer: unknown, clock: VirtualClock) => unknown) {
   const clock = new VirtualClock(Date.UTC(2030, 0, 1), setImmediate);
   const inner = memory();
   const watched = (target: OpenStore): OpenStore =>
@@ -19,8 +19,7 @@ function stage(nodes: readonly AnyNode[], after: (verb: string, answer: unknown,
         if (typeof member !== "function") return member;
         return (...args: unknown[]) => {
           const answer: unknown = Reflect.apply(member, target, args);
-          after(String(name), answer, clock);
-          return answer;
+          return after(String(name), answer, clock) ?? answer;
         };
       },
     });
@@ -41,6 +40,12 @@ function stage(nodes: readonly AnyNode[], after: (verb: string, answer: unknown,
   return { clock, orchestrator, settle, advance };
 }
 
+/** It was true when it was asked. */
+async function later<T>(answer: T): Promise<T> {
+  for (let i = 0; i < 4; i++) await new Promise<void>((resolve) => setImmediate(resolve));
+  return answer;
+}
+
 test.each([1, 2, 3, 4, 7])(
   "a run whose time comes while due runs are looked for is taken by the next look, when a look takes %i ms",
   async (ms) => {
@@ -59,6 +64,17 @@ test.each([1, 2, 3, 4, 7])(
     for (let i = 0; i < 4; i++) expect((await orchestrator.run(`r${i}`).status()).status).toBe("completed");
   },
 );
+
+test("a run that is put down while the next moment is looked for wakes when its time comes", async () => {
+  const nap = workflow({ name: "nap", input: anything }, function* () {
+    for (let i = 0; i < 5; i++) yield* sleep("3ms");
+    return "rested";
+  });
+  const { orchestrator, advance } = stage([nap], (verb, answer) => (verb === "nextWake" ? later(answer) : undefined));
+  await orchestrator.start(nap, null, { runId: "r" });
+  await advance(5_000);
+  expect((await orchestrator.run("r").status()).status).toBe("completed");
+});
 
 test("a child that is put down in the very batch that brings it a cancel is taken again for it", async () => {
   const mine = new Gate();

@@ -21,7 +21,7 @@ const orchestrator = createOrchestrator({
   log: { ...log, warn },
 });
 orchestrator.stopped.catch((error) => {
-  say({ stopped: error.code });
+  say({ stopped: `${error.code}: ${error.message}` });
   process.exit(70);
 });
 process.once("SIGTERM", () => orchestrator.close().then(() => process.exit(0)));

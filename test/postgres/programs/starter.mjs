@@ -16,7 +16,7 @@ const known = new Set(
 );
 const orchestrator = createOrchestrator({ store: await openStore(store, storeOptions), nodes: [], log });
 orchestrator.stopped.catch((error) => {
-  say({ stopped: error.code });
+  say({ stopped: `${error.code}: ${error.message}` });
   process.exit(70);
 });
 process.once("SIGTERM", () => orchestrator.close().then(() => process.exit(0)));
