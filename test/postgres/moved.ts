@@ -7,11 +7,13 @@ import {
   createOrchestrator,
   effect,
   Fatal,
+  type Json,
   type Orchestrator,
-  reducer,
-  restart,
   type RunStatus,
   type RunView,
+  reducer,
+  restart,
+  type Steps,
   type Store,
   signal,
   sleep,
@@ -48,20 +50,23 @@ export function nodesOf(world: World) {
       return { text };
     },
   );
-  const counter = reducer({ name: "counter", event: any, key: ({ key }: { key: string }) => key, initial: { n: 0 } }, (state: { n: number }) => ({
-    n: state.n + 1,
-  }));
-  const child = workflow({ name: "child", input: any }, function* (input: unknown) {
+  const counter = reducer(
+    { name: "counter", event: any, key: ({ key }: { key: string }) => key, initial: { n: 0 } },
+    (state: { n: number }) => ({
+      n: state.n + 1,
+    }),
+  );
+  const child = workflow({ name: "child", input: any }, function* (input: Json): Steps<Json> {
     yield* note({ text: "child" });
     return { child: yield* word.wait(), input };
   });
-  const flow = workflow({ name: "flow", input: any }, function* (input: { kind: string; value?: unknown; round?: number }) {
+  const flow = workflow({ name: "flow", input: any }, function* (input: { kind: string; value?: Json; round?: number }): Steps<Json> {
     yield* note({ text: input.kind });
     yield* counter({ key: input.kind });
     yield* counter({ key: odd });
     if (input.kind === "failed") throw new Fatal("NO", { message: "no" });
     if (input.kind === "sleeping") yield* sleep("2500ms");
-    if (input.kind === "waiting") return { got: yield* word.wait(), value: input.value };
+    if (input.kind === "waiting") return { got: yield* word.wait(), value: input.value ?? null };
     if (input.kind === "doubtful") yield* doubtful({ text: "doubtful" });
     if (input.kind === "parent") return yield* child({ of: "parent" });
     if (input.kind === "pair") yield* all({ a: note({ text: "a" }, { step: "a" }), b: doubtful({ text: "b" }, { step: "b" }) });
@@ -106,7 +111,8 @@ export async function fill(store: Store, world: World): Promise<void> {
   for (const [id, status] of Object.entries(stand)) await until(orchestrator, id, (view) => view.status === status);
   for (const id of ["parent", "rounds", "sleeping"]) await until(orchestrator, id, (view) => view.status === "waiting");
   await until(orchestrator, "paused", (view) => view.status === "paused");
-  while (!["doubtful", "b"].every((text) => world.lines.some((line) => line.startsWith(`${text} `) && !line.includes("doubtful ended")))) await tick();
+  while (!["doubtful", "b"].every((text) => world.lines.some((line) => line.startsWith(`${text} `) && !line.includes("doubtful ended"))))
+    await tick();
   await orchestrator.close({ graceMs: 0 });
 }
 
@@ -121,12 +127,21 @@ export async function finish(store: Store, world: World): Promise<object> {
     const child = rows.find(({ workflow }) => workflow === "child");
     await orchestrator.run(child?.id ?? "").signal("word", { late: "child" });
     const ends: Record<string, unknown> = {};
-    for (const { id } of rows) ends[id.replace(/~\d+$/, "~n")] = await orchestrator.run(id).result().catch((error) => `${error.code} ${error.failure?.code}`);
+    for (const { id } of rows)
+      ends[id.replace(/~\d+$/, "~n")] = await orchestrator
+        .run(id)
+        .result()
+        .catch((error) => `${error.code} ${error.failure?.code}`);
     const views = await Promise.all(rows.map(async ({ id }) => (await orchestrator.run(id).status()).status));
     const counts = [];
     for (const key of [...kinds, odd]) counts.push(await orchestrator.read(nodes.counter, key));
     const schedules = await orchestrator.schedules.list();
-    return { ends, statuses: views.toSorted(), counts, schedules: schedules.map(({ id, cron, nextAt, input }) => ({ id, cron, nextAt, input })) };
+    return {
+      ends,
+      statuses: views.toSorted(),
+      counts,
+      schedules: schedules.map(({ id, cron, nextAt, input }) => ({ id, cron, nextAt, input })),
+    };
   } finally {
     await orchestrator.close();
   }

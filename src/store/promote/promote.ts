@@ -62,7 +62,7 @@ const chunkBytes = 4 * 1024 * 1024;
 export async function promote(task: PromoteTask): Promise<Promoted> {
   return withBoth(task, async (source, target) => {
     const commit = task.commit ?? ((_what, work) => work());
-    const mark: Omit<Mark, "state"> = { url: target.name, schema: target.schema, at: task.host.now() };
+    const mark: Omit<Mark, "state"> = { url: target.name, at: task.host.now() };
     const rows = Object.fromEntries(tables.map((table) => [table.name, source.count(table)]));
     const before = await target.find(source.id);
     const marked = source.mark;
@@ -104,7 +104,7 @@ export async function abortPromotion(task: PromoteTask, force = false): Promise<
     if (before?.state === "done")
       throw new OnexError(
         "STORE_PROMOTED",
-        `${source.name}: its runs were moved to ${target.name} (schema ${target.schema}), and may have gone on there; that cannot be taken back`,
+        `${source.name}: its runs were moved to ${target.name}, and may have gone on there; that cannot be taken back`,
       );
     if (before !== undefined) {
       const { state } = await target.begin(source.id, source.name);
@@ -124,17 +124,17 @@ export interface Survey {
   readonly state: "new" | "copying" | "done" | "aborted";
 }
 
-/** What `promote` would move; changes neither side, but for making or updating the tables of onex. Throws what it would throw. */
+/** What `promote` would move; changes neither side. Throws what it would throw, but for `STORE_BUSY`. */
 export async function survey(task: PromoteTask): Promise<Survey> {
   const source = Source.look(task.file);
   try {
-    const target = await Target.open(task.url, task.schema, task.host);
+    const target = await Target.look(task.url, task.schema);
     try {
-      const before = await target.find(source.id);
+      const before = target.isMade ? await target.find(source.id) : undefined;
       checkSame(source, target, source.mark, before !== undefined);
       if (before?.state !== "done") {
         checkKeys(source, task.secretKey);
-        await checkNames(source, target);
+        if (target.isMade) await checkNames(source, target);
       }
       return {
         rows: Object.fromEntries(tables.map((table) => [table.name, source.count(table)])),
@@ -190,18 +190,17 @@ async function withBoth<T>(task: PromoteTask, work: (source: Source, target: Tar
 /** A file that is marked belongs to the database that it is moved to, which knew of it before it was marked. */
 function checkSame(source: Source, target: Target, marked: Mark | undefined, known: boolean): void {
   if (marked === undefined || known) return;
-  const place = `${marked.url} (schema ${marked.schema})`;
   const moved = marked.state === "promoted" ? "were moved" : "are being moved";
-  const same = marked.url === target.name && marked.schema === target.schema;
+  const same = marked.url === target.name;
   throw new OnexError(
     "STORE_PROMOTED",
-    `${source.name}: its runs ${moved} to ${place}${same ? ", but the database there now knows nothing of it: is it another one, or was it put back from a backup?" : "; give that one"}${same && marked.state === "promoting" ? " If it is gone for good, --abort --force gives the file back" : ""}`,
+    `${source.name}: its runs ${moved} to ${marked.url}${same ? ", but the database there now knows nothing of it: is it another one, or was it put back from a backup?" : "; give that one"}${same && marked.state === "promoting" ? " If it is gone for good, --abort --force gives the file back" : ""}`,
   );
 }
 
 function copyOf(source: Source, target: Target): OnexError {
   return new OnexError(
     "STORE_PROMOTED",
-    `${source.name}: its runs were moved to ${target.name} (schema ${target.schema}), but this file does not say so: it is a copy from before. Its runs must not go on: remove it`,
+    `${source.name}: its runs were moved to ${target.name}, but this file does not say so: it is a copy from before. Its runs must not go on: remove it`,
   );
 }

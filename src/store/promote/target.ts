@@ -12,8 +12,9 @@ import { monotonicMs, StoreClock } from "../postgres/clock.ts";
 import { connect } from "../postgres/connect.ts";
 import { loadDriver } from "../postgres/driver.ts";
 import { DatabaseError, failed } from "../postgres/errors.ts";
-import { configOf, inSchema, Line, type Row } from "../postgres/line.ts";
-import { checkSchema, checkUrl, nameOf } from "../postgres/url.ts";
+import { configOf, inSchema, Line, type Link, type Row } from "../postgres/line.ts";
+import { versionOf } from "../postgres/migrations.ts";
+import { checkSchema, checkUrl, placeOf } from "../postgres/url.ts";
 import type { StoreHost } from "../store.ts";
 import { type Column, others, runs, type Table } from "./tables.ts";
 
@@ -43,22 +44,35 @@ export class Target {
   #store = "";
   #session = 0;
 
-  private constructor(name: string, schema: string, line: Line) {
+  /** Whether its tables are there, as far as they matter here; only one that was opened to look may say no. */
+  readonly isMade: boolean;
+
+  private constructor(name: string, schema: string, line: Line, isMade: boolean) {
     this.name = name;
     this.schema = schema;
     this.#line = line;
+    this.isMade = isMade;
   }
 
   /** Connects, and makes the tables of the store where there are none. Throws OnexError `STORE_URL_INVALID`, `STORE_FAILED`, `STORE_FOREIGN`. */
   static async open(url: string, schema: string, host: StoreHost): Promise<Target> {
-    checkUrl(url);
-    checkSchema(schema);
-    const name = nameOf(url);
-    const config = { ...configOf(url, connectMs), query_timeout: statementMs, application_name: "onex promote" };
-    const link = { driver: await loadDriver(), config, greeting };
+    const { name, link } = await linkTo(url, schema);
     const clock = new StoreClock(host.now(), monotonicMs);
     await connect(link, { name, host, clock, schema, connectTimeoutMs: connectMs });
-    return new Target(name, schema, new Line(link));
+    return new Target(name, schema, new Line(link), true);
+  }
+
+  /** To look at it: nothing is made. Throws OnexError as `open`. */
+  static async look(url: string, schema: string): Promise<Target> {
+    const { name, link } = await linkTo(url, schema);
+    const line = new Line(link);
+    try {
+      const { version } = await versionOf(line, schema, name);
+      return new Target(name, schema, line, version >= 3);
+    } catch (error) {
+      await line.end();
+      throw failed(name, error);
+    }
   }
 
   async query(text: string, ...values: readonly unknown[]): Promise<readonly Row[]> {
@@ -267,6 +281,13 @@ export class Target {
       },
     );
   }
+}
+
+async function linkTo(url: string, schema: string): Promise<{ readonly name: string; readonly link: Link }> {
+  checkUrl(url);
+  checkSchema(schema);
+  const config = { ...configOf(url, connectMs), query_timeout: statementMs, application_name: "onex promote" };
+  return { name: placeOf(url, schema), link: { driver: await loadDriver(), config, greeting } };
 }
 
 /** What the sequence of run numbers counts by. */

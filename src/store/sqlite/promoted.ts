@@ -7,9 +7,8 @@ import type { Database } from "./driver.ts";
 
 export interface Mark {
   readonly state: "promoting" | "promoted";
-  /** Without a password. */
+  /** As `--store` takes it, without a password. */
   readonly url: string;
-  readonly schema: string;
   /** Of the last change, ms since 1970. */
   readonly at: number;
 }
@@ -58,9 +57,8 @@ export function saidByFence(name: string, message: string): OnexError | undefine
   return at < 0 ? undefined : new OnexError(code, `${name}: ${message.slice(at + code.length + 2)}`);
 }
 
-function whither({ state, url, schema }: Mark): string {
-  const target = `${url} (schema ${schema})`;
+function whither({ state, url }: Mark): string {
   return state === "promoting"
-    ? `its runs are being moved to ${target}; nothing is written here any more. Stop this process; \`onex promote\` goes on with the move, and \`onex promote --abort\` gives the file back`
-    : `its runs were moved to ${target} and go on there; this file is only what they were until then. Use that store`;
+    ? `its runs are being moved to ${url}; nothing is written here any more. Stop this process; \`onex promote\` goes on with the move, and \`onex promote --abort\` gives the file back`
+    : `its runs were moved to ${url} and go on there; this file is only what they were until then. Use that store`;
 }
