@@ -45,6 +45,7 @@ const byCode: Readonly<Record<string, ExitCode>> = {
   WORKFLOW_UNKNOWN: exit.usage,
   WORKFLOW_AMBIGUOUS: exit.usage,
   RUN_ID_CONFLICT: exit.usage,
+  PROMOTION_CONFLICT: exit.usage,
   OPTION_INVALID: exit.usage,
   SCHEDULE_INVALID: exit.usage,
   VALUE_TOO_LARGE: exit.usage,
