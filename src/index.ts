@@ -29,6 +29,7 @@ export type {
   ProcessOutput,
   RetryOptions,
   Run,
+  StartedRun,
   StartOptions,
 } from "./engine/api.ts";
 export type { CircuitBreakerOptions } from "./engine/breaker.ts";

@@ -10,11 +10,11 @@ export interface Session {
   readonly orchestrator: Orchestrator;
   /** Rejects when the engine stops by itself; never resolves. */
   readonly broken: Promise<never>;
-  /** Drains for up to 10 s, then lets go. */
-  close(): Promise<void>;
+  /** Drains for up to `graceMs` (default 10 s), then lets go. */
+  close(graceMs?: number): Promise<void>;
 }
 
-const graceMs = 10_000;
+const defaultGraceMs = 10_000;
 const open = ["pending", "running", "waiting", "compensating", "paused"] as const;
 
 /** Opens the store and takes it, or becomes a client of the process that has it. Throws what `createOrchestrator` throws. */
@@ -41,10 +41,11 @@ export async function openSession(
   return {
     orchestrator,
     broken,
-    async close() {
+    async close(graceMs = defaultGraceMs) {
       if (orchestrator.role === "owner") await nameBlocked();
       const inFlight = orchestrator.stats().callsInFlight;
-      if (inFlight > 0) terminal.say(`waiting up to ${graceMs / 1000} s for ${inFlight} ${inFlight === 1 ? "call" : "calls"} in flight`);
+      if (inFlight > 0)
+        terminal.say(`waiting up to ${Math.round(graceMs / 1000)} s for ${inFlight} ${inFlight === 1 ? "call" : "calls"} in flight`);
       await orchestrator.close({ graceMs });
     },
   };
@@ -73,7 +74,8 @@ class Blocked {
   }
 }
 
-function logTo(terminal: Terminal, verbose: boolean, blocked: () => void): Log {
+/** A log whose lines stand with the others of this terminal; `blocked` is called where runs wait for code. */
+export function logTo(terminal: Terminal, verbose: boolean, blocked: () => void): Log {
   const { dim, yellow, red } = terminal.style;
   const line = (label: string) => (message: string, fields?: object) => {
     const code = (fields as { readonly code?: unknown } | undefined)?.code;

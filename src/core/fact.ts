@@ -103,6 +103,8 @@ export type FactBody =
       readonly outcome: "none" | "unknown";
       readonly final?: boolean;
       readonly retryAfterMs?: number;
+      /** False: nobody tried, for a reason outside of the step; it uses up none of the attempts that it has. */
+      readonly counts?: false;
     }
   | { readonly type: "step.failed"; readonly step: string; readonly node: string; readonly attempts: number; readonly error: Failure }
   | { readonly type: "compute.completed"; readonly step: string; readonly node: string; readonly digest: string; readonly output: Json }

@@ -14,7 +14,7 @@ import type { RunRow, Store } from "../store/store.ts";
 import type { CircuitBreakerOptions } from "./breaker.ts";
 import type { OrchestratorConfig } from "./config.ts";
 import type { CircuitState, HealthOptions, HealthReport } from "./health.ts";
-import type { RunMetrics } from "./metrics/metrics.ts";
+import type { DurationReport, RunMetrics } from "./metrics/metrics.ts";
 import type { Tier } from "./metrics/tier.ts";
 import type { Schedules } from "./schedules.ts";
 import type { AdmissionView, BreakerView } from "./views.ts";
@@ -56,9 +56,13 @@ export interface Run<Output = unknown> {
   /** Throws RunFailed, RunCancelled; OnexError `RESULT_TIMEOUT`, `RUN_UNKNOWN`, `RUN_PRUNED`, `ORCHESTRATOR_CLOSED`, `STORE_FAILED`. */
   result(options?: { readonly timeout?: Duration }): Promise<Output>;
   status(): Promise<RunView>;
-  facts(): Promise<readonly Fact[]>;
-  /** What was accepted so far and what follows, until the run ends. */
-  events(): AsyncIterable<Fact>;
+  /** All of them, or a page: at most `limit` of those behind the first `after`. */
+  facts(options?: { readonly after?: number; readonly limit?: number }): Promise<readonly Fact[]>;
+  /**
+   * What was accepted so far, behind the first `after` facts, and what follows, until the run ends. They are read from the
+   * store as they are taken; `signal` ends the iteration at once, also while it waits.
+   */
+  events(options?: { readonly after?: number; readonly signal?: AbortSignal }): AsyncIterable<Fact>;
   /** Throws OnexError `SIGNAL_INVALID`, `RUN_ENDED`, `RUN_UNKNOWN`. */
   signal<P extends Schema>(signal: Signal<P>, payload: In<P>, options?: { readonly messageId?: string }): Promise<void>;
   signal(signal: string, payload: Json, options?: { readonly messageId?: string }): Promise<void>;
@@ -77,6 +81,12 @@ export interface Run<Output = unknown> {
    * that process. Throws OnexError `MIGRATION_INVALID` for another workflow, `RUN_ENDED`, `RUN_UNKNOWN`.
    */
   migrate(to: Workflow<never, unknown>): Promise<void>;
+}
+
+/** A run as `start`, `fork` and `retry` hand it out. */
+export interface StartedRun<Output = unknown> extends Run<Output> {
+  /** Whether it was there already: somebody asked the same under this id before. */
+  readonly existed: boolean;
 }
 
 /** What may be left out may be `null` as well. */
@@ -133,6 +143,11 @@ export interface OrchestratorOptions<N extends readonly AnyNode[]> {
   readonly provide?: readonly Provided[];
   /** Where computes and effects live that are not in this process: node name → URL of a node host, from configuration. */
   readonly endpoints?: Readonly<Record<string, string>>;
+  /**
+   * What calls of these are signed with, shared with their hosts (`createNodeHost({ secret })`): at least 16 characters, best
+   * 32 random bytes. Default `ONEX_NODE_SECRET`, else calls are not signed.
+   */
+  readonly endpointSecret?: string;
   /** The settings of the ONEX templates; `preset("production")` and the like are a start. */
   readonly config?: OrchestratorConfig;
   /** When calls to an endpoint that fails are held back; each endpoint has a breaker of its own. */
@@ -191,7 +206,7 @@ export type OutputOf<W> = W extends Node<"workflow", never, infer O> ? O : never
 
 export interface Orchestrator<N extends readonly AnyNode[] = readonly AnyNode[]> {
   /** Resolves when the start is in the store. Throws OnexError `INPUT_INVALID`, `RUN_ID_CONFLICT`, `WORKFLOW_UNKNOWN`, `OPTION_INVALID`, `ADMISSION_REFUSED`. */
-  start<I, O>(workflow: Workflow<I, O>, input: NoInfer<I>, options?: StartOptions): Promise<Run<O>>;
+  start<I, O>(workflow: Workflow<I, O>, input: NoInfer<I>, options?: StartOptions): Promise<StartedRun<O>>;
   run<O = unknown>(runId: string, workflow?: Workflow<never, O>): Run<O>;
   /**
    * A new run that shares what the ended or paused run `runId` did before the step `from`, and goes on from there. Steps that
@@ -199,9 +214,9 @@ export interface Orchestrator<N extends readonly AnyNode[] = readonly AnyNode[]>
    * Throws OnexError `RUN_UNKNOWN`, `RUN_NOT_ENDED`, `RUN_ID_CONFLICT`, `WORKFLOW_UNKNOWN`, `INPUT_INVALID`; `FORK_IMPOSSIBLE`,
    * `FORK_STEP_OPEN`, `FORK_UNDONE` when the run cannot be shared up to there.
    */
-  fork(runId: string, options?: ForkOptions): Promise<Run>;
+  fork(runId: string, options?: ForkOptions): Promise<StartedRun>;
   /** A fork from the earliest step that failed or was taken back, or from `from`. Throws what `fork` throws. */
-  retry(runId: string, options?: RetryOptions): Promise<Run>;
+  retry(runId: string, options?: RetryOptions): Promise<StartedRun>;
   /** The template's door: start by type, wait, and never throw for a run that failed. */
   process<T extends keyof Named<N> & string>(
     input: ProcessInput<T, InputOf<Named<N>[T]>>,
@@ -210,6 +225,8 @@ export interface Orchestrator<N extends readonly AnyNode[] = readonly AnyNode[]>
   getWorkflowStatus(workflowId: string): Promise<RunView | undefined>;
   /** Figures of the runs that this process drove. */
   getPerformanceMetrics(): Promise<PerformanceMetrics>;
+  /** How long its runs and calls took, in buckets, for systems that collect figures. */
+  getDurations(): DurationReport;
   /** Never throws; a part that fails or hangs is reported, and hides nothing of the others. */
   healthCheck(options?: HealthOptions): Promise<HealthReport>;
   /** The workflows that can be started by type. */

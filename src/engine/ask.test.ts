@@ -109,6 +109,24 @@ test("what goes wrong on the way is tried again, as the same action", async () =
   expect(over()).toBe(1);
 });
 
+test("who is not let in asks until it is, ever less often, and that counts as nothing", async () => {
+  const shut = encodeAnswer({ status: "failed", error: { code: "SIGNATURE_INVALID", message: "who?" }, outcome: "none" });
+  const out = (response: ServerResponse) => void response.writeHead(401, { "content-type": "application/json" }).end(shut);
+  const in4 = answers(encodeAnswer({ status: "completed", output: 4 }));
+  const { ask, facts, bodies, clock } = await asked(out, out, out, out, out, out, resets, in4);
+  ask.start();
+  const sentAt = new Set([0]);
+  while (facts.length === 0) {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (!ask.idle) continue;
+    clock.step(Number.POSITIVE_INFINITY);
+    sentAt.add(clock.now());
+  }
+  expect(facts).toEqual([{ type: "compute.completed", ...base, output: 4 }]);
+  expect(bodies.length).toBe(8);
+  expect([...sentAt].slice(0, 7)).toEqual([0, 30_000, 90_000, 210_000, 450_000, 750_000, 1_050_000]);
+});
+
 test("after three it fails with what was wrong last", async () => {
   const { ask, facts, bodies, until } = await asked(resets);
   ask.start();

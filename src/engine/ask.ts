@@ -36,6 +36,8 @@ export class Ask {
   readonly #asker: Asker;
   readonly #timeoutMs: number;
   #delivery = 0;
+  /** Deliveries that were not let in. */
+  #uncounted = 0;
   #firstAt = 0;
   #cut: AbortController | undefined;
   #stop: (() => void) | undefined;
@@ -136,11 +138,12 @@ export class Ask {
     this.#host.client.ended(this.#contract, tookMs, error instanceof Fatal ? undefined : failure);
     this.#leave(outcomeOf(error));
     if (!(error instanceof CallFailed) || error.final) return this.#failed(failure);
+    if (!error.counts) this.#uncounted++;
     const { clock } = this.#host;
     const delayMs = nextDelayMs(
       usual,
       {
-        attempt: this.#delivery,
+        attempt: this.#delivery - this.#uncounted,
         code: failure.code,
         elapsedMs: clock.elapsed() - this.#firstAt,
         afterMs: error.retryAfterMs,

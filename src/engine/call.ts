@@ -251,17 +251,22 @@ export class Call {
   }
 
   /** The transport knows how it ended. */
-  #toldFailed({ code, message, details, outcome, final, retryAfterMs }: CallFailed): void {
+  #toldFailed({ code, message, details, outcome, final, retryAfterMs, counts }: CallFailed): void {
     // What an earlier delivery did is not known from this one.
     const known = this.#command.delivery === 1 ? outcome : "unknown";
     if (this.#aborted) return this.#failed(this.#aborted, known, {});
     this.#failed({ code, message, ...(details === undefined ? {} : { details }) }, known, {
       ...(final ? { final } : {}),
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+      ...(counts || known === "unknown" ? {} : { counts }),
     });
   }
 
-  #failed(error: Failure, outcome: "none" | "unknown", more: { readonly final?: boolean; readonly retryAfterMs?: number }): void {
+  #failed(
+    error: Failure,
+    outcome: "none" | "unknown",
+    more: { readonly final?: boolean; readonly retryAfterMs?: number; readonly counts?: false },
+  ): void {
     this.#end();
     const refused = outcome === "none" && more.final;
     this.#host.client.ended(

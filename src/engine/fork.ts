@@ -138,7 +138,7 @@ async function make(engine: Engine, old: Old, point: ForkPoint, options: ForkOpt
     ...limitsOf(engine, old, contract, started),
   };
   const encoded = encodeFacts(facts);
-  const { row, created } = await stored(engine, run, {
+  const { created, row } = await stored(engine, run, {
     epoch: 0,
     next: facts.length,
     facts: encoded.text,
@@ -147,7 +147,9 @@ async function make(engine: Engine, old: Old, point: ForkPoint, options: ForkOpt
   if (row.digest !== run.digest) throw new OnexError("RUN_ID_CONFLICT", `the run id "${id}" is taken by another run: use another runId`);
   if (created) engine.tracing.begun(started);
   engine.queued(now);
-  return new RunHandle<unknown>(engine, id, contract);
+  const made = new RunHandle<unknown>(engine, id, contract);
+  made.existed = !created;
+  return made;
 }
 
 /** What it counts to; without the code, what the run that it is made from counts to. */

@@ -11,15 +11,19 @@ import { check, type Schema } from "../node/schema.ts";
 import type { Signal } from "../node/signal.ts";
 import type { Workflow } from "../node/workflow.ts";
 import type { Message, Posted, RunRow } from "../store/store.ts";
-import type { Run } from "./api.ts";
+import type { StartedRun } from "./api.ts";
 import type { Engine } from "./engine.ts";
 import { askToMove } from "./migrate.ts";
 import { missing } from "./missing.ts";
 import { checkId, checkSize } from "./values.ts";
 import { finalOf } from "./watchers.ts";
 
-export class RunHandle<Output> implements Run<Output> {
+/** How many turns are read at once while a log is followed: what one reader costs, however long the log. */
+const followedAtOnce = 16;
+
+export class RunHandle<Output> implements StartedRun<Output> {
   readonly runId: string;
+  existed = false;
   readonly #engine: Engine;
   readonly #contract: WorkflowContract | undefined;
 
@@ -81,8 +85,40 @@ export class RunHandle<Output> implements Run<Output> {
     return row;
   }
 
-  async facts(): Promise<readonly Fact[]> {
-    return this.#shown(await this.row());
+  async facts(options: { readonly after?: number; readonly limit?: number } = {}): Promise<readonly Fact[]> {
+    const { after = 0, limit = Number.POSITIVE_INFINITY } = options;
+    const { runNo } = await this.row();
+    const found: Fact[] = [];
+    let { turn, skip } = await this.#placeOf(runNo, after);
+    // A turn has a fact at least, so no more of them are needed; without a limit the log is read as a whole.
+    const atOnce = limit === Number.POSITIVE_INFINITY ? undefined : Math.min(limit, 256);
+    for (;;) {
+      const turns = await this.#engine.secrets.facts(runNo, turn, atOnce);
+      turn += turns.length;
+      for (const facts of turns) {
+        found.push(...facts.slice(skip));
+        skip = Math.max(0, skip - facts.length);
+      }
+      if (atOnce === undefined || turns.length < atOnce || found.length >= limit) break;
+    }
+    return found.length > limit ? found.slice(0, limit) : found;
+  }
+
+  /** Where the log goes on behind the first `after` facts: a turn, and how many facts of it and those that follow come before. */
+  async #placeOf(runNo: number, after: number): Promise<{ turn: number; skip: number }> {
+    if (after === 0) return { turn: 0, skip: 0 };
+    const { store } = this.#engine;
+    const last = await store.tail(runNo);
+    // The turn in which the next fact stands, by halves; the last one when there is none yet, so that its end is seen.
+    let [low, high] = [0, last?.turn ?? 0];
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      const [turn] = await store.turns(runNo, middle, 1);
+      if (turn !== undefined && turn.pos <= after) low = middle;
+      else high = middle - 1;
+    }
+    const [turn] = await store.turns(runNo, low, 1);
+    return { turn: low, skip: after - (turn?.pos ?? 0) };
   }
   async #shown(row: RunRow): Promise<Fact[]> {
     const facts = (await this.#engine.secrets.facts(row.runNo, 0)).flat();
@@ -97,7 +133,8 @@ export class RunHandle<Output> implements Run<Output> {
     return row.blocked === undefined ? shown : { ...shown, blocked: row.blocked };
   }
 
-  async *events(): AsyncIterable<Fact> {
+  async *events(options: { readonly after?: number; readonly signal?: AbortSignal } = {}): AsyncIterable<Fact> {
+    const { after = 0, signal } = options;
     let wake: (() => void) | undefined;
     let news = true;
     let failure: OnexError | undefined;
@@ -111,10 +148,13 @@ export class RunHandle<Output> implements Run<Output> {
         wake?.();
       },
     });
+    const aborted = () => wake?.();
+    signal?.addEventListener("abort", aborted);
     try {
       let runNo: number | undefined;
-      let turn = 0;
+      let place: { turn: number; skip: number } | undefined;
       for (;;) {
+        if (signal?.aborted) return;
         if (failure) throw failure;
         if (!news) {
           await new Promise<void>((resolve) => {
@@ -126,21 +166,25 @@ export class RunHandle<Output> implements Run<Output> {
         this.#open();
         const log: number = runNo ?? (await this.row()).runNo;
         runNo = log;
-        const turns = await this.#engine.secrets.facts(log, turn);
-        turn += turns.length;
+        place ??= await this.#placeOf(log, after);
+        const turns = await this.#engine.secrets.facts(log, place.turn, followedAtOnce);
+        place.turn += turns.length;
         for (const facts of turns)
           for (const fact of facts) {
-            yield fact;
+            if (place.skip > 0) place.skip--;
+            else yield fact;
+            if (signal?.aborted) return;
             if (!isFinal(fact)) continue;
             if (fact.type !== "run.restarted") return;
             // Read to its end, it goes on as a new log under the same id.
             runNo = undefined;
-            turn = 0;
+            place = { turn: 0, skip: 0 };
           }
         if (turns.length > 0) news = true;
         else if (!(await this.#engine.store.byNo(log))) throw await missing(this.#engine.store, this.runId);
       }
     } finally {
+      signal?.removeEventListener("abort", aborted);
       stop();
     }
   }

@@ -157,6 +157,8 @@ async function storeHealth(engine: Engine): Promise<Finding> {
 async function schedulerHealth(engine: Engine): Promise<Finding> {
   if (engine.error) return bad("unhealthy", `scheduler: ${engine.error.message}`);
   if (engine.closing) return bad("unhealthy", "scheduler: the orchestrator was closed, and drives no runs");
+  if (engine.owner && !engine.store.trusted())
+    return bad("degraded", `scheduler: ${engine.store.name} has not renewed the lease of this process in time, so it makes no calls`);
   if (engine.owner || (await engine.store.owner())) return well;
   return bad("degraded", `scheduler: no process owns ${engine.store.name}, so its runs wait`);
 }

@@ -19,6 +19,7 @@ import type {
   ProcessOutput,
   RetryOptions,
   Run,
+  StartedRun,
   StartOptions,
 } from "./api.ts";
 import { acquired, fresh, newRun, questionDigest, type StartSpec, startedFact } from "./begin.ts";
@@ -30,6 +31,7 @@ import { fork, retry } from "./fork.ts";
 import { RunHandle } from "./handle.ts";
 import { checkHealth, circuitState, type HealthOptions, type HealthReport, probe, probeMs } from "./health.ts";
 import { startInput } from "./inline.ts";
+import type { DurationReport } from "./metrics/metrics.ts";
 import { performanceTier } from "./metrics/tier.ts";
 import { isMissing } from "./missing.ts";
 import { checkFork, checkRetry, checkShape, checkStart } from "./options.ts";
@@ -37,6 +39,7 @@ import { asked, processed } from "./process.ts";
 import { enqueue } from "./queue.ts";
 import { StoredSchedules } from "./schedules.ts";
 import { Services } from "./services.ts";
+import { checkSecret } from "./signature.ts";
 import { systemWorld } from "./system.ts";
 import { openTelemetry } from "./tracing/otel.ts";
 import { checkSize } from "./values.ts";
@@ -60,12 +63,13 @@ export function orchestratorIn<const N extends readonly AnyNode[]>(world: World,
   const config = settingsOf(options.config, options.store.kind);
   const provide = [...(options.provide ?? []), ...config.provide];
   checkOptions(world, options, provide);
+  const endpointSecret = options.endpointSecret ?? world.endpointSecret;
   return new OrchestratorFace<N>(
-    new Engine(world, {
+    new Engine(endpointSecret === undefined ? world : { ...world, endpointSecret }, {
       store: options.store,
       nodes: options.nodes,
       provide,
-      secrets: secretsOf(options),
+      secrets: [...secretsOf(options), ...(endpointSecret === undefined ? [] : [endpointSecret])],
       secretKey: options.secretKey ?? world.secretKey,
       settings: {
         parkAfterMs: options.parkAfterMs ?? 1_000,
@@ -106,6 +110,8 @@ function checkOptions(world: World, options: OrchestratorOptions<readonly AnyNod
   secretsOf(options);
   if (options.secretKey !== undefined && options.secretKey.length < 16)
     throw new OnexError("OPTION_INVALID", "secretKey has less than 16 characters: give 32 bytes in base64, or a longer passphrase");
+  const endpointSecret = options.endpointSecret ?? world.endpointSecret;
+  if (endpointSecret !== undefined) checkSecret("endpointSecret", endpointSecret);
   const endpoints = readEndpoints(options.endpoints ?? {});
   const registry = new EndpointRegistry(options.nodes, endpoints);
   refuseRemote(endpoints, registry.contracts());
@@ -139,6 +145,8 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
   readonly registry: WorkflowRegistry;
   readonly schedules: StoredSchedules;
   readonly #shutdownMs: number;
+  /** Starts whose first turn is on its way to the store. */
+  readonly #beginning = new Map<string, Promise<unknown>>();
 
   constructor(engine: Engine, shutdownMs: number) {
     this.engine = engine;
@@ -154,7 +162,7 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
     return this.engine.stopped;
   }
 
-  async start<I, O>(workflow: Workflow<I, O>, input: NoInfer<I>, options: StartOptions = {}): Promise<Run<O>> {
+  async start<I, O>(workflow: Workflow<I, O>, input: NoInfer<I>, options: StartOptions = {}): Promise<StartedRun<O>> {
     this.#mustBeOpen();
     const given = (workflow as Partial<Workflow<I, O>> | undefined)?.contract;
     if (given?.kind !== "workflow")
@@ -193,19 +201,19 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
     this.#mustHold(contract);
     const handle = new RunHandle<O>(engine, id, contract);
     const existing = options.runId === undefined ? undefined : (engine.active(id)?.row ?? (await engine.store.run(id)));
-    if (existing) return this.#same(handle, existing, spec);
+    if (existing) return await this.#same(handle, existing, spec);
     if (contract.plan) await engine.definitions.keep(engine.store, contract.plan);
     this.#mustBeOpen();
     const started = startedFact(engine, spec, engine.store.now());
     const run = newRun(engine, spec, started);
     // Another start of the same id may have come while the store was read.
     const twin = engine.active(id);
-    if (twin) return this.#same(handle, twin.row, spec);
+    if (twin) return await this.#same(handle, twin.row, spec);
     const later = started.startAt !== undefined;
     if (engine.owner && !later && engine.settings.whenFull === "refuse" && engine.admission.free <= 0) throw refused(engine);
     if (!engine.owner || later || !engine.admission.passes(run)) {
       const stored = await enqueue(engine, run, started);
-      return stored.created ? handle : this.#same(handle, stored.row, spec);
+      return stored.created ? handle : await this.#same(handle, stored.row, spec);
     }
     const folded = fresh(engine, id, contract);
     folded.log.live = true;
@@ -220,17 +228,24 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
     active.arrive(started);
     active.arrive(acquired(engine, 1));
     let taken: RunRow | undefined;
-    try {
-      taken = await engine.begin(active);
-    } catch (error) {
-      if (engine.admission.giveBack(run)) engine.look();
+    const begun = engine.begin(active).catch(async (error: unknown) => {
       if (!(error instanceof OnexError) || error.code !== "LEASE_LOST") throw error;
       // Whether it was written is not known: by its id it is put into the queue once, for whoever drives it now.
-      taken = (await enqueue(engine, run, started)).row;
+      const stored = await enqueue(engine, run, started);
+      return stored.created ? undefined : stored.row;
+    });
+    this.#beginning.set(id, begun);
+    try {
+      taken = await begun;
+    } catch (error) {
+      if (engine.admission.giveBack(run)) engine.look();
+      throw error;
+    } finally {
+      this.#beginning.delete(id);
     }
     if (!taken) return handle;
     if (engine.admission.giveBack(run)) engine.look();
-    return this.#same(handle, taken, spec);
+    return await this.#same(handle, taken, spec);
   }
 
   /** Its owner drives it: one that is not in `nodes` could not be found again when it is put down. Throws OnexError `WORKFLOW_UNKNOWN`. */
@@ -239,7 +254,10 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
     if (owner && !plan && !definitions.find({ workflow: name, version })) definitions.get(name, version);
   }
 
-  #same<O>(handle: RunHandle<O>, existing: Pick<RunRow, "digest" | "workflow">, spec: StartSpec): RunHandle<O> {
+  async #same<O>(handle: RunHandle<O>, existing: Pick<RunRow, "digest" | "workflow">, spec: StartSpec): Promise<RunHandle<O>> {
+    // An earlier start may not be in the store yet, and may still fail to get there: so would this one.
+    await this.#beginning.get(spec.id);
+    handle.existed = true;
     if (existing.digest === questionDigest(this.engine, spec.contract, spec.input)) return handle;
     const what = existing.workflow === spec.contract.name ? "with another input" : `of the workflow ${existing.workflow}`;
     throw new OnexError(
@@ -252,12 +270,12 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
     return new RunHandle<O>(this.engine, runId, workflow?.contract);
   }
 
-  async fork(runId: string, options: ForkOptions = {}): Promise<Run> {
+  async fork(runId: string, options: ForkOptions = {}): Promise<StartedRun> {
     this.#mustBeOpen();
     checkFork(options);
     return fork(this.engine, runId, options);
   }
-  async retry(runId: string, options: RetryOptions = {}): Promise<Run> {
+  async retry(runId: string, options: RetryOptions = {}): Promise<StartedRun> {
     this.#mustBeOpen();
     checkRetry(options);
     return retry(this.engine, runId, options);
@@ -303,6 +321,10 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
       takenOver,
       callsInFlight,
     };
+  }
+
+  getDurations(): DurationReport {
+    return this.engine.metrics.durations();
   }
 
   healthCheck(options: HealthOptions = {}): Promise<HealthReport> {

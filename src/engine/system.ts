@@ -1,7 +1,7 @@
 /** The world as it is: system clock, real randomness, stderr. */
-import { createHash, randomBytes } from "node:crypto";
+import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import type { Log } from "../node/contract.ts";
-import type { Clock, Entropy, World } from "./world.ts";
+import type { Clock, Entropy, Signer, World } from "./world.ts";
 
 /** Longest delay that Node's timers keep; a longer one would fire at once. */
 const longestTimerMs = 2 ** 31 - 1;
@@ -58,6 +58,15 @@ export function sha256(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }
 
+export const systemSigner: Signer = {
+  hmac: (key, text) => createHmac("sha256", key).update(text).digest("hex"),
+  equal(a, b) {
+    const [one, other] = [Buffer.from(a), Buffer.from(b)];
+    return one.length === other.length && timingSafeEqual(one, other);
+  },
+  nonce: () => randomBytes(16).toString("hex"),
+};
+
 export function systemWorld(log: Log | undefined): World {
   return {
     clock: systemClock,
@@ -66,6 +75,7 @@ export function systemWorld(log: Log | undefined): World {
     hash: sha256,
     pid: process.pid,
     guarded: process.env.NODE_ENV !== "production",
+    ...(process.env.ONEX_NODE_SECRET ? { endpointSecret: process.env.ONEX_NODE_SECRET } : {}),
     ...(process.env.ONEX_SECRET_KEY ? { secretKey: process.env.ONEX_SECRET_KEY } : {}),
   };
 }

@@ -17,10 +17,13 @@
  *
  * W1 `outcome: "none"` says that it did not happen, `"unknown"` that it may have; `final` that trying again is no use.
  * W2 A refusal is such a failure too, before anything was begun, with an HTTP status of its own: 400 ACTION_INVALID ·
+ *    401 SIGNATURE_MISSING, SIGNATURE_INVALID, SIGNATURE_EXPIRED, SIGNATURE_REPLAYED (`signature.ts`) ·
  *    404 NODE_UNKNOWN · 409 STALE_EPOCH, LEASE_VIOLATION · 410 ACTION_EXPIRED, UNDONE, CANCELLED · 413 VALUE_TOO_LARGE ·
  *    415 ACTION_INVALID · 503 NODE_BUSY. Work that was begun is answered with 200, also when it failed.
  * W3 A connection that ends without a last line leaves the outcome unknown and aborts nothing: the same action sent again
  *    joins the work under way, or gets its recorded answer.
+ *    With the header `onex-heartbeat: MS` a host promises a line at least that often, an empty one while there is nothing to
+ *    say; who hears nothing for three times as long holds the connection for broken.
  * W4 Who reads is strict: unknown members, missing ones and wrong types are refused by name.
  *
  * A stream is asked for one item a request, with `taken` in the action: the index of the item, and how many came before it.
@@ -66,6 +69,8 @@ export type Answer =
 /** What ends an exchange about an action. */
 export type Ended = Answer & { readonly status: "completed" | "failed" | "yielded" };
 
+/** Of an answer in lines: so often one comes, ms, an empty one if there is nothing to say (W3). */
+export const beatHeader = "onex-heartbeat";
 export const jsonType = "application/json";
 export const linesType = "application/x-ndjson";
 

@@ -21,6 +21,16 @@ export interface Entropy {
   seed(): number;
 }
 
+/** What calls between processes are signed with. */
+export interface Signer {
+  /** HMAC-SHA256 of text under a key, hex. */
+  hmac(key: string, text: string): string;
+  /** Whether two texts are equal; how long it takes does not tell where they differ. */
+  equal(a: string, b: string): boolean;
+  /** 128 bits that nobody can guess, hex. */
+  nonce(): string;
+}
+
 /** Stands in for effects and sees their calls. */
 export interface Stage {
   /** What is run instead of the contract's own function. */
@@ -41,6 +51,10 @@ export interface World {
   readonly stage?: Stage;
   /** The key that seals secrets, where the surroundings give one (`ONEX_SECRET_KEY`). */
   readonly secretKey?: string;
+  /** Default: that of the system. */
+  readonly signer?: Signer;
+  /** The secret that calls of nodes elsewhere are signed with, where the surroundings give one (`ONEX_NODE_SECRET`). */
+  readonly endpointSecret?: string;
   /** Whether generators and computes run under the guard against nondeterminism. */
   readonly guarded: boolean;
 }

@@ -4,7 +4,7 @@ import { OnexError } from "../core/failure.ts";
 import type { NodeKind } from "../core/operation.ts";
 import type { Orchestrator, OrchestratorOptions, Run } from "../engine/api.ts";
 import { type OrchestratorFace, orchestratorIn } from "../engine/orchestrator.ts";
-import { sha256, stderrLog, uuidV7 } from "../engine/system.ts";
+import { sha256, stderrLog, systemSigner, uuidV7 } from "../engine/system.ts";
 import type { Entropy, World } from "../engine/world.ts";
 import type { AnyNode, Node } from "../node/contract.ts";
 import { type MemoryStore, memory } from "../store/memory.ts";
@@ -53,11 +53,13 @@ class Tested<N extends readonly AnyNode[]> {
         callback();
       });
     });
+    const entropy = seeded(options.seed ?? 1, () => this.#clock.now());
     this.#world = {
       clock: this.#clock,
-      entropy: seeded(options.seed ?? 1, () => this.#clock.now()),
+      entropy,
       log: options.log ?? stderrLog,
       hash: sha256,
+      signer: { ...systemSigner, nonce: () => sha256(entropy.uuid()).slice(0, 32) },
       pid: process.pid,
       stage: this.#stage,
       guarded: true,
@@ -134,8 +136,8 @@ class Tested<N extends readonly AnyNode[]> {
       runId,
       result: (options) => this.#survive(() => run().result(options)),
       status: () => run().status(),
-      facts: () => run().facts(),
-      events: () => run().events(),
+      facts: (options) => run().facts(options),
+      events: (options) => run().events(options),
       signal: (signal: never, payload: never, options?: { readonly messageId?: string }) => run().signal(signal, payload, options),
       cancel: (reason) => run().cancel(reason),
       pause: (options) => run().pause(options),

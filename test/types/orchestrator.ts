@@ -13,6 +13,7 @@ import {
   type Run,
   type RunView,
   reducer,
+  type StartedRun,
   signal,
   workflow,
 } from "../../src/index.ts";
@@ -45,7 +46,9 @@ export async function use() {
     { id: "1" },
     { runId: "o-1", priority: 1, timeout: "1h", stepInputs: { charge: { amount: 1 } } },
   );
-  is<Run<{ total: number }>>()(run);
+  is<StartedRun<{ total: number }>>()(run);
+  is<boolean>()(run.existed);
+  run satisfies Run<{ total: number }>;
   is<{ total: number }>()(await run.result({ timeout: "5s" }));
   // @ts-expect-error: the input of the workflow
   await orchestrator.start(order, { id: 1 });
@@ -68,8 +71,8 @@ export async function use() {
   await run.resume({ step: "charge" });
 
   await run.pause({ reason: "lunch" });
-  is<Run>()(await orchestrator.fork("o-1", { from: "charge", input: { amount: 2 }, version: "1.0.0" }));
-  is<Run>()(await orchestrator.retry("o-1"));
+  is<StartedRun>()(await orchestrator.fork("o-1", { from: "charge", input: { amount: 2 }, version: "1.0.0" }));
+  is<StartedRun>()(await orchestrator.retry("o-1"));
   // @ts-expect-error: a retry changes nothing
   await orchestrator.retry("o-1", { input: 1 });
 

@@ -1,6 +1,6 @@
 /** Commands that drive runs. */
 import { Option } from "commander";
-import { type AddCommand, type Done, jsonFlag, nodes, store } from "./kit.ts";
+import { type AddCommand, collect, type Done, jsonFlag, nodes, store } from "./kit.ts";
 
 export function running(command: AddCommand, done: Done): void {
   command("run", "start a workflow, show it, print its output", [
@@ -30,4 +30,40 @@ export function running(command: AddCommand, done: Done): void {
     .addOption(store())
     .addOption(new Option("--until-idle", "end when there is nothing to do now"))
     .action(async (files, options) => done(await (await import("../commands/work.ts")).work(files, options)));
+
+  command("serve", "drive the runs in the store, and answer the HTTP API", [
+    "onex serve shop.ts",
+    "onex serve checkout.yaml --nodes nodes.ts --port 8080",
+    "onex serve shop.ts --host 0.0.0.0 --token-file token.txt --allow-host orders.example",
+  ])
+    .argument("[files...]", "modules and YAML workflows: the code of the runs to drive; none: it only looks and leaves messages")
+    .addOption(nodes())
+    .addOption(store())
+    .addOption(new Option("--port <n>", "where it listens; 0 takes a free one (default: 3300)"))
+    .addOption(
+      new Option("--host <address>", "the address that is bound; another one than this machine's own needs a token (default: 127.0.0.1)"),
+    )
+    .addOption(new Option("--token-file <file>", "the token that callers must send (default: $ONEX_TOKEN, else none)"))
+    .addOption(new Option("--allow-host <name>", "a name by which callers know this server (may be given again)").argParser(collect))
+    .addOption(new Option("--allow-origin <origin>", "an origin whose pages may call it (may be given again)").argParser(collect))
+    .addOption(new Option("--grace <time>", "how long requests and calls may take to end at a stop (default: 10s)"))
+    .action(async (files, options) => done(await (await import("../commands/serve.ts")).serve(files, options)));
+
+  command("nodes", "serve computes, effects and streams to orchestrators elsewhere", [
+    "onex nodes payments.ts",
+    "onex nodes payments.ts --host 0.0.0.0 --secret-file node-secret --record answers",
+  ])
+    .argument("<modules...>", "modules, or folders of generated nodes, that export them and their services")
+    .addOption(new Option("--port <n>", "the port to listen on; 0 takes a free one (default: 3400)"))
+    .addOption(new Option("--host <address>", "the address to listen on (default: 127.0.0.1); any other one needs a secret"))
+    .addOption(
+      new Option(
+        "--secret-file <file>",
+        "what callers must sign with; given again, the old one beside the new (default: $ONEX_NODE_SECRET)",
+      ).argParser(collect),
+    )
+    .addOption(new Option("--max-calls <n>", "effects under way at once; more are refused until one ends (default: 256)"))
+    .addOption(new Option("--grace <duration>", "how long work under way may take when it is stopped (default: 10s)"))
+    .addOption(new Option("--record <file>", "keep answers there, so that a host that was killed repeats nothing it has answered"))
+    .action(async (modules, options) => done(await (await import("../commands/nodes.ts")).nodes(modules, options)));
 }

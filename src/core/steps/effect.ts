@@ -36,6 +36,8 @@ export class EffectStep implements Pending, News {
   readonly #timeoutMs: number;
   #state: "asking" | "open" | "backoff" | "paused" | "ended" = "asking";
   #attempt = 1;
+  /** Attempts that used up nothing: the far side let nobody in. */
+  #uncounted = 0;
   #delivery = 0;
   /** Deliveries of this attempt when a person last had it sent again. */
   #pardoned = 0;
@@ -191,9 +193,10 @@ export class EffectStep implements Pending, News {
     this.#desk.withdraw(`a:${this.#step}`);
     if (fact.outcome === "unknown") this.#unknown = true;
     if (this.#cancelled || fact.final) return this.#end(fact.error, this.#attempt);
+    if (fact.counts === false) this.#uncounted++;
     const delayMs = nextDelayMs(
       this.#retry,
-      { attempt: this.#attempt, code: fact.error.code, elapsedMs: fact.at - this.#firstAt, afterMs: fact.retryAfterMs },
+      { attempt: this.#attempt - this.#uncounted, code: fact.error.code, elapsedMs: fact.at - this.#firstAt, afterMs: fact.retryAfterMs },
       jitter(this.#desk.seed, this.#step, this.#attempt),
     );
     if (delayMs === undefined) return this.#end(fact.error, this.#attempt);

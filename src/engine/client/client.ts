@@ -5,12 +5,14 @@ import type { NodeKind } from "../../core/operation.ts";
 import type { Contract, EffectContext, EffectContract } from "../../node/contract.ts";
 import type { StreamContext } from "../../node/stream.ts";
 import type { Action } from "../action.ts";
+import { signatureHeaders } from "../signature.ts";
+import { systemSigner } from "../system.ts";
 import type { NodeView } from "../views.ts";
 import type { World } from "../world.ts";
 import { type Endpoints, mayBeRemote } from "./endpoints.ts";
 import { NodeHealth } from "./health.ts";
 import { Http } from "./http.ts";
-import { RemoteNode } from "./remote.ts";
+import { RemoteNode, type Sign } from "./remote.ts";
 
 /** A call of an effect, in both shapes: as its function takes it, and as it travels. */
 export interface Errand {
@@ -20,6 +22,21 @@ export interface Errand {
   readonly context: EffectContext;
   /** Made only for those who send it; `taken` says which item of a stream is asked for. */
   action(taken?: number): Action;
+}
+
+/** Signs with the secret that nodes elsewhere share with this process, if they do. */
+function signing({ clock, hash, signer = systemSigner, endpointSecret: secret }: World): Sign | undefined {
+  if (secret === undefined) return undefined;
+  return (method, { pathname, search }, body, { actionId, epoch }) =>
+    signatureHeaders(signer, secret, {
+      method,
+      path: pathname + search,
+      time: Math.round(clock.now()),
+      nonce: signer.nonce(),
+      actionId,
+      epoch,
+      bodyDigest: hash(body),
+    });
 }
 
 export class NodeClient {
@@ -38,7 +55,13 @@ export class NodeClient {
   ) {
     this.#world = world;
     this.#http = new Http(() => world.clock.now());
-    const by = { http: this.#http, clock: world.clock, graceMs: settings.abortGraceMs, maxValueBytes: settings.maxValueBytes };
+    const by = {
+      http: this.#http,
+      clock: world.clock,
+      graceMs: settings.abortGraceMs,
+      maxValueBytes: settings.maxValueBytes,
+      sign: signing(world),
+    };
     for (const [name, url] of endpoints) this.#remotes.set(name, new RemoteNode(url, by));
     for (const { kind, name } of contracts) if (endpoints.has(name)) this.#kinds.set(name, kind);
   }

@@ -9,16 +9,24 @@ export class CallFailed extends OnexError {
   /** Trying again is no use. */
   readonly final: boolean;
   readonly retryAfterMs: number | undefined;
+  /** False: it says nothing about the step, which is tried again as if this had not been tried. */
+  readonly counts: boolean;
 
   constructor(
     failure: Failure,
-    how: { readonly outcome: "none" | "unknown"; readonly final?: boolean | undefined; readonly retryAfterMs?: number | undefined },
+    how: {
+      readonly outcome: "none" | "unknown";
+      readonly final?: boolean | undefined;
+      readonly retryAfterMs?: number | undefined;
+      readonly counts?: false;
+    },
   ) {
     super(failure.code, failure.message, { details: failure.details });
     this.name = "CallFailed";
     this.outcome = how.outcome;
     this.final = how.final ?? false;
     this.retryAfterMs = how.retryAfterMs;
+    this.counts = how.counts ?? true;
   }
 }
 

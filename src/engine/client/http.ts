@@ -7,7 +7,7 @@
  */
 import type { Agent, Dispatcher } from "undici";
 import { failureOf } from "../../core/failure.ts";
-import { jsonType, linesType } from "../wire.ts";
+import { beatHeader, jsonType, linesType } from "../wire.ts";
 import { CallFailed } from "./failed.ts";
 
 /** Connections to one host at once; a call that finds none free waits for one within its own time. */
@@ -18,7 +18,7 @@ export interface Asked {
   readonly method: "GET" | "POST";
   readonly url: URL;
   readonly body?: string;
-  /** Beside those that it always has. */
+  /** Beside those that say what is sent and taken. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
   /** A net below the signal, ms: nothing is waited for longer than that. */
@@ -32,6 +32,8 @@ export interface Answered {
   /** As the far side wrote it. */
   readonly type: string;
   readonly retryAfterMs: number | undefined;
+  /** The far side promises a line so often. */
+  readonly beatMs: number | undefined;
   readonly lines: AsyncIterable<string> | undefined;
 }
 
@@ -89,6 +91,7 @@ export class Http {
       status: got.statusCode,
       type: type === "" ? "no content type" : type,
       retryAfterMs: this.#retryAfterMs(got.headers["retry-after"]),
+      beatMs: beatOf(got.headers[beatHeader]),
       lines: known ? linesOf(got.body, type === linesType, maxBytes, signal, url) : undefined,
     };
   }
@@ -166,6 +169,12 @@ function unreachable(error: unknown, signal: AbortSignal, url: URL): unknown {
     },
     { outcome: unmade.has(code) ? "none" : "unknown" },
   );
+}
+
+/** One that is too short to be kept is none. */
+function beatOf(header: string | string[] | undefined): number | undefined {
+  const ms = Number(header ?? Number.NaN);
+  return ms >= 1_000 && ms <= 3_600_000 ? ms : undefined;
 }
 
 function mediaType(header: string | string[] | undefined): string {

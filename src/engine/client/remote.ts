@@ -13,18 +13,26 @@ import { type Abort, decodeAnswer, type Ended, encodeAbort, encodeAction, parseJ
 import type { Clock } from "../world.ts";
 import { CallFailed, thrownOf } from "./failed.ts";
 import { NodeHealth } from "./health.ts";
-import type { Answered, Http } from "./http.ts";
+import type { Answered, Asked, Http } from "./http.ts";
 
 /** An answer is its value and the few words around it. */
 const envelopeBytes = 65_536;
+/** So many times of silence that a host promises to break, and it did not. */
+const silentBeats = 3;
+/** Until who was not let in asks again: twice as long each time, so that a log does not fill up with it. */
+const shutOutMs = { first: 30_000, most: 300_000 } as const;
 /** Longest wait for the answer to an abort. */
 const abortMs = 5_000;
+
+export type Sign = (method: "POST", url: URL, body: string, about: Pick<Action, "actionId" | "epoch">) => Readonly<Record<string, string>>;
 
 export interface Remoteness {
   readonly http: Http;
   readonly clock: Clock;
   readonly graceMs: number;
   readonly maxValueBytes: number;
+  /** The headers that show who sends this body; none where no secret is shared. */
+  readonly sign?: Sign | undefined;
 }
 
 /** What a node gave: its output, or an item. */
@@ -100,7 +108,7 @@ export class RemoteNode {
     signal.addEventListener("abort", aborted);
     stops.push(() => signal.removeEventListener("abort", aborted));
     try {
-      const answer = await this.#exchange(action, cut.signal, progress);
+      const answer = await this.#exchange(action, cut, progress);
       if (answer.status === "failed") throw thrownOf(answer);
       return answer;
     } catch (error) {
@@ -119,21 +127,30 @@ export class RemoteNode {
     }
   }
 
-  async #exchange(action: Action, signal: AbortSignal, progress: (note: Json) => void): Promise<Ended> {
+  async #exchange(action: Action, cut: AbortController, progress: (note: Json) => void): Promise<Ended> {
     const { http, graceMs, maxValueBytes } = this.#by;
+    const body = encodeAction(action);
     const answered = await http.ask({
       method: "POST",
       url: this.url,
-      body: encodeAction(action),
-      ...(action.headers ? { headers: action.headers } : {}),
-      signal,
+      body,
+      headers: { ...action.headers, ...this.#by.sign?.("POST", this.url, body, action) },
+      signal: cut.signal,
       withinMs: action.timeoutMs + graceMs + 1_000,
       maxBytes: maxValueBytes + envelopeBytes,
     });
     let wrong: unknown;
+    let stopSilence = (): void => {};
+    const listen = (): void => {
+      if (answered.beatMs === undefined) return;
+      stopSilence();
+      const longestMs = silentBeats * answered.beatMs;
+      stopSilence = this.#by.clock.setTimer(longestMs, () => cut.abort(this.#silent(longestMs)));
+    };
     if (answered.lines)
       try {
         for (const lines = answered.lines[Symbol.asyncIterator](); ; ) {
+          listen();
           const { done, value: line } = await lines.next();
           if (done) break;
           if (line.trim() === "") continue;
@@ -145,14 +162,33 @@ export class RemoteNode {
               .next()
               .then(({ done }) => (done ? undefined : lines.return?.()))
               .catch(() => {});
+            if (answered.status === 401 && answer.status === "failed") throw this.#shutOut(answer.error, action);
             return answer;
           } else break;
         }
       } catch (error) {
         if (!(error instanceof OnexError) || error.code !== "NODE_ANSWER_INVALID") throw error;
         wrong = error;
+      } finally {
+        stopSilence();
       }
     throw this.#noAnswer(answered, wrong);
+  }
+
+  #silent(ms: number): CallFailed {
+    return new CallFailed(
+      { code: "NODE_UNREACHABLE", message: `${this.url.href} was silent for ${ms} ms: the connection is held for broken` },
+      { outcome: "unknown" },
+    );
+  }
+
+  /** The far side does not know this process: nothing has happened, and nothing does until somebody sets a secret or a clock. */
+  #shutOut({ code, message }: Failure, { attempt, delivery }: Action): CallFailed {
+    const retryAfterMs = Math.min(shutOutMs.first * 2 ** (Math.max(attempt, delivery) - 1), shutOutMs.most);
+    return new CallFailed(
+      { code, message: `${this.url.href} lets this process in no more: ${message}` },
+      { outcome: "none", retryAfterMs, counts: false },
+    );
   }
 
   /** What it means that the far side said something else than an answer. */
@@ -176,7 +212,8 @@ export class RemoteNode {
   #tell(action: Action, why: Failure): void {
     const { actionId, runId, leaseId, epoch, notAfter } = action;
     const abort: Abort = { actionId, runId, leaseId, epoch, notAfter, reason: { code: why.code, message: why.message } };
-    this.#brief("POST", this.url, encodeAbort(abort), abortMs).catch(() => {});
+    const body = encodeAbort(abort);
+    this.#brief("POST", this.url, body, abortMs, this.#by.sign?.("POST", this.url, body, abort)).catch(() => {});
   }
 
   /** Asks whether the host is there, and notes what it found. */
@@ -196,7 +233,13 @@ export class RemoteNode {
   }
 
   /** An exchange of a few words. */
-  async #brief(method: "GET" | "POST", url: URL, body: string | undefined, withinMs: number): Promise<Answered> {
+  async #brief(
+    method: "GET" | "POST",
+    url: URL,
+    body: string | undefined,
+    withinMs: number,
+    headers: Asked["headers"] = {},
+  ): Promise<Answered> {
     const { http, clock } = this.#by;
     const cut = new AbortController();
     const late = new CallFailed(
@@ -209,6 +252,7 @@ export class RemoteNode {
         method,
         url,
         ...(body === undefined ? {} : { body }),
+        headers,
         signal: cut.signal,
         withinMs: withinMs + 1_000,
         maxBytes: envelopeBytes,

@@ -1,8 +1,12 @@
 /** Bodies of requests and responses of a node host. */
 import type { Json } from "../../core/json.ts";
-import { type Answer, encodeAnswer, jsonType, linesType } from "../wire.ts";
+import { type Answer, beatHeader, encodeAnswer, jsonType, linesType } from "../wire.ts";
+import type { Clock } from "../world.ts";
 import { invalid, Refusal } from "./refusal.ts";
 import type { Reply } from "./reply.ts";
+
+/** While nothing else is said, a line is empty so often, ms: who hears nothing for longer knows that the way is broken. */
+const beatMs = 15_000;
 
 /** The text of a request in JSON. Throws Refusal for another type, and for more than `maxBytes`. */
 export async function bodyOf(request: Request, maxBytes: number): Promise<string> {
@@ -28,7 +32,7 @@ export async function bodyOf(request: Request, maxBytes: number): Promise<string
       parts.push(part);
     }
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(parts));
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Buffer.concat(parts));
   } catch {
     throw invalid("the request is no UTF-8");
   }
@@ -48,13 +52,14 @@ function isAnswer(body: Answer | Json): body is Answer {
 }
 
 /** Waits for the answer: with notes on the way for who takes lines, else with the answer alone. */
-export function replyResponse(reply: Reply, accept: string): Promise<Response> | Response {
+export function replyResponse(reply: Reply, accept: string, clock: Clock): Promise<Response> | Response {
   if (!accept.includes(linesType))
     return new Promise((resolve) => {
       reply.listen({ progressed: () => {}, ended: (answer) => resolve(jsonResponse(200, answer)) });
     });
   const encoder = new TextEncoder();
   let stop: (() => void) | undefined;
+  let stopBeat = (): void => {};
   let note: Json | undefined;
   let say = (_answer: Answer): void => {};
   // Who reads slowly gets the latest note only.
@@ -65,13 +70,22 @@ export function replyResponse(reply: Reply, accept: string): Promise<Response> |
   const body = new ReadableStream<Uint8Array>(
     {
       start(controller) {
-        say = (answer) => controller.enqueue(encoder.encode(`${encodeAnswer(answer)}\n`));
+        const line = (text: string) => controller.enqueue(encoder.encode(`${text}\n`));
+        say = (answer) => line(encodeAnswer(answer));
+        const beat = (): void => {
+          stopBeat = clock.setTimer(beatMs, () => {
+            if ((controller.desiredSize ?? 0) > 0) line("");
+            beat();
+          });
+        };
+        beat();
         stop = reply.listen({
           progressed(latest) {
             note = latest;
             if ((controller.desiredSize ?? 0) > 0) flush();
           },
           ended(answer) {
+            stopBeat();
             flush();
             say(answer);
             controller.close();
@@ -79,9 +93,12 @@ export function replyResponse(reply: Reply, accept: string): Promise<Response> |
         });
       },
       pull: flush,
-      cancel: () => stop?.(),
+      cancel() {
+        stopBeat();
+        stop?.();
+      },
     },
     { highWaterMark: 4 },
   );
-  return new Response(body, { status: 200, headers: { "content-type": linesType } });
+  return new Response(body, { status: 200, headers: { "content-type": linesType, [beatHeader]: String(beatMs) } });
 }

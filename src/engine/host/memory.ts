@@ -10,7 +10,9 @@ import type { Failure } from "../../core/failure.ts";
 import { Heap } from "../../core/heap.ts";
 
 /** How much longer than an action may live its traces are kept, ms. */
-const keptMs = 5 * 60_000;
+export const keptMs = 5 * 60_000;
+/** How much longer than it must a record keeps an owner, ms: then the next actions of the run need not write it again. */
+const slackMs = 10 * 60_000;
 /** About what a record costs beside its texts. */
 const recordBytes = 512;
 
@@ -26,7 +28,8 @@ interface Kept {
 
 export class Memory<Work> {
   readonly #maxBytes: number;
-  readonly #fences = new Map<string, Fence & { readonly until: number }>();
+  /** `recorded`: so long whoever records it has been told to keep it. */
+  readonly #fences = new Map<string, Fence & { readonly until: number; readonly recorded: number }>();
   readonly #works = new Map<string, { readonly work: Work; bytes: number; until: number; queued: boolean }>();
   /** Keys that were undone and actions that were given up: late ones are refused. */
   readonly #tombs = new Map<string, { readonly why: Failure; readonly until: number }>();
@@ -60,12 +63,22 @@ export class Memory<Work> {
   fence(runId: string): Fence | undefined {
     return this.#fences.get(runId);
   }
-  /** Remembers an owner of the run that is at least as young as the one before. */
-  raise(runId: string, { epoch, leaseId }: Fence, notAfter: number): void {
+  /**
+   * Remembers an owner of the run that is at least as young as the one before. Answers until when it must be recorded, where
+   * what was answered before does not do.
+   * @param slack of what is read from a record 0: it holds what it holds.
+   */
+  raise(runId: string, { epoch, leaseId }: Fence, notAfter: number, slack = slackMs): number | undefined {
     const before = this.#fences.get(runId);
     const until = Math.max(before?.until ?? 0, notAfter + keptMs);
-    this.#fences.set(runId, { epoch, leaseId, until });
-    if (before) return;
+    const same = before?.epoch === epoch && before.leaseId === leaseId;
+    const told = same && until <= before.recorded;
+    const recorded = told ? before.recorded : until + slack;
+    this.#fences.set(runId, { epoch, leaseId, until, recorded });
+    if (!before) this.#keepFence(runId);
+    return told ? undefined : recorded;
+  }
+  #keepFence(runId: string): void {
     this.#bytes += recordBytes;
     this.#keepWhile(
       () => this.#fences.get(runId)?.until ?? 0,
@@ -83,11 +96,16 @@ export class Memory<Work> {
     this.#works.set(actionId, { work, bytes: bytes + recordBytes, until: notAfter + keptMs, queued: false });
     this.#bytes += bytes + recordBytes;
   }
-  /** It was delivered again, with more time. */
-  extend(actionId: string, notAfter: number): void {
+  /** It was delivered again; true when that was with more time. */
+  extend(actionId: string, notAfter: number): boolean {
     const kept = this.#works.get(actionId);
-    if (!kept || kept.until >= notAfter + keptMs) return;
+    if (!kept || kept.until >= notAfter + keptMs) return false;
     kept.until = notAfter + keptMs;
+    return true;
+  }
+  /** Until when it is remembered, ms since 1970. */
+  until(actionId: string): number {
+    return this.#works.get(actionId)?.until ?? 0;
   }
   /** It is answered: from now on it costs what its answer costs, until it is answered otherwise. */
   end(actionId: string, bytes: number): void {

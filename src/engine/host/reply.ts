@@ -15,6 +15,9 @@ export class Reply {
   get answered(): boolean {
     return this.#answer !== undefined;
   }
+  get answer(): Ended | undefined {
+    return this.#answer;
+  }
 
   /** Tells `listener` what comes, at once when it is answered already; the answer stops it. */
   listen(listener: Listener): () => void {

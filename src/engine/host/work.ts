@@ -24,25 +24,31 @@ export interface Workshop {
 export class Work extends Reply {
   /** Of what every delivery must say alike. */
   readonly digest: string;
+  readonly #keep: (answer: Ended) => Promise<void> | undefined;
   #call: Call | undefined;
+  #aborted: Failure | undefined;
 
-  constructor(digest: string) {
+  /** @param keep records an answer; it is given out when that has been done. */
+  constructor(digest: string, keep: (answer: Ended) => Promise<void> | undefined = () => undefined) {
     super();
     this.digest = digest;
+    this.#keep = keep;
   }
 
   /** It ends by `notAfter` and the grace. */
   start(action: Action, contract: EffectContract, workshop: Workshop): void {
+    if (this.#aborted) return this.#answered({ status: "failed", error: this.#aborted, outcome: "none" });
     try {
       this.#call = callOf(action, contract, workshop, { report: (_call, fact) => this.#reported(fact), over: () => {} });
       this.#call.start(undefined);
     } catch (error) {
-      this.end(refusalOf(error));
+      this.#answered(refusalOf(error));
     }
   }
 
   /** Asks it to stop; its answer says what became of it. */
   abort(why: Failure): void {
+    this.#aborted ??= why;
     this.#call?.abort(why);
   }
   /** The host closes: work under way has its time to end. */
@@ -54,7 +60,15 @@ export class Work extends Reply {
     if (!answer) return;
     // The record is the answer; the input and its call are let go.
     this.#call = undefined;
-    this.end(answer);
+    this.#answered(answer);
+  }
+  #answered(answer: Ended): void {
+    const kept = this.#keep(answer);
+    if (!kept) return this.end(answer);
+    kept.then(
+      () => this.end(answer),
+      (error) => this.end({ status: "failed", error: failureOf(error, "RECORD_FAILED"), outcome: "unknown" }),
+    );
   }
 }
 

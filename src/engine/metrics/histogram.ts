@@ -17,6 +17,16 @@ export interface DurationStats {
   readonly p99Ms: number;
 }
 
+/** The same, as systems that collect figures add it up over processes. */
+export interface DurationBuckets {
+  readonly count: number;
+  readonly sumMs: number;
+  /** How many took at most `leMs`: bounds four times apart, from 1.28 ms to a day; each counts the ones before it too. */
+  readonly buckets: readonly { readonly leMs: number; readonly count: number }[];
+}
+/** The first of those bounds, how many buckets they are apart, and the last. */
+const bounds = { first: 28, apart: 8, last: 132 };
+
 export class Histogram {
   readonly #counts = new Uint32Array(buckets);
   count = 0;
@@ -62,6 +72,16 @@ export class Histogram {
       if (seen >= rank) return Math.min(this.maxMs, Math.max(this.minMs, smallestMs * 2 ** (i / perDoubling)));
     }
     return this.maxMs;
+  }
+
+  buckets(): DurationBuckets {
+    const buckets: { leMs: number; count: number }[] = [];
+    let count = 0;
+    for (let i = 0; i <= bounds.last; i++) {
+      count += this.#counts[i] ?? 0;
+      if (i >= bounds.first && (i - bounds.first) % bounds.apart === 0) buckets.push({ leMs: smallestMs * 2 ** (i / perDoubling), count });
+    }
+    return { count: this.count, sumMs: this.sumMs, buckets };
   }
 
   stats(): DurationStats {

@@ -8,7 +8,7 @@
 import type { Fact, FinalBody, Started } from "../../core/fact.ts";
 import { undoWorkflow } from "../../core/undo.ts";
 import { Capped } from "./capped.ts";
-import { type DurationStats, Histogram } from "./histogram.ts";
+import { type DurationBuckets, type DurationStats, Histogram } from "./histogram.ts";
 import { Outcomes, type RunOutcome, type RunTotals } from "./outcomes.ts";
 import { LastRuns, type Tier, worst } from "./tier.ts";
 import { Window, windowMs } from "./window.ts";
@@ -37,6 +37,14 @@ export interface RunMetrics extends RunTotals {
   /** Runs that ended within the last `windowMs`. */
   readonly window: RunTotals & { readonly windowMs: number; readonly byOutcome: { readonly [outcome in RunOutcome]: DurationStats } };
   readonly steps: StepMetrics;
+}
+
+/** Durations of all that this process drove, as buckets. */
+export interface DurationReport {
+  readonly runs: readonly { readonly workflow: string; readonly outcome: RunOutcome; readonly durations: DurationBuckets }[];
+  /** Attempts of effects, by node. */
+  readonly calls: readonly { readonly node: string; readonly durations: DurationBuckets }[];
+  readonly initiation: DurationBuckets;
 }
 
 /** What is measured of a run while it is driven here. */
@@ -157,6 +165,14 @@ export class Metrics {
   /** What ended within the last five minutes. */
   recent(): Outcomes {
     return this.#window.sum(this.#elapsed());
+  }
+
+  durations(): DurationReport {
+    return {
+      runs: this.#types.entries().flatMap(([workflow, type]) => type.outcomes.buckets().map((ended) => ({ workflow, ...ended }))),
+      calls: this.#nodes.entries().map(([node, histogram]) => ({ node, durations: histogram.buckets() })),
+      initiation: this.#initiation.buckets(),
+    };
   }
 
   report(): RunMetrics {

@@ -1,5 +1,5 @@
 /** Durations of runs by how they ended. */
-import { type DurationStats, Histogram, rounded } from "./histogram.ts";
+import { type DurationBuckets, type DurationStats, Histogram, rounded } from "./histogram.ts";
 
 export const outcomes = ["completed", "failed", "cancelled"] as const;
 export type RunOutcome = (typeof outcomes)[number];
@@ -41,6 +41,13 @@ export class Outcomes {
 
   count(outcome: RunOutcome): number {
     return this.#by[outcome]?.count ?? 0;
+  }
+  /** Of those ways in which runs have ended here. */
+  buckets(): readonly { readonly outcome: RunOutcome; readonly durations: DurationBuckets }[] {
+    return outcomes.flatMap((outcome) => {
+      const durations = this.#by[outcome]?.buckets();
+      return durations ? [{ outcome, durations }] : [];
+    });
   }
   byOutcome(): { readonly [outcome in RunOutcome]: DurationStats } {
     const stats = (outcome: RunOutcome) => (this.#by[outcome] ?? none).stats();
