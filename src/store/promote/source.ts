@@ -2,7 +2,7 @@
  * The file whose runs are moved. Who has it open here keeps the owner's lock, so nobody else drives its runs or moves them.
  * Once it is marked nothing in it changes, and it can be read in many steps.
  */
-import { realpathSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { resolve } from "node:path";
 import { OnexError } from "../../core/failure.ts";
 import { connect } from "../sqlite/connection.ts";
@@ -48,6 +48,7 @@ export class Source {
   static #open(file: string, owning: boolean): Source {
     const name = `sqlite:${file}`;
     const driver = loadDriver();
+    if (!existsSync(resolve(file))) throw new OnexError("STORE_MISSING", `${name}: there is no such file; correct the path`);
     checkFile(driver, resolve(file), name);
     const path = realpathSync(resolve(file));
     let lock: OwnerLock | undefined;

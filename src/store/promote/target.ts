@@ -71,7 +71,12 @@ export class Target {
       return new Target(name, schema, line, version >= 3);
     } catch (error) {
       await line.end();
-      throw failed(name, error);
+      if (!(error instanceof DatabaseError) || !error.isTransient) throw failed(name, error);
+      throw new OnexError(
+        "STORE_FAILED",
+        `${name} does not answer: ${error.message}; start the server, or correct host, port and database in the URL`,
+        { cause: error },
+      );
     }
   }
 
