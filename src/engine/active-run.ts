@@ -373,7 +373,7 @@ export class ActiveRun implements Writing {
           step: wish.step,
           node: wish.callee.name,
           key: wish.stateKey,
-          state: runtime.states.read(wish.callee, wish.stateKey),
+          state: runtime.states.read(wish.callee, wish.stateKey, this.id),
         });
       case "dispatch":
         return this.#calls.dispatch(wish, apply, now);

@@ -108,9 +108,9 @@ export class Admission {
   }
 
   /** Lets a queued run out of the queue, with its shares of the limits of its workflow, if there are any left. */
-  async admit(row: RunRow): Promise<boolean> {
+  async admit(row: RunRow, contract = this.#definitions.find(row)): Promise<boolean> {
     if (!this.#store.admit) return this.share(row);
-    const { concurrency, rate } = this.#definitions.find(row) ?? {};
+    const { concurrency, rate } = contract ?? {};
     const answer = await this.#store.admit(row.runNo, {
       ...(concurrency ? { concurrency: concurrency.limit } : {}),
       ...(rate ? { rate: { limit: rate.limit, perMs: rate.perMs } } : {}),

@@ -42,7 +42,7 @@ export class AtHand {
     if (store.owners === "one") return undefined;
     switch (news.type) {
       case "read":
-        return states.before(news.callee, news.stateKey);
+        return states.before(news.callee, news.stateKey, runId, turns);
       case "start-child": {
         const { plan, name } = news.callee as WorkflowContract;
         if (plan && !definitions.keeps(plan)) return async () => definitions.keep(store, plan);

@@ -172,7 +172,7 @@ export class Engine implements Runtime {
       this.store,
       world.clock,
       () => this.#afterBatch(),
-      (error) => this.#notWritten(error),
+      (error) => this.failed(error, this.leaseId),
     );
     this.watchers = new Watchers(this);
     this.#intake = new Intake(this);
@@ -188,17 +188,17 @@ export class Engine implements Runtime {
       this.#asked?.();
       return this.watchers.follow();
     }
+    const { leaseId } = this;
     const settle = (got: { readonly leaseNo: number } | undefined): void => {
       this.#asked?.();
       if (this.closing || this.error) return;
-      if (got) this.#becomeOwner(this.leaseId);
+      if (got) this.#becomeOwner(leaseId);
       else {
         this.#later("acquire", acquireMs, () => this.#acquire());
         this.watchers.follow();
       }
     };
     try {
-      const { leaseId } = this;
       const got = this.store.acquire(leaseId, (why) => this.lost(why, leaseId));
       if (got instanceof Promise) got.then(settle, (error) => this.stop(error));
       else settle(got);
@@ -224,6 +224,7 @@ export class Engine implements Runtime {
     this.#stops.push(this.store.watch("owner", news));
     const sweep = (): void => {
       for (const run of this.#active.values()) run.sweep();
+      this.#ticker.sweep();
       this.#later("sweep", sweepMs, sweep);
     };
     this.#later("sweep", sweepMs, sweep);
@@ -236,11 +237,9 @@ export class Engine implements Runtime {
    * waiters look at the store, and this process begins anew under a new lease.
    */
   lost(why: string, leaseId: string): void {
-    if (this.closing || this.error || leaseId !== this.leaseId) return;
-    this.world.log.warn(`${why}: this process drives ${this.activeCount} runs no more, and begins anew`, {
-      code: "LEASE_LOST",
-      leaseId,
-    });
+    if (this.error || leaseId !== this.leaseId) return;
+    const then = this.closing ? "and ends" : "and begins anew";
+    this.world.log.warn(`${why}: this process drives ${this.activeCount} runs no more, ${then}`, { code: "LEASE_LOST", leaseId });
     this.leaseId = this.world.entropy.uuid();
     this.owner = false;
     this.counts.leasesLost++;
@@ -255,11 +254,12 @@ export class Engine implements Runtime {
     this.states.clear();
     for (const { failed } of starting) failed(error);
     this.watchers.look();
-    this.#acquire();
+    if (!this.closing) this.#acquire();
   }
 
   /** One timer of that name at a time, stopped with the engine. */
   #later(name: string, ms: number, callback: () => void): void {
+    this.#laters.get(name)?.();
     this.#laters.set(name, this.world.clock.setTimer(ms, callback));
   }
 
@@ -381,7 +381,10 @@ export class Engine implements Runtime {
       this.#starting.delete(run);
       this.#active.set(run.runNo as number, run);
       starting.accepted();
-    } else if (facts[0]?.type === "lease.acquired") this.look(); // Mail that came while it was taken.
+    } else if (facts[0]?.type === "lease.acquired") {
+      this.counts.takenOver++;
+      this.look(); // Mail that came while it was taken.
+    }
     for (const fact of facts)
       if (fact.type === "action.completed" || fact.type === "compute.completed" || fact.type === "reducer.applied") this.counts.steps++;
     this.metrics.accepted(run, facts, run.quiet);
@@ -433,11 +436,12 @@ export class Engine implements Runtime {
   }
 
   posted(runId: string): void {
-    this.#intake.mail(runId);
+    if (this.owner) this.#intake.mail(runId);
   }
 
   #forget(run: ActiveRun): void {
     run.drop();
+    this.states.forget(run.id);
     this.tracing.left(run.id);
     if (this.#byId.get(run.id) === run) this.#byId.delete(run.id);
     if (run.runNo !== undefined) this.#active.delete(run.runNo);
@@ -508,9 +512,10 @@ export class Engine implements Runtime {
     this.#quiet();
   }
 
-  #notWritten(error: unknown): void {
+  /** What was done under that lease has failed (P3, P4). */
+  failed(error: unknown, leaseId: string): void {
     if (this.store.owners === "many" && error instanceof OnexError && error.code === "OWNERSHIP_LOST")
-      return this.lost(error.message, this.leaseId);
+      return this.lost(error.message, leaseId);
     this.stop(error);
   }
 

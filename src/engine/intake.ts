@@ -5,11 +5,14 @@
  * N2 One timer stands for the earliest wake-up of all parked runs; the store's index holds the rest.
  * N3 A run that cannot be folded is paused in its log, with the mail that came: nothing is lost and nothing spins.
  * N4 What is due goes before what is queued, and a root run is taken only when it has a slot; children need none.
+ * N5 With many owners what a look has read may be old when it is used: a run is taken as its row is once its last turn is
+ *    known, no more is asked for than there are slots, and a look ends with the lease under which it began.
  */
 import type { Fact, FactBody } from "../core/fact.ts";
 import { type Failure, failureOf } from "../core/failure.ts";
 import { pinned } from "../core/pin.ts";
 import { undoWorkflow } from "../core/undo.ts";
+import type { WorkflowContract } from "../node/contract.ts";
 import { encodeFacts } from "../store/codec.ts";
 import type { MailRow, RunRow, TurnRow } from "../store/store.ts";
 import { ActiveRun } from "./active-run.ts";
@@ -49,6 +52,7 @@ export class Intake {
   }
   /** Takes what is due and reads mail. */
   look(): void {
+    if (!this.#engine.owner) return;
     this.#looks.run(async () => {
       for (const runNo of await this.#engine.store.mailed()) {
         const run = this.#engine.activeNo(runNo);
@@ -106,24 +110,36 @@ export class Intake {
     let everyone = true;
     let seenTo = 0;
     for (;;) {
-      if (this.#looks.stopped) return;
+      if (this.#looks.over) return;
       seenTo = store.now();
-      const rows = await store.due(seenTo, chunk, admission.free <= 0);
+      const limit = this.#limit();
+      const rows = await store.due(seenTo, limit, admission.free <= 0);
+      let seen = 0;
       for (const row of rows) {
+        if (this.#looks.over) return;
         if (this.#engine.activeNo(row.runNo)) continue;
+        seen++;
         if (row.queuedAt !== undefined) await this.#callOff(row);
         else if (row.parent !== undefined) await this.#take(row);
         else if (!(await this.#takeRoot(row))) everyone = false;
       }
-      if (rows.length < chunk) break;
+      // Those that are being taken are due until that is written, and then another look follows.
+      if (rows.length < limit || seen === 0) break;
       await this.#written();
     }
+    if (this.#looks.over) return;
     if (!(await this.#takeQueued())) everyone = false;
-    if (this.#looks.stopped) return;
+    if (this.#looks.over) return;
     admission.looked(everyone);
     // What has become due since then is not seen yet: the next moment is behind what was asked for, not behind now.
     const next = [await store.nextWake(seenTo), await store.nextQueued(seenTo)].map((at) => at ?? Number.POSITIVE_INFINITY);
     this.#looks.arm(Math.min(...next, admission.nextShare));
+  }
+
+  /** How many are asked for at once. N5: what is given to this process is kept from others. */
+  #limit(): number {
+    const { store, admission } = this.#engine;
+    return store.owners === "one" || admission.free <= 0 ? chunk : Math.min(chunk, admission.free);
   }
 
   /** Cancelled in the queue: a fork that takes back what it shares waits for no slot and no limit. */
@@ -145,13 +161,31 @@ export class Intake {
       const limit = Math.min(chunk, Math.max(0, admission.free) + chunk / 4);
       const rows = await store.queued(store.now(), limit, admission.closed());
       for (const row of rows) {
-        if (this.#looks.stopped) return true;
+        if (this.#looks.over) return true;
         if (this.#engine.activeNo(row.runNo)) continue;
         if (admission.free <= 0) return false;
-        if (await admission.admit(row)) await this.#takeRoot(row);
+        const contract = await this.#limitsOf(row);
+        if (contract !== false && (await admission.admit(row, contract))) await this.#takeRoot(row);
       }
       if (rows.length < limit) return true;
       await this.#written();
+    }
+  }
+
+  /** With many owners whoever lets a run out of the queue must hold its workflow, which says its limits; false: it does not. */
+  async #limitsOf(row: RunRow): Promise<WorkflowContract | undefined | false> {
+    const { store, definitions } = this.#engine;
+    const known = definitions.find(row);
+    if (store.owners === "one" || known) return known;
+    try {
+      const [first] = await store.turns(row.runNo, 0, 1);
+      if (!first) return false;
+      const started = pinned(this.#engine.decode(row.runNo, first));
+      await definitions.load(store, started);
+      return this.#engine.workflowOf(started) ?? (await this.#block(row));
+    } catch (error) {
+      await this.#unreadable(row, error);
+      return false;
     }
   }
 
@@ -171,7 +205,6 @@ export class Intake {
     return true;
   }
 
-  /** N2. */
   /** Answers whether it is under way. */
   async #take(row: RunRow): Promise<boolean> {
     try {
@@ -184,7 +217,7 @@ export class Intake {
   async #takeNow(row: RunRow): Promise<boolean> {
     const engine = this.#engine;
     const tail = await engine.store.tail(row.runNo);
-    if (!tail || tail.final || this.#looks.stopped) return false;
+    if (!tail || tail.final || this.#looks.over) return false;
     const kept = engine.parkedFolds.take(row.runNo, tail.turn);
     if (kept) return this.#drive(row, tail, kept, new Map());
     const turns = await engine.store.turns(row.runNo);
@@ -200,15 +233,18 @@ export class Intake {
     try {
       for (const fact of facts) folded.replay.apply(fact);
     } catch (error) {
-      return this.#pause(row, tail, failureOf(error, "ENGINE_FAILED"));
+      return this.#pause(row.runNo, tail, failureOf(error, "ENGINE_FAILED"));
     }
     return this.#drive(row, tail, folded, openChildren(facts));
   }
 
   /** Takes a folded run: its first turn holds the new epoch, the mail that came and the timers that are due. */
-  async #drive(row: RunRow, tail: TurnRow, folded: Folded, children: Map<string, string>): Promise<true> {
+  async #drive({ runNo }: RunRow, tail: TurnRow, folded: Folded, children: Map<string, string>): Promise<boolean> {
     const engine = this.#engine;
-    const mail = await engine.store.inbox(row.runNo, row.mailGot);
+    // N5: should others have read its mail meanwhile, they have written a turn too, and this one is refused.
+    const row = await engine.store.byNo(runNo);
+    if (!row || row.owned || row.endedAt !== undefined) return false;
+    const mail = row.mailPut > row.mailGot ? await engine.store.inbox(runNo, row.mailGot) : [];
     await this.#learnMoves(row.workflow, mail);
     folded.log.live = true;
     const run = new ActiveRun(
@@ -228,12 +264,12 @@ export class Intake {
       { runNo: row.runNo, turn: tail.turn + 1, after: tail.epoch, epoch: tail.epoch + 1, pos: tail.next, mailGot: row.mailGot },
       { taking: true, status: row.status, children },
     );
-    engine.counts.takenOver++;
     run.arrive(acquired(engine, tail.epoch + 1));
     for (const one of mail) run.arrive(mailFact(one), one.seq);
     const now = engine.store.now();
     for (const [step, due] of folded.replay.armed) if (due <= now) run.arrive({ type: "timer.fired", step });
     await this.#checkChildren(run);
+    if (this.#looks.over || engine.active(row.id)) return false;
     engine.enlist(run);
     run.sweep();
     return true;
@@ -285,13 +321,15 @@ export class Intake {
     this.#looks.run(async () => {
       const row = await this.#engine.store.run(runId);
       const tail = row && (await this.#engine.store.tail(row.runNo));
-      if (row && tail && !tail.final) await this.#pause(row, tail, failure);
+      if (row && tail && !tail.final) await this.#pause(row.runNo, tail, failure);
     });
   }
 
   /** N3. */
-  async #pause(row: RunRow, tail: TurnRow, failure: Failure): Promise<true> {
+  async #pause(runNo: number, tail: TurnRow, failure: Failure): Promise<boolean> {
     const engine = this.#engine;
+    const row = await engine.store.byNo(runNo);
+    if (!row) return false;
     const mail = isKeyMissing(failure) ? [] : await engine.store.inbox(row.runNo, row.mailGot);
     const clean = engine.secrets.of(row.id);
     const at = Math.max(engine.store.now(), tail.at);
@@ -304,7 +342,7 @@ export class Intake {
     const facts = bodies.map((body) => Object.assign(cleanTexts(body, clean), { at }) as Fact);
     const encoded = encodeFacts(facts);
     const epoch = row.owned ? tail.epoch : tail.epoch + 1;
-    await engine.store.append([
+    const [answer] = await engine.store.append([
       {
         run: row.runNo,
         turn: tail.turn + 1,
@@ -320,6 +358,8 @@ export class Intake {
         row: { status: "paused", mailGot: mail.at(-1)?.seq ?? row.mailGot, park: { wakeAt: null } },
       },
     ]);
+    // Another owner was first, and goes on with it.
+    if (!answer?.accepted) return false;
     engine.world.log.warn(`run ${row.id} is paused: ${failure.message}`, { code: failure.code });
     engine.watchers.publish(row.id, facts);
     return true;

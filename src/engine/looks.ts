@@ -15,6 +15,8 @@ export class Looks {
   #stopped = false;
   #cancelTimer: (() => void) | undefined;
   #at = Number.POSITIVE_INFINITY;
+  /** The lease under which the look under way began. */
+  #leaseId = "";
   /** The earliest moment that was named since the look under way began. */
   #named = Number.POSITIVE_INFINITY;
 
@@ -31,6 +33,10 @@ export class Looks {
   }
   get stopped(): boolean {
     return this.#stopped;
+  }
+  /** The look under way must not go on: the process closes, or its lease is another one by now. */
+  get over(): boolean {
+    return this.#stopped || this.#leaseId !== this.#engine.leaseId;
   }
   stop(): void {
     this.#stopped = true;
@@ -50,14 +56,16 @@ export class Looks {
     }
     this.#looking = true;
     this.#named = Number.POSITIVE_INFINITY;
+    const { leaseId } = this.#engine;
+    this.#leaseId = leaseId;
     work()
-      .catch((error) => this.#engine.stop(error))
+      .catch((error) => this.#engine.failed(error, leaseId))
       .finally(() => {
         this.#looking = false;
-        if (this.#again) {
-          this.#again = false;
-          this.#look();
-        } else this.#engine.rested();
+        const again = this.#again;
+        this.#again = false;
+        if (again) this.#look();
+        if (!this.#looking) this.#engine.rested();
       });
   }
 

@@ -44,7 +44,7 @@ export async function callOff(engine: Engine, row: RunRow): Promise<boolean> {
   const at = Math.max(store.now(), tail.at);
   const facts = [...request, end].map((body) => Object.assign(body, { at }) as Fact);
   const encoded = encodeFacts(facts);
-  await store.append([
+  const [answer] = await store.append([
     {
       ...{ run: row.runNo, turn: tail.turn + 1, after: tail.epoch, epoch: tail.epoch + 1, at },
       ...{ pos: tail.next, next: tail.next + facts.length, final: true, take: true, facts: encoded.text },
@@ -52,6 +52,8 @@ export async function callOff(engine: Engine, row: RunRow): Promise<boolean> {
       row: { status: cancel < 0 ? "failed" : "cancelled", mailGot: read.at(-1)?.seq ?? row.mailGot },
     },
   ]);
+  // Another owner was first, and it is its run now.
+  if (!answer?.accepted) return true;
   engine.watchers.publish(row.id, facts);
   engine.metrics.ended({ workflow: row.workflow, at: row.queuedAt ?? row.createdAt }, facts.at(-1) as Fact & FinalBody);
   engine.over(row.id, facts.at(-1) as Fact & FinalBody);

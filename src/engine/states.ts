@@ -12,19 +12,20 @@ const maxCached = 10_000;
 export class States {
   readonly #store: OpenStore;
   readonly #cache = new Map<string, Json>();
-  /** With many owners: what was read for a workflow that stands still until then. */
-  readonly #fetched = new Map<string, string | undefined>();
+  /** With many owners: what was read for a run that stands still until then, and at which turn it stands. */
+  readonly #fetched = new Map<string, { readonly id: string; readonly turn: number; readonly text: string | undefined }>();
 
   constructor(store: OpenStore) {
     this.#store = store;
   }
 
-  read(callee: Callee, key: string): Json {
+  /** `runId`: of the run that reads, where many own the store. */
+  read(callee: Callee, key: string, runId = ""): Json {
     const id = `${callee.name}\0${key}`;
     if (this.#store.owners === "many") {
-      const text = this.#fetched.get(id);
-      this.#fetched.delete(id);
-      return stateOf(callee, text);
+      const fetched = this.#fetched.get(runId);
+      this.#fetched.delete(runId);
+      return stateOf(callee, fetched?.text);
     }
     const cached = this.#cache.get(id);
     if (cached !== undefined) return cached;
@@ -32,11 +33,18 @@ export class States {
     this.#cache.set(id, state);
     return state;
   }
-  /** What must be read before `read` can answer: undefined when nothing must. */
-  before(callee: Callee, key: string): (() => Promise<void>) | undefined {
+  /** What must be read before `read` can answer that run, whose next turn is `turn`: undefined when nothing must. */
+  before(callee: Callee, key: string, runId: string, turn: number): (() => Promise<void>) | undefined {
     const id = `${callee.name}\0${key}`;
-    if (this.#store.owners === "one" || this.#fetched.has(id)) return undefined;
-    return async () => void this.#fetched.set(id, await this.#store.state(callee.name, key));
+    if (this.#store.owners === "one") return undefined;
+    const fetched = this.#fetched.get(runId);
+    // Its own turns may have changed it since.
+    if (fetched?.id === id && fetched.turn === turn) return undefined;
+    return async () => void this.#fetched.set(runId, { id, turn, text: await this.#store.state(callee.name, key) });
+  }
+  /** The run is not driven here any more. */
+  forget(runId: string): void {
+    this.#fetched.delete(runId);
   }
   write(callee: Callee, key: string, state: Json): void {
     this.#cache.set(`${callee.name}\0${key}`, state);

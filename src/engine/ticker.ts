@@ -4,7 +4,9 @@
  * K1 One look is under way at a time; a request meanwhile makes another one follow. One timer stands for the earliest tick.
  * K2 A tick is a run by its id. First it is noted that it may be started, then it is started, then the schedule moves on: after
  *    a crash between any two of these the next look finds it, and it is started once, or was.
- * K3 Each write is made after the revision that was read: what somebody else has put, paused or removed meanwhile stands.
+ * K3 With many owners the run that a tick waits for may end in any process, and whoever waits for its end may die: the end is
+ *    heard as by one who asks for its result, and schedules with a tick that waits are looked for from time to time.
+ * K4 Each write is made after the revision that was read: what somebody else has put, paused or removed meanwhile stands.
  */
 import { durationMs } from "../core/duration.ts";
 import { type Failure, failureOf, OnexError } from "../core/failure.ts";
@@ -23,6 +25,8 @@ export class Ticker {
   readonly #looks: Looks;
   /** Schedules with a tick that waits, by the run that must end before. */
   readonly #awaited = new Map<string, string>();
+  /** K3: how to stop hearing of that run. */
+  readonly #hearing = new Map<string, () => void>();
   /** Those whose run has ended. */
   readonly #released = new Set<string>();
   readonly #named = new Set<string>();
@@ -37,6 +41,8 @@ export class Ticker {
   }
   stop(): void {
     this.#looks.stop();
+    for (const stop of this.#hearing.values()) stop();
+    this.#hearing.clear();
   }
 
   /** The store has just become this process's own. */
@@ -47,12 +53,18 @@ export class Ticker {
       await this.#look();
     });
   }
+  /** K3. */
+  sweep(): void {
+    if (this.#engine.store.owners === "many") this.open();
+  }
   /** A schedule may have changed. */
   look(): void {
-    this.#looks.run(() => this.#look());
+    if (this.#engine.owner) this.#looks.run(() => this.#look());
   }
   /** A run has ended. */
   ended(runId: string): void {
+    this.#hearing.get(runId)?.();
+    this.#hearing.delete(runId);
     const id = this.#awaited.get(runId);
     if (id === undefined) return;
     this.#awaited.delete(runId);
@@ -114,6 +126,11 @@ export class Ticker {
     if (state.waiting === undefined || !state.last) return;
     const { runId } = state.last;
     this.#awaited.set(runId, id);
+    if (this.#engine.store.owners === "many" && !this.#hearing.has(runId))
+      this.#hearing.set(
+        runId,
+        this.#engine.watchers.wait(runId, { ended: () => this.ended(runId), failed: () => this.ended(runId) }),
+      );
     this.#isUnderWay(state).then(
       (underWay) => !underWay && this.ended(runId),
       (error) => this.#engine.stop(error),

@@ -29,6 +29,9 @@ import type {
 const claimMs = 5_000;
 /** How long a run that is due is left to the owner that put it down. */
 const graceMs = 1_000;
+/** Whoever leaves some of what is due to others looks again so soon; a share is never smaller. */
+const soonMs = 250;
+const leastShare = 16;
 
 /** Every verb answers at once. */
 export class Connection implements OpenStore {
@@ -45,6 +48,8 @@ export class Connection implements OpenStore {
   readonly #watches = new Set<() => void>();
   /** With many owners: workflows that this one does not hold, "name@version". */
   readonly #missing = new Set<string>();
+  /** The last look at what is due left some of it. */
+  #left = false;
   #lease: Lease | undefined;
 
   constructor(data: MemoryData, all: Set<Connection>, host: StoreHost, owners: "one" | "many" = "one") {
@@ -76,8 +81,9 @@ export class Connection implements OpenStore {
   }
 
   owner(): { readonly leaseId: string; readonly pid: number } | undefined {
-    for (const lease of this.#data.live) return { leaseId: lease.leaseId, pid: 0 };
-    return undefined;
+    const [first] = this.#data.live;
+    const lease = this.#holds ? this.#lease : first;
+    return lease && { leaseId: lease.leaseId, pid: 0 };
   }
 
   trusted(): boolean {
@@ -109,9 +115,10 @@ export class Connection implements OpenStore {
     this.#mine();
     const names = new Set(held);
     for (const name of held) this.#missing.delete(name);
-    const runs = [...this.#data.runs.values()].filter((run) => run.blocked !== undefined && names.has(nameOf(run)));
+    const runs = [...this.#data.runs.values()].filter((run) => (run.blocked ?? run.mark) !== undefined && names.has(nameOf(run)));
     for (const run of runs) {
       run.blocked = undefined;
+      run.mark = undefined;
       this.#data.place(run, undefined, run.queuedAt === undefined ? 0 : run.wakeAt);
     }
     this.#committed();
@@ -201,30 +208,50 @@ export class Connection implements OpenStore {
   }
 
   due(now: number, limit: number, slotless = false): readonly RunRow[] {
+    if (this.owners === "many") return this.#share(now, limit, slotless);
     const rows: RunRow[] = [];
-    for (const run of this.#data.sleeping.from(() => true)) {
-      if (rows.length >= limit || (run.wakeAt as number) > now) break;
-      if (this.owners === "many" && !this.#claims(run, now)) continue;
-      if (!slotless || run.parent !== undefined || run.queuedAt !== undefined) rows.push(rowOf(run));
+    for (const run of this.#due(now, slotless)) {
+      if (rows.length >= limit) break;
+      rows.push(rowOf(run));
     }
     return rows;
   }
 
-  /** Sets a due run apart for this owner, unless it is for another one to take. */
-  #claims(run: Run, now: number): boolean {
+  *#due(now: number, slotless: boolean): Generator<Run, void, undefined> {
+    for (const run of this.#data.sleeping.from(() => true)) {
+      if ((run.wakeAt as number) > now) break;
+      if (!slotless || run.parent !== undefined || run.queuedAt !== undefined) yield run;
+    }
+  }
+
+  /** What is due and not for another one to take, as much of it as is fair: it is set apart for this owner. */
+  #share(now: number, limit: number, slotless: boolean): readonly RunRow[] {
     const mine = this.#lease?.leaseNo;
-    if (mine === undefined || this.#missing.has(nameOf(run))) return false;
-    if (this.#opensAt(run, mine) > now) return false;
-    run.claim = { leaseNo: mine, until: now + claimMs };
-    return true;
+    if (mine === undefined) return [];
+    const at = this.now();
+    const open = [...this.#due(now, slotless)].filter(
+      (run) => !this.#missing.has(nameOf(run)) && this.#keptUntil(run, mine) <= now && this.#apartUntil(run, mine) <= at,
+    );
+    const fair = Math.max(leastShare, Math.ceil(open.length / this.#data.live.size));
+    const runs = open.slice(0, Math.min(limit, fair));
+    this.#left = runs.length < Math.min(limit, open.length);
+    for (const run of runs) run.claim = { leaseNo: mine, until: at + claimMs };
+    return runs.map(rowOf);
   }
 
   /** From when on this owner may have a run that sleeps. */
   #opensAt(run: Run, mine: number | undefined): number {
-    const wakeAt = run.wakeAt as number;
-    const held = (leaseNo: number | undefined) => leaseNo !== undefined && leaseNo !== mine && this.#data.isLive(leaseNo);
-    const kept = wakeAt !== 0 && held(run.putBy) ? wakeAt + graceMs : wakeAt;
-    return held(run.claim?.leaseNo) ? Math.max(kept, run.claim?.until ?? 0) : kept;
+    return Math.max(this.#keptUntil(run, mine), this.#apartUntil(run, mine));
+  }
+  /** The one that has put it down has the first second. */
+  #keptUntil({ wakeAt = 0, putBy }: Run, mine: number | undefined): number {
+    return wakeAt !== 0 && this.#isOthers(putBy, mine) ? wakeAt + graceMs : wakeAt;
+  }
+  #apartUntil({ claim }: Run, mine: number | undefined): number {
+    return claim && this.#isOthers(claim.leaseNo, mine) ? claim.until : 0;
+  }
+  #isOthers(leaseNo: number | undefined, mine: number | undefined): boolean {
+    return leaseNo !== undefined && leaseNo !== mine && this.#data.isLive(leaseNo);
   }
 
   sleepers(from: number, to: number, limit: number): readonly { readonly runNo: number; readonly wakeAt: number }[] {
@@ -243,6 +270,8 @@ export class Connection implements OpenStore {
       const times = [...this.#data.sleeping.from(() => true)]
         .filter((run) => !this.#missing.has(nameOf(run)))
         .map((run) => this.#opensAt(run, mine));
+      if (this.#left) times.push(after + soonMs);
+      this.#left = false;
       return times.filter((at) => at > after).sort((a, b) => a - b)[0];
     }
     for (const run of this.#after(after)) return run.wakeAt;
@@ -259,6 +288,7 @@ export class Connection implements OpenStore {
     const rows: RunRow[] = [];
     for (const run of this.#data.queue.from(() => true)) {
       if (rows.length >= limit) break;
+      if (this.#missing.has(nameOf(run))) continue;
       if ((run.queuedAt as number) <= now && !without.has(run.concurrency) && !without.has(run.rate)) rows.push(rowOf(run));
     }
     return rows;
@@ -268,13 +298,14 @@ export class Connection implements OpenStore {
     let count = 0;
     for (const run of this.#data.queueTimes.from(() => true)) {
       if ((run.queuedAt as number) > now) break;
-      count++;
+      if (!this.#missing.has(nameOf(run))) count++;
     }
     return count;
   }
 
   nextQueued(after: number): number | undefined {
-    for (const run of this.#data.queueTimes.from((run) => (run.queuedAt as number) > after)) return run.queuedAt;
+    for (const run of this.#data.queueTimes.from((run) => (run.queuedAt as number) > after))
+      if (!this.#missing.has(nameOf(run))) return run.queuedAt;
     return undefined;
   }
 

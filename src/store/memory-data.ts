@@ -93,7 +93,7 @@ export class MemoryData {
   place(run: Run, leaseNo: number | undefined, wakeAt: number | undefined, queuedAt = run.queuedAt): void {
     this.#leave(run);
     run.claim = undefined;
-    run.mark = undefined;
+    if (leaseNo !== undefined) run.mark = undefined;
     run.leaseNo = leaseNo;
     run.wakeAt = wakeAt;
     run.queuedAt = leaseNo === undefined && run.endedAt === undefined ? queuedAt : undefined;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { memory } from "./memory.ts";
+import { sharedMemory } from "./shared-memory.ts";
 import type { StoreHost } from "./store.ts";
 import { begin, newRun, parked } from "./suite/kit.ts";
 import { storeSuite } from "./suite.ts";
@@ -8,6 +9,14 @@ storeSuite({ describe, test, expect }, "memory", {
   make() {
     const store = memory();
     return { store, loseOwner: store.kill };
+  },
+});
+
+storeSuite({ describe, test, expect }, "memory for many owners", {
+  owners: "many",
+  make() {
+    const store = sharedMemory();
+    return { store, loseOwner: () => store.lapse() };
   },
 });
 

@@ -109,7 +109,7 @@ async function judge(
     const rows = await statements.run(line, `SELECT ${runColumns} FROM @.runs WHERE id = ANY($1::text[])`, texts(kept));
     for (const run of [...(await new Prunes(statements).pruneds(line, kept)), ...rows.map(runRow)]) starts.set(run.id, run);
   }
-  const there = tries === 0 ? new Set<number>() : await written(line, statements, jobs);
+  const there = tries === 0 ? new Set<number>() : await written(line, statements, jobs, leaseNo);
   return jobs.map((job) => {
     const run = startOf(job);
     if (there.has(job.runNo)) return { job, verdict: "there" };
@@ -118,23 +118,17 @@ async function judge(
   });
 }
 
-/** Numbers of the runs whose turn stands there as it was to be: epochs are of one owner, so nobody else wrote it. */
-async function written(line: Line, statements: Statements, jobs: readonly Job[]): Promise<ReadonlySet<number>> {
+/** Numbers of the runs whose turn stands there under this lease: a run has one turn on its way, so it is the one that was sent. */
+async function written(line: Line, statements: Statements, jobs: readonly Job[], leaseNo: number): Promise<ReadonlySet<number>> {
   const rows = await statements.run(
     line,
-    `SELECT b.run_no, t.epoch, t.pos, t.next, t.at, t.final FROM unnest($1::bigint[], $2::int[]) AS b(run_no, turn)
-     CROSS JOIN LATERAL (SELECT * FROM @.turns t WHERE t.run_no = b.run_no AND t.turn = b.turn OFFSET 0) t`,
+    `SELECT b.run_no FROM unnest($1::bigint[], $2::int[]) AS b(run_no, turn)
+     WHERE (SELECT t.lease_no FROM @.turns t WHERE t.run_no = b.run_no AND t.turn = b.turn) = $3`,
     bigints(jobs.map((job) => job.runNo)),
     ints(jobs.map((job) => job.write.turn)),
+    leaseNo,
   );
-  const found = new Map(rows.map((row) => [row.run_no as number, row]));
-  const mine = jobs.filter(({ runNo, write }) => {
-    const row = found.get(runNo);
-    return (
-      row?.epoch === write.epoch && row.pos === write.pos && row.next === write.next && row.at === write.at && row.final === write.final
-    );
-  });
-  return new Set(mine.map((job) => job.runNo));
+  return new Set(rows.map((row) => row.run_no as number));
 }
 
 /** The answer of a turn that an earlier try has written. */

@@ -81,8 +81,8 @@ made AS (
     origin, $2, $1::int, CASE WHEN $1::int IS NOT NULL THEN created_at END
   FROM s WHERE ${isFree("s.id")} ORDER BY id ON CONFLICT DO NOTHING RETURNING ${runColumns}),
 first AS (
-  INSERT INTO @.turns (run_no, turn, epoch, pos, next, at, final, facts)
-  SELECT run_no, 0, epoch, 0, next, created_at, false, facts FROM s WHERE (run_no IN (SELECT run_no FROM made)) IS TRUE)`;
+  INSERT INTO @.turns (run_no, turn, epoch, pos, next, at, final, lease_no, facts)
+  SELECT run_no, 0, epoch, 0, next, created_at, false, $1::int, facts FROM s WHERE (run_no IN (SELECT run_no FROM made)) IS TRUE)`;
 const birth = `${born} SELECT run_no FROM made`;
 const start = `${born},
 kept AS (

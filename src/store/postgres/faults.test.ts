@@ -5,7 +5,8 @@ import { FaultProxy } from "../../../test/postgres/proxy.ts";
 import { startPostgres, type TestServer } from "../../../test/postgres/server.ts";
 import type { Fold, OpenStore } from "../store.ts";
 import { begin, end, first, firstOwned, type Log, newRun, parked, signal } from "../suite/kit.ts";
-import { type PostgresOptions, postgres } from "./postgres.ts";
+import type { PostgresOptions } from "./options.ts";
+import { postgres } from "./postgres.ts";
 
 describe.skipIf(skipWithoutPostgres("the PostgreSQL store under faults"))("faults", () => {
   let server: TestServer;
@@ -183,12 +184,12 @@ describe.skipIf(skipWithoutPostgres("the PostgreSQL store under faults"))("fault
 
   test("a main loop that is busy for longer than the lease keeps it", async () => {
     fresh();
-    const options = { leaseMs: 600, stallMs: 10_000 };
+    const options = { leaseMs: 1500, stallMs: 10_000 };
     const [store, rival] = [await owner(options, server.url()), await owner(options, server.url())];
     const log = await begin(store, "a");
     // Until both renew, and may end the leases of others.
     await renewed(store, schema, 3);
-    block(1800);
+    block(3000);
     expect([store.trusted(), rival.trusted()]).toEqual([true, true]);
     expect((await log.write(store)).accepted).toBe(true);
   });

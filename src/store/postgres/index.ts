@@ -1,2 +1,3 @@
 /** `onex/postgres`: the store for more than one machine. */
-export { type PostgresOptions, postgres } from "./postgres.ts";
+export type { PostgresOptions } from "./options.ts";
+export { postgres } from "./postgres.ts";

@@ -14,10 +14,14 @@ export interface Migration {
   readonly minReader: number;
 }
 
-const migrations: readonly Migration[] = [
+/** In order; version n is the n-th. */
+export const migrations: readonly Migration[] = [
   { sql: first, minReader: 1 },
   { sql: second, minReader: 2 }, // a reader that knows no kept ids would try a start with one for ever
 ];
+
+/** What this package knows. */
+export const schemaVersion = migrations.length;
 
 /** Brings the schema up to date. Throws OnexError `STORE_FOREIGN`, DatabaseError. */
 export async function migrate(line: Line, schema: string, name: string, known: readonly Migration[] = migrations): Promise<void> {
@@ -57,7 +61,12 @@ async function step(line: Line, schema: string, name: string, known: readonly Mi
   });
 }
 
-async function versionOf(line: Line, schema: string, name: string): Promise<{ readonly version: number; readonly minReader: number }> {
+/** 0 where there is nothing yet. Throws OnexError `STORE_FOREIGN`. */
+export async function versionOf(
+  line: Line,
+  schema: string,
+  name: string,
+): Promise<{ readonly version: number; readonly minReader: number }> {
   const [found] = await line.query({
     text: `SELECT count(*) FILTER (WHERE c.relname = 'migrations') AS ours, count(*) AS tables
            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'v')`,

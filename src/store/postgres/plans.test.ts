@@ -53,7 +53,7 @@ describe.skipIf(skipWithoutPostgres("the plans of PostgreSQL"))("plans", () => {
       `INSERT INTO onex.runs (run_no, id, workflow, version, digest, status, priority, created_at, wake_at, put_by, ended_at)
          SELECT n, 'r' || n, 'w' || n % 7, '1', 'd', CASE WHEN n % 3 = 0 THEN 'waiting' ELSE 'completed' END, 100, n, CASE WHEN n % 3 = 0 THEN n END, 1,
            CASE WHEN n % 3 = 0 THEN NULL ELSE n END FROM generate_series(1, ${runs}) AS n`,
-      `INSERT INTO onex.turns SELECT n / 10 + 1, n % 10, 1, n % 10, n % 10 + 1, n, false, '["fact"]' FROM generate_series(0, ${turns - 1}) AS n`,
+      `INSERT INTO onex.turns SELECT n / 10 + 1, n % 10, 1, n % 10, n % 10 + 1, n, false, 1, '["fact"]' FROM generate_series(0, ${turns - 1}) AS n`,
       `INSERT INTO onex.inbox SELECT n, 1, 'm', 'signal', '{}' FROM generate_series(1, ${runs / 5}) AS n`,
       "INSERT INTO onex.states VALUES ('r', 'k', '1') ON CONFLICT DO NOTHING",
       "ANALYZE",
@@ -78,13 +78,15 @@ describe.skipIf(skipWithoutPostgres("the plans of PostgreSQL"))("plans", () => {
     const names = { id: "a", workflow: "w", version: "1", digest: "d", concurrency: "c", rate: "r" };
     let rows: readonly Row[] = [{ ...names, run_no: 1, mail_put: 1, queued_at: 1, lease_no: null, ended_at: null, count: 0, n: 1 }];
     const sql = new Statements("onex");
-    for (const [changes, starts] of [
-      [true, true],
-      [true, false],
-      [false, true],
-      [false, false],
+    for (const [changes, starts, takes] of [
+      [true, true, true],
+      [true, true, false],
+      [true, false, true],
+      [true, false, false],
+      [false, true, false],
+      [false, false, false],
     ] as const)
-      await sql.run(spy, compose(changes, starts));
+      await sql.run(spy, compose(changes, starts, takes));
     const run = { id: "a", workflow: "w", version: "1", digest: "d", priority: 1, at: 1 };
     const first = { epoch: 0, next: 1, facts: "[]" };
     const message = { runId: "a", messageId: "m", kind: "signal", body: "{}" } as const;

@@ -37,6 +37,7 @@ import { configOf, greeting, type Link } from "./line.ts";
 import { post } from "./mail.ts";
 import { News } from "./news.ts";
 import { RunNumbers } from "./numbers.ts";
+import { type AllOptions, allOptions, type PostgresOptions } from "./options.ts";
 import { Ownership } from "./ownership.ts";
 import { Patience, Pool, type Work } from "./pool.ts";
 import { Prunes } from "./prune.ts";
@@ -44,53 +45,19 @@ import { Queue } from "./queue.ts";
 import { Reads } from "./reads.ts";
 import { ScheduleTable } from "./schedules.ts";
 import { Statements } from "./sql.ts";
-import { checkSchema, checkUrl, nameOf } from "./url.ts";
-
-export interface PostgresOptions {
-  /** How long a process that has died keeps its runs, ms. Default 10 000. */
-  readonly leaseMs?: number;
-  /** How long the event loop may stand still before the lease is given up, ms. Default 60 000. */
-  readonly stallMs?: number;
-  /** The schema of the tables, made if there is none. Default "onex". */
-  readonly schema?: string;
-  /** How long the first connection is tried, ms. Default 10 000. */
-  readonly connectTimeoutMs?: number;
-  /** For LISTEN and the lease, where `url` is that of a pooler. Default `url`. */
-  readonly listenUrl?: string;
-  /** Connections for everything but turns. Default 4. */
-  readonly connections?: number;
-  /** Connections for turns. Default 2. */
-  readonly writers?: number;
-}
+import { nameOf } from "./url.ts";
 
 /**
  * Runs are kept in a PostgreSQL database (13 or later), which many processes may share. TLS as the URL says (`?sslmode=`).
  * Throws OnexError `STORE_URL_INVALID`, `OPTION_INVALID`.
  */
 export function postgres(url: string, options: PostgresOptions = {}): Store {
-  checkUrl(url);
-  const full = {
-    leaseMs: 10_000,
-    stallMs: 60_000,
-    schema: "onex",
-    connectTimeoutMs: 10_000,
-    listenUrl: url,
-    connections: 4,
-    writers: 2,
-    ...options,
-  };
-  checkUrl(full.listenUrl);
-  checkSchema(full.schema);
-  for (const field of ["leaseMs", "stallMs", "connectTimeoutMs", "connections", "writers"] as const) {
-    const least = field === "leaseMs" || field === "stallMs" ? 200 : 1;
-    if (!Number.isSafeInteger(full[field]) || full[field] < least || full[field] > 2 ** 31 - 1)
-      throw new OnexError("OPTION_INVALID", `postgres(): ${field} must be a whole number from ${least} on, not ${full[field]}`);
-  }
-  return { kind: "postgres", open: (host) => new PostgresStore(url, full, host) };
+  const all = allOptions(url, options);
+  return { kind: "postgres", open: (host) => new PostgresStore(url, all, host) };
 }
 
 /** How long closing waits for a database that does not answer, ms. */
-const closeMs = 5_000;
+const closeMs = 3_000;
 
 class PostgresStore implements OpenStore {
   readonly kind = "postgres";
@@ -100,7 +67,7 @@ class PostgresStore implements OpenStore {
   readonly schedules: ScheduleStore;
   commits = 0;
   readonly #url: string;
-  readonly #options: Required<PostgresOptions>;
+  readonly #options: AllOptions;
   readonly #host: StoreHost;
   readonly #clock: StoreClock;
   readonly #patience: Patience;
@@ -115,7 +82,7 @@ class PostgresStore implements OpenStore {
   readonly #pools: Promise<{ readonly many: Pool; readonly writers: Pool }>;
   #closing: Promise<void> | undefined;
 
-  constructor(url: string, options: Required<PostgresOptions>, host: StoreHost) {
+  constructor(url: string, options: AllOptions, host: StoreHost) {
     this.name = nameOf(url);
     this.writers = options.writers;
     this.#url = url;

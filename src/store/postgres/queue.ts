@@ -26,7 +26,6 @@ const counted = 2_000;
 const sleeping = "lease_no IS NULL AND ended_at IS NULL AND wake_at IS NOT NULL";
 const slotlessOnly = "AND (parent IS NOT NULL OR queued_at IS NOT NULL)";
 const nowMs = "(extract(epoch FROM now()) * 1000)::bigint";
-const prefixed = runColumns.replace(/\w+/g, "r.$&");
 const unblocked = (names: string, numbers: string): string =>
   `(workflow || '@' || version) <> ALL(${names}::text[]) AND run_no <> ALL(${numbers}::bigint[])`;
 
@@ -37,9 +36,11 @@ function dueText(slotless: boolean): string {
   return `WITH live AS MATERIALIZED (SELECT array_agg(lease_no) AS all_live, count(*) AS n FROM @.leases WHERE state = 'live'),
     share AS MATERIALIZED (SELECT CASE WHEN (SELECT n FROM live) <= 1 THEN $2::bigint ELSE least($2::bigint, greatest(${leastShare},
       ((SELECT count(*) FROM (SELECT 1 ${candidates} LIMIT ${counted}) AS c) + (SELECT n FROM live) - 1) / (SELECT n FROM live))) END AS n),
-    c AS MATERIALIZED (SELECT run_no ${candidates} ORDER BY wake_at, priority, run_no LIMIT (SELECT n FROM share) FOR NO KEY UPDATE SKIP LOCKED),
-    u AS (UPDATE @.runs r SET put_by = $3, claim_until = ${nowMs} + ${claimMs} FROM c WHERE r.run_no = c.run_no RETURNING ${prefixed})
-    SELECT ${runColumns}, (SELECT n FROM share) AS share FROM u ORDER BY wake_at, priority, run_no`;
+    c AS MATERIALIZED (SELECT ${runColumns}, put_by, claim_until ${candidates}
+      ORDER BY wake_at, priority, run_no LIMIT (SELECT n FROM share) FOR NO KEY UPDATE SKIP LOCKED),
+    u AS (UPDATE @.runs r SET put_by = $3, claim_until = ${nowMs} + ${claimMs} FROM c
+      WHERE r.run_no = c.run_no AND (c.put_by = $3 AND c.claim_until > ${nowMs} + ${claimMs / 2}) IS NOT TRUE)
+    SELECT ${runColumns}, (SELECT n FROM share) AS share FROM c ORDER BY wake_at, priority, run_no`;
 }
 const due = dueText(false);
 const dueSlotless = dueText(true);

@@ -28,7 +28,7 @@ export async function tryTogether(line: Line, statements: Statements, jobs: read
   await line.query("BEGIN");
   try {
     const messages = jobs.flatMap((job) => job.write.messages ?? []);
-    if (messages.length > 0) await lockRuns(line, statements, jobs, messages);
+    if (messages.length > 0 || jobs.some((job) => job.write.take === true)) await lockRuns(line, statements, jobs, messages);
     const states = await foldAll(line, statements, jobs);
     const won = await writeTurns(line, statements, jobs, leaseNo);
     const lost = jobs.filter((job) => !won.has(job.runNo));
@@ -50,7 +50,8 @@ export async function tryTogether(line: Line, statements: Statements, jobs: read
 /** B1. A run whose id moves meanwhile is found again when the message is put. */
 async function lockRuns(line: Line, statements: Statements, jobs: readonly Job[], messages: readonly Message[]): Promise<void> {
   const ids = [...new Set(messages.map((message) => message.runId))];
-  const targets = await statements.run(line, "SELECT run_no FROM @.runs WHERE id = ANY($1::text[])", texts(ids.map(encodeText)));
+  const targets =
+    ids.length === 0 ? [] : await statements.run(line, "SELECT run_no FROM @.runs WHERE id = ANY($1::text[])", texts(ids.map(encodeText)));
   const numbers = new Set([...jobs.map((job) => job.runNo), ...targets.map((row) => row.run_no as number)]);
   await statements.run(
     line,

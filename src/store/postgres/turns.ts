@@ -4,7 +4,8 @@
  * T1 The turn before is looked up by a scalar subquery: an index probe, whatever the planner thinks. It never changes, so it
  *    needs no lock; the key of (run, turn) decides races.
  * T2 A run that is made has its row first, and turn 0 only if that row is new.
- * T3 Rows are locked in the order of run numbers.
+ * T3 Rows are locked in the order of run numbers, and those of runs that are taken before their turns: two that take the same
+ *    runs wait in line.
  * T4 Sent again with the same parameters it writes nothing twice.
  */
 import { bigints, bools, ints, texts } from "./arrays.ts";
@@ -62,24 +63,32 @@ export async function writeTurns(line: Line, statements: Statements, jobs: reado
       texts(runs.map((run) => text(run.origin))),
     );
   }
-  const rows = await statements.run(line, textOf(changes, starts.length > 0), ...values);
+  const rows = await statements.run(
+    line,
+    textOf(
+      changes,
+      starts.length > 0,
+      writes.some((write) => write.take === true),
+    ),
+    ...values,
+  );
   return new Set(rows.map((row) => row.run_no as number));
 }
 
 const composed = new Map<number, string>();
 
-function textOf(changes: boolean, starts: boolean): string {
-  const key = (changes ? 1 : 0) + (starts ? 2 : 0);
+function textOf(changes: boolean, starts: boolean, takes: boolean): string {
+  const key = (changes ? 1 : 0) + (starts ? 2 : 0) + (takes ? 4 : 0);
   let text = composed.get(key);
   if (text === undefined) {
-    text = compose(changes, starts);
+    text = compose(changes, starts, takes);
     composed.set(key, text);
   }
   return text;
 }
 
 /** Exported for the tests of its plans. */
-export function compose(changes: boolean, starts: boolean): string {
+export function compose(changes: boolean, starts: boolean, takes: boolean): string {
   const arrays = ["$2::bigint[]", "$3::int[]", "$4::bigint[]", "$5::bigint[]", "$6::int[]", "$7::int[]", "$8::bigint[]"];
   arrays.push("$9::bool[]", "$10::bool[]", "$11::text[]");
   let columns = "run_no, turn, after, epoch, pos, next, at, final, take, facts";
@@ -89,10 +98,13 @@ export function compose(changes: boolean, starts: boolean): string {
   }
   const parts = [`b AS MATERIALIZED (SELECT * FROM unnest(${arrays.join(", ")}) AS b(${columns}))`];
   if (starts) parts.push(startsText(changes ? 18 : 12, changes));
+  if (takes)
+    parts.push(`held AS MATERIALIZED (SELECT r.run_no FROM b
+      CROSS JOIN LATERAL (SELECT r.run_no FROM @.runs r WHERE r.run_no = b.run_no FOR NO KEY UPDATE) r WHERE b.take)`);
   parts.push(`won AS (
-    INSERT INTO @.turns (run_no, turn, epoch, pos, next, at, final, facts)
-    SELECT run_no, turn, epoch, pos, next, at, final, facts FROM b
-     WHERE (SELECT state FROM @.leases WHERE lease_no = $1::int) = 'live' AND CASE
+    INSERT INTO @.turns (run_no, turn, epoch, pos, next, at, final, lease_no, facts)
+    SELECT run_no, turn, epoch, pos, next, at, final, $1::int, facts FROM b
+     WHERE ${takes ? "(SELECT count(*) FROM held) >= 0 AND" : ""} (SELECT state FROM @.leases WHERE lease_no = $1::int) = 'live' AND CASE
        ${starts ? "WHEN turn = 0 THEN (run_no IN (SELECT run_no FROM made)) IS TRUE" : ""}
        WHEN take THEN (SELECT r.lease_no IS NULL FROM @.runs r WHERE r.run_no = b.run_no)
        ELSE (SELECT r.lease_no FROM @.runs r WHERE r.run_no = b.run_no) = $1::int END

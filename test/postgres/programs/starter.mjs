@@ -43,18 +43,17 @@ for (const runId of ids) {
 }
 say({ started: runs });
 
-const resumed = new Set();
-for (const runId of ids)
-  for (;;) {
-    const view = await insist(() => orchestrator.run(runId).status());
-    if (["completed", "failed", "cancelled"].includes(view.status)) break;
-    // A call that was in flight at five kills is held for poison until a person says otherwise.
-    if (view.paused && !resumed.has(`${runId} ${view.paused.code}`)) {
-      await insist(() => orchestrator.run(runId).resume());
-      say({ resumed: runId });
+const open = /** @type {const} */ (["pending", "running", "waiting", "paused", "compensating"]);
+for (let left = true; left; ) {
+  left = false;
+  for (const status of open)
+    for (const { id } of await insist(() => orchestrator.list({ status, limit: 100 }))) {
+      left = true;
+      // A call that was in flight at five kills is held for poison until a person says otherwise.
+      if (status === "paused") await insist(() => orchestrator.run(id).resume());
     }
-    await pause(50);
-  }
+  await pause(100);
+}
 say({ ended: runs });
 // It stays: one that ends is started again.
 setInterval(() => {}, 60_000);

@@ -2,7 +2,8 @@
  * The first schema. `@` stands for the schema that the user chose. Payloads are JSON text, times are ms since 1970.
  *
  * `put_by` is the lease that put a run down, or that it is set apart for until `claim_until`; NULL: anyone's. Run numbers
- * come in blocks, so that a process knows them before it writes.
+ * come in blocks, so that a process knows them before it writes. A turn names the lease under which it was written: so its
+ * writer knows it again, when the answer was lost and another may have written the same.
  */
 export const sql = `
 CREATE SEQUENCE @.lease_numbers AS integer;
@@ -62,14 +63,15 @@ CREATE INDEX runs_admitted ON @.runs (admitted_at) WHERE rate IS NOT NULL AND ad
 CREATE INDEX runs_admitted_of ON @.runs (rate, admitted_at) WHERE rate IS NOT NULL AND admitted_at IS NOT NULL;
 
 CREATE TABLE @.turns (
-  run_no bigint NOT NULL,
-  turn   integer NOT NULL,
-  epoch  bigint NOT NULL,
-  pos    integer NOT NULL,
-  next   integer NOT NULL,
-  at     bigint NOT NULL,
-  final  boolean NOT NULL,
-  facts  text NOT NULL,
+  run_no   bigint NOT NULL,
+  turn     integer NOT NULL,
+  epoch    bigint NOT NULL,
+  pos      integer NOT NULL,
+  next     integer NOT NULL,
+  at       bigint NOT NULL,
+  final    boolean NOT NULL,
+  lease_no integer,
+  facts    text NOT NULL,
   PRIMARY KEY (run_no, turn)
 );
 

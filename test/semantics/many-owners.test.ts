@@ -1,0 +1,524 @@
+/** What holds where several orchestrators drive the runs of one store, and processes come, go, and lose their leases. */
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { type AnyNode, effect, each, now, reducer, signal, sleep, type Steps, workflow } from "../../src/index.ts";
+import { Fleet, leaseMs, type Member } from "./fleet.ts";
+import { anything, Gate, Ledger } from "./kit.ts";
+
+const lapsed = `${leaseMs}ms` as const;
+
+/** A workflow of this body. */
+function flowOf(body: (input: unknown) => Steps<unknown>, options: object = {}) {
+  return workflow({ name: "flow", input: anything, ...options }, body);
+}
+type Flow = ReturnType<typeof flowOf>;
+
+function start(member: Member | undefined, flow: Flow, runId: string, input: unknown = null, options: object = {}) {
+  return (member as Member).face.start(flow as never, input as never, { runId, ...options });
+}
+/** How a question is answered, when it is. */
+function asked<T>(question: Promise<T>): { answer: T | undefined; error: unknown } {
+  const came: { answer: T | undefined; error: unknown } = { answer: undefined, error: undefined };
+  question.then(
+    (answer) => {
+      came.answer = answer;
+    },
+    (error) => {
+      came.error = error;
+    },
+  );
+  return came;
+}
+
+// ── takeover ──
+
+test("the runs of one that was killed are taken when its lease has lapsed, one epoch higher, and a call in doubt keeps its key", async () => {
+  const ledger = new Ledger();
+  const gate = new Gate();
+  ledger.manners.first = [gate, "ok"];
+  const flow = flowOf(function* () {
+    yield* ledger.again("first");
+    return (yield* ledger.again("second")).id;
+  });
+  const fleet = new Fleet([flow] as AnyNode[]);
+  const [a, b] = (await fleet.joined(2)) as [Member, Member];
+  await start(a, flow, "r");
+  await fleet.settle();
+  expect(ledger.lines).toEqual(["first"]);
+  fleet.kill(a);
+  await fleet.advance(`${leaseMs - 1}ms`);
+  expect([fleet.driver("r"), (await fleet.row("r")).status]).toEqual([undefined, "running"]);
+  const result = asked(b.face.run("r").result());
+  await fleet.advance("1s");
+  expect([ledger.lines, result.answer, await fleet.takers("r")]).toEqual([["first", "first", "second"], "second", ["a", "b"]]);
+  expect(new Set(ledger.keys.filter(({ line }) => line === "first").map(({ key }) => key)).size).toBe(1);
+  expect((await fleet.facts("r")).flatMap((fact) => (fact.type === "lease.acquired" ? [fact.epoch] : []))).toEqual([1, 2]);
+});
+
+test("timers and signals of a run go on in another process", async () => {
+  const go = signal({ name: "go", payload: z.number() });
+  const flow = flowOf(function* () {
+    yield* sleep("1h");
+    const at = yield* now();
+    return { at, got: yield* go.wait() };
+  });
+  const fleet = new Fleet([flow] as AnyNode[]);
+  const [a, b] = (await fleet.joined(2)) as [Member, Member];
+  const begun = fleet.clock.now();
+  await start(a, flow, "r");
+  await fleet.settle();
+  await b.face.run("r").signal(go, 7);
+  await fleet.settle();
+  fleet.kill(a);
+  await fleet.advance("61m");
+  expect(await b.face.run("r").result()).toEqual({ at: begun + 3_600_000, got: 7 });
+});
+
+test("what one has put down is taken by another when its time comes, also when nobody has told it", async () => {
+  const flow = flowOf(function* () {
+    yield* sleep("10m");
+    return "woken";
+  });
+  const fleet = new Fleet([flow] as AnyNode[]);
+  const [a, b] = (await fleet.joined(2)) as [Member, Member];
+  await start(a, flow, "r");
+  await fleet.settle();
+  await fleet.close(a);
+  await fleet.advance("10m");
+  expect([await b.face.run("r").result(), await fleet.takers("r")]).toEqual(["woken", ["a", "b"]]);
+});
+
+test("runs are handed over at once when a process closes", async () => {
+  const ledger = new Ledger();
+  ledger.manners.call = ["obey", "ok"];
+  const flow = flowOf(function* () {
+    return (yield* ledger.again("call")).id;
+  });
+  const fleet = new Fleet([flow] as AnyNode[]);
+  const [a, b] = (await fleet.joined(2)) as [Member, Member];
+  await start(a, flow, "r");
+  await fleet.settle();
+  await fleet.close(a);
+  await fleet.settle();
+  expect([await b.face.run("r").result(), await fleet.takers("r")]).toEqual(["call", ["a", "b"]]);
+});
+
+test("parents and children are driven anywhere: after a takeover, and under a cancel", async () => {
+  const ledger = new Ledger();
+  ledger.manners.deep = "obey";
+  ledger.manners.beside = "obey";
+  const child = workflow({ name: "child", input: anything }, function* (id: string) {
+    yield* ledger.again(`before ${id}`);
+    yield* ledger.again(id);
+    return id;
+  });
+  const flow = flowOf(function* () {
+    return yield* each(["deep", "beside"], (id) => child(id));
+  });
+  const fleet = new Fleet([flow, child] as AnyNode[]);
+  const [a, b, c] = (await fleet.joined(3)) as [Member, Member, Member];
+  await start(a, flow, "r");
+  await fleet.settle();
+  // What the dead one drove is given to both of the others.
+  fleet.kill(a);
+  b.line.there.delayMs = 3;
+  c.line.there.delayMs = 2;
+  await fleet.advance(lapsed);
+  await fleet.advance("2s");
+  expect(ledger.lines.filter((line) => line === "deep").length).toBe(2);
+  await fleet.ask(c.face.run("r").cancel("enough"));
+  await fleet.advance("1m");
+  const rows = await fleet.rows();
+  expect(rows.filter(({ endedAt }) => endedAt === undefined)).toEqual([]);
+  expect((await fleet.ask(c.face.run("r").status())).status).toBe("cancelled");
+  expect(ledger.lines.filter((line) => line.startsWith("undo")).sort()).toEqual(["undo before beside?", "undo before deep?"].map((line) => line.replace("?", "")).concat(["undo beside?", "undo deep?"]).sort());
+});
+
+test("a child whose log another process has written is taken back", async () => {
+  const ledger = new Ledger();
+  const gate = new Gate();
+  ledger.manners.last = [gate, "fatal"];
+  const child = workflow({ name: "child", input: anything }, function* () {
+    yield* ledger.again("of the child");
+  });
+  const flow = flowOf(function* () {
+    yield* child(null);
+    yield* ledger.again("last");
+  });
+  const fleet = new Fleet([flow, child] as AnyNode[]);
+  const [a, b] = (await fleet.joined(2)) as [Member, Member];
+  await start(a, flow, "r");
+  await fleet.settle();
+  fleet.kill(a);
+  await fleet.advance(lapsed);
+  await fleet.advance("1m");
+  expect((await b.face.run("r").status()).status).toBe("failed");
+  expect(ledger.lines).toEqual(["of the child", "last", "last", "undo of the child"]);
+});
+
+// ── a lease that is lost ──
+
+test("one whose lease has lapsed drives nothing of before, begins anew, and takes work again", async () => {
+  const ledger = new Ledger();
+  ledger.manners.call = ["obey", "ok"];
+  const signals: AbortSignal[] = [];
+  const watched = effect({ name: "watched", input: anything, idempotent: true, irreversible: "no" }, async (_, context) => {
+    signals.push(context.signal);
+    if (signals.length === 1) await new Promise(() => {});
+    return context.epoch;
+  });
+  const flow = flowOf(function* () {
+    return yield* watched(null);
+  });
+  const fleet = new Fleet([flow, watched] as AnyNode[]);
+  const [a, b] = (await fleet.joined(2)) as [Member, Member];
+  await start(a, flow, "r");
+  await fleet.settle();
+  const before = a.face.engine.leaseId;
+  const result = asked(a.face.run("r").result());
+  const events = asked((async () => {
+    const types: string[] = [];
+    for await (const { type } of a.face.run("r").events()) types.push(type);
+    return types;
+  })());
+  // The other one sees it first.
+  a.line.back.hold();
+  fleet.lapse(a);
+  await fleet.settle();
+  expect([signals[0]?.aborted, a.said, a.face.role, a.face.stats().leasesLost]).toEqual([true, ["LEASE_LOST"], "client", 1]);
+  expect([fleet.driver("r") ?? b, (await fleet.row("r")).status]).toEqual([b, "completed"]);
+  a.line.back.release();
+  await fleet.settle();
+  expect([a.face.role, a.face.engine.leaseId === before]).toEqual(["owner", false]);
+  expect([result.answer, events.answer?.at(-1)]).toEqual([2, "run.completed"]);
+  expect(fleet.log.filter(({ leaseId }) => leaseId === before).length).toBe(1);
+  await start(a, flow, "next");
+  await fleet.settle();
+  expect([await a.face.run("next").result(), await fleet.takers("next")]).toEqual([1, ["a"]]);
+});
+
+test("one that is not told of it appends nothing, and learns it from the store", async () => {
+  const ledger = new Ledger();
+  const gate = new Gate();
+  ledger.manners.call = [gate, "ok"];
+  const flow = flowOf(function* () {
+    yield* ledger.again("call");
+    return (yield* ledger.again("next")).id;
+  });
+  const fleet = new Fleet([flow] as AnyNode[]);
+  const [a] = (await fleet.joined(2)) as [Member, Member];
+  await start(a, flow, "r");
+  await fleet.settle();
+  a.line.deaf = true;
+  fleet.lapse(a);
+  await fleet.settle();
+  expect(await fleet.takers("r")).toEqual(["a", "b"]);
+  gate.open();
+  await fleet.settle();
+  expect(ledger.lines).toEqual(["call", "call", "next"]);
+  expect([a.said, a.face.role]).toEqual([["LEASE_LOST"], "owner"]);
+});
+
+test("nothing is sent while the lease is in doubt; it goes when it is sure, and not when it is lost", async () => {
+  const ledger = new Ledger();
+  const flow = flowOf(function* (id) {
+    return (yield* ledger.again(id as string)).id;
+  });
+  const fleet = new Fleet([flow] as AnyNode[]);
+  const [a, b] = (await fleet.joined(2)) as [Member, Member];
+  a.line.doubt = true;
+  for (const id of ["1", "2", "3"]) await start(a, flow, id, id);
+  await fleet.advance("2s");
+  expect(ledger.lines).toEqual([]);
+  const health = a.face.healthCheck();
+  await fleet.settle();
+  expect((await health).reasons.join()).toContain("lease");
+  a.line.doubt = false;
+  await fleet.advance("100ms");
+  expect(ledger.lines).toEqual(["1", "2", "3"]);
+  a.line.doubt = true;
+  await start(a, flow, "4", "4");
+  await fleet.advance("1s");
+  fleet.lapse(a);
+  await fleet.advance("1s");
+  expect([ledger.lines, (await fleet.takers("4")).length]).toEqual([["1", "2", "3", "4"], 2]);
+  expect(await b.face.run("4").result()).toBe("4");
+});
+
+test.each(["there", "back"] as const)("a start on its way (%s) when the lease is lost is answered, and runs once", async (way) => {
+  const ledger = new Ledger();
+  const flow = flowOf(function* () {
+    return (yield* ledger.again("once")).id;
+  });
+  const fleet = new Fleet([flow] as AnyNode[]);
+  const [a] = (await fleet.joined(2)) as [Member, Member];
+  a.line[way].hold();
+  const started = asked(a.face.start(flow as never, null as never));
+  await fleet.settle();
+  fleet.lapse(a);
+  await fleet.settle();
+  a.line[way].release();
+  await fleet.advance("10s");
+  expect(started.error).toBe(undefined);
+  expect([(await fleet.rows()).map(({ status }) => status), ledger.lines]).toEqual([["completed"], ["once"]]);
+});
+
+test("a look at the store that began before the lease was lost takes nothing, and does not stop the engine", async () => {
+  const ledger = new Ledger();
+  const flow = flowOf(function* (id) {
+    return (yield* ledger.again(id as string)).id;
+  }, { concurrency: { limit: 2, key: () => "one" } });
+  const fleet = new Fleet([flow] as AnyNode[]);
+  const [a, b] = (await fleet.joined(2)) as [Member, Member];
+  a.line.there.delayMs = 7;
+  b.line.back.delayMs = 5;
+  for (let i = 0; i < 8; i++) {
+    const going = start(b, flow, `r${i}`, `${i}`);
+    await fleet.advance("9ms");
+    fleet.lapse(i % 2 === 0 ? a : b);
+    await fleet.advance("3s");
+    await going;
+  }
+  await fleet.advance("1m");
+  expect((await fleet.rows()).map(({ status }) => status)).toEqual(Array(8).fill("completed"));
+  expect([a.face.engine.error, b.face.engine.error]).toEqual([undefined, undefined]);
+  expect([a.face.role, b.face.role]).toEqual(["owner", "owner"]);
+});
+
+// ── from a process that does not drive it ──
+
+test("whoever does not drive a run may signal, pause, resume, cancel and move it, and waits for its end", async () => {
+  const go = signal({ name: "go", payload: z.string() });
+  const body = function* () {
+    const first = yield* go.wait();
+    const second = yield* go.wait();
+    return [first, second];
+  };
+  const flow = flowOf(body);
+  const newer = flowOf(body, { version: "2.0.0" });
+  const fleet = new Fleet([flow, newer] as AnyNode[]);
+  const [a, b] = (await fleet.joined(2)) as [Member, Member];
+  const status = async () => (await b.face.run("r").status()).status;
+  await start(a, flow, "r");
+  await fleet.settle();
+  const run = b.face.run("r");
+  const result = asked(run.result());
+  await run.pause();
+  await fleet.settle();
+  expect(await status()).toBe("paused");
+  await run.signal(go, "1");
+  await run.resume();
+  await fleet.settle();
+  await run.migrate(newer as never);
+  await fleet.settle();
+  expect((await fleet.row("r")).version).toBe("2.0.0");
+  await run.signal(go, "2");
+  await fleet.settle();
+  expect(result.answer).toEqual(["1", "2"]);
+  await start(a, flow, "s");
+  await fleet.settle();
+  await b.face.run("s").cancel();
+  await fleet.settle();
+  expect((await a.face.run("s").status()).status).toBe("cancelled");
+});
+
+test("mail is read once, whoever comes between the look of another and its taking", async () => {
+  const go = signal({ name: "go", payload: z.number() });
+  const flow = flowOf(function* () {
+    const got: number[] = [];
+    for (let i = 0; i < 3; i++) got.push(yield* go.wait());
+    return got;
+  });
+  const fleet = new Fleet([flow] as AnyNode[]);
+  const [a, b, c] = (await fleet.joined(3)) as [Member, Member, Member];
+  await start(a, flow, "r");
+  await fleet.settle();
+  // It sees the run with one message, and takes it long after.
+  b.line.back.hold();
+  a.line.there.hold();
+  await c.face.run("r").signal(go, 1);
+  await fleet.settle();
+  for (const n of [2, 3]) {
+    await fleet.advance("6s");
+    if (n === 2) await c.face.run("r").signal(go, n);
+    await fleet.settle();
+  }
+  b.line.back.release();
+  a.line.there.release();
+  await fleet.advance("1m");
+  await c.face.run("r").signal(go, 3);
+  await fleet.advance("1m");
+  expect(await c.face.run("r").result()).toEqual([1, 2, 3]);
+});
+
+test("all reduce and read one key, and each event counts once", async () => {
+  const count = reducer({ name: "count", event: anything, initial: 0 }, (state: number) => state + 1);
+  const flow = flowOf(function* () {
+    const seen: number[] = [];
+    for (let i = 0; i < 5; i++) {
+      const mine = (yield* count(null)) as number;
+      const now = (yield* count.read()) as number;
+      seen.push(mine);
+      if (now < mine) throw new Error(`it reads ${now} after ${mine}`);
+    }
+    return seen;
+  });
+  const fleet = new Fleet([flow] as AnyNode[]);
+  const members = await fleet.joined(3);
+  members.forEach(({ line }, i) => {
+    line.back.delayMs = i;
+  });
+  const starts = members.flatMap((member, i) => [0, 1, 2, 3].map((n) => start(member, flow, `${i}/${n}`)));
+  await fleet.advance("10ms");
+  fleet.lapse(members[0] as Member);
+  fleet.kill(members[1] as Member);
+  starts.map((one) => one.catch(() => {}));
+  await fleet.advance("1m");
+  const rows = await fleet.rows();
+  expect(rows.filter(({ status }) => status !== "completed").map(({ id, status }) => `${id} ${status}`)).toEqual([]);
+  const values: number[] = [];
+  for (const { id } of rows) for (const fact of await fleet.facts(id)) if (fact.type === "reducer.applied") values.push(fact.state as number);
+  expect(values.sort((x, y) => x - y)).toEqual(values.map((_, i) => i + 1));
+  expect(values.length).toBe(rows.length * 5);
+});
+
+// ── who may begin ──
+
+test("limits on concurrency and rate hold over all processes, and all that wait have their turn", async () => {
+  let under = 0;
+  let most = 0;
+  const work = effect({ name: "work", input: anything, idempotent: true, irreversible: "no" }, async () => {
+    most = Math.max(most, ++under);
+    await fleet.pass(1_000);
+    under--;
+  });
+  const flow = flowOf(
+    function* () {
+      yield* work(null);
+    },
+    { concurrency: { limit: 2, key: () => "k" }, rate: { limit: 3, per: "10s", key: () => "k" } },
+  );
+  const fleet = new Fleet([flow, work] as AnyNode[]);
+  const members = await fleet.joined(3);
+  for (let i = 0; i < 12; i++) await start(members[i % 3], flow, `r${i}`);
+  await fleet.advance("2m");
+  const rows = await fleet.rows();
+  expect([rows.filter(({ status }) => status === "completed").length, most]).toEqual([12, 2]);
+  const begun: number[] = [];
+  for (const { id } of rows) begun.push((await fleet.facts(id)).find(({ type }) => type === "lease.acquired")?.at as number);
+  begun.sort((x, y) => x - y);
+  begun.forEach((at, i) => i >= 3 && expect(at - (begun[i - 3] as number)).toBeGreaterThanOrEqual(10_000));
+});
+
+test("slots are each one's own, and one without a free slot keeps nothing from others", async () => {
+  const gate = new Gate();
+  const ledger = new Ledger();
+  ledger.manners.work = gate;
+  const flow = flowOf(function* () {
+    yield* ledger.again("work");
+  });
+  const fleet = new Fleet([flow] as AnyNode[]);
+  const [small] = await fleet.joined(1, { maxConcurrentWorkflows: 1 });
+  for (let i = 0; i < 6; i++) await start(small, flow, `r${i}`);
+  await fleet.settle();
+  expect(small?.face.engine.activeCount).toBe(1);
+  // What one that dies drove is due, and the small one sees it first.
+  const [dies] = await fleet.joined(1);
+  await fleet.settle();
+  expect([small, dies].map((one) => one?.face.engine.activeCount)).toEqual([1, 5]);
+  const [large] = await fleet.joined(1, { maxConcurrentWorkflows: 10 });
+  (large as Member).line.there.delayMs = 20;
+  fleet.kill(dies as Member);
+  await fleet.advance(lapsed);
+  await fleet.advance("1s");
+  expect([small, large].map((one) => one?.face.engine.activeCount)).toEqual([1, 5]);
+  gate.open();
+  await fleet.advance("1m");
+  expect((await fleet.rows()).every(({ status }) => status === "completed")).toBe(true);
+});
+
+test("a version that one alone holds is driven by that one, with its limits", async () => {
+  const gate = new Gate();
+  const ledger = new Ledger();
+  ledger.manners.work = gate;
+  const one = flowOf(function* () {
+    return 1;
+  });
+  const two = flowOf(
+    function* () {
+      yield* ledger.again("work");
+      return 2;
+    },
+    { version: "2.0.0", concurrency: { limit: 1, key: () => "k" } },
+  );
+  const fleet = new Fleet([one] as AnyNode[]);
+  const [old] = (await fleet.joined(1)) as [Member];
+  const fresh = fleet.join({ nodes: [one, two] as AnyNode[] });
+  await fleet.settle();
+  fresh.line.there.delayMs = 5;
+  const starts = [0, 1, 2].map((i) => start(fresh, two, `new${i}`));
+  await fleet.advance("1s");
+  await Promise.all(starts);
+  for (let i = 0; i < 3; i++) await start(old, one, `old${i}`);
+  await fleet.advance("1s");
+  expect(ledger.lines).toEqual(["work"]);
+  fleet.lapse(fresh);
+  await fleet.advance("1s");
+  gate.open();
+  await fleet.advance("1m");
+  const rows = await fleet.rows();
+  expect(rows.map(({ id, status, blocked }) => `${id} ${status} ${blocked}`).sort()).toEqual(
+    [0, 1, 2].flatMap((i) => [`new${i} completed undefined`, `old${i} completed undefined`]).sort(),
+  );
+});
+
+// ── schedules ──
+
+test.each(["queue", "cancel"] as const)("a tick that waits (%s) begins when the run before it has ended elsewhere, also when who noted it is gone", async (overlap) => {
+  const ledger = new Ledger();
+  const flow = workflow({ name: "ticks", input: anything }, function* () {
+    yield* sleep("90s");
+    yield* ledger.again("done");
+  });
+  const fleet = new Fleet([flow] as AnyNode[]);
+  const [a, b] = (await fleet.joined(2)) as [Member, Member];
+  await fleet.ask(a.face.schedules.put({ id: "s", workflow: "ticks", cron: "0 */12 * * *", overlap } as never));
+  await fleet.advance("12h");
+  const first = (await fleet.rows())[0]?.id as string;
+  expect((await fleet.rows()).length).toBe(1);
+  await fleet.ask(a.face.run(first).pause());
+  await fleet.advance("12h");
+  const seen = await b.face.schedules.get("s");
+  if (overlap === "queue") {
+    expect(seen?.waiting).toBeDefined();
+    // Whoever noted it dies, or closes.
+    const noted = fleet.log.length % 2 === 0 ? a : b;
+    fleet.kill(noted);
+    await fleet.advance("1m");
+    const other = noted === a ? b : a;
+    await fleet.ask(other.face.run(first).resume());
+  }
+  await fleet.advance("4m");
+  const rows = await fleet.rows();
+  expect(rows.map(({ status }) => status)).toEqual(["completed", overlap === "queue" ? "completed" : "cancelled"]);
+  expect(((await (fleet.members.find(({ alive }) => alive) as Member).face.schedules.get("s"))?.started)).toBe(2);
+});
+
+test("a tick starts one run, however many look", async () => {
+  const flow = workflow({ name: "ticks", input: anything }, function* () {
+    yield* sleep("1s");
+  });
+  const fleet = new Fleet([flow] as AnyNode[]);
+  const members = await fleet.joined(3);
+  members.forEach(({ line }, i) => {
+    line.back.delayMs = i * 3;
+  });
+  await fleet.ask((members[0] as Member).face.schedules.put({ id: "s", workflow: "ticks", cron: "* * * * *" }));
+  await fleet.advance("10m");
+  expect((await fleet.rows()).length).toBe(10);
+  fleet.kill(members[1] as Member);
+  fleet.lapse(members[2] as Member);
+  await fleet.advance("10m");
+  const view = await fleet.ask((members[0] as Member).face.schedules.get("s"));
+  expect([(await fleet.rows()).length, view?.started, view?.skipped]).toEqual([20, 20, 0]);
+});
