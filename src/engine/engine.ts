@@ -153,7 +153,7 @@ export class Engine implements Runtime {
       now: () => world.clock.now(),
       setTimer: (ms, callback) => world.clock.setTimer(ms, callback),
       warn: (code, message) => world.log.warn(message, { code }),
-      ...leaseOf(this.settings),
+      ...(this.settings.lease && { lease: this.settings.lease }),
     });
     this.secrets = new Secrets(stored, sanitizer, options);
     this.store = this.secrets.store;
