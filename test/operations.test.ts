@@ -289,6 +289,37 @@ describe.skipIf(skipped)("on PostgreSQL", () => {
     });
   });
 
+  test("a database that lost its last turns is read again by the process that had them", async () => {
+    const name = await server.createDatabase();
+    const keys: string[] = [];
+    let second = (): void => {};
+    let answer = (): void => {};
+    const begun = new Promise<void>((resolve) => (second = resolve));
+    const open = new Promise<void>((resolve) => (answer = resolve));
+    const call = effect({ name: "call", input: z.number(), idempotent: true, irreversible: "a test" }, async (n, { idempotencyKey }) => {
+      keys.push(`${n} ${idempotencyKey}`);
+      if (n === 2) second();
+      if (n === 2) await open;
+    });
+    const twice = workflow({ name: "twice", input: z.object({}) }, function* () {
+      yield* call(1);
+      yield* call(2);
+      return "done";
+    });
+    const one = createOrchestrator({ store: postgres(server.url(name)), nodes: [twice], log: quiet });
+    opened.push(one);
+    const run = await one.start(twice, {});
+    await begun;
+    // The turn with the answer of the first call, and the intent of the second.
+    await server.query("DELETE FROM onex.turns WHERE turn = (SELECT max(turn) FROM onex.turns)", name);
+    answer();
+    expect(await run.result()).toBe("done");
+    expect(keys).toHaveLength(4);
+    expect(new Set(keys).size).toBe(2);
+    expect(one.stats().leasesLost).toBe(1);
+    expect((await run.status()).epoch).toBeGreaterThan(1);
+  });
+
   test("the lease of the configuration is that of the store, where the store says nothing", async () => {
     const lasts = async (store: Store, config: OrchestratorConfig): Promise<number> => {
       const one = orchestrator(store, config);
