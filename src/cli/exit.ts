@@ -47,6 +47,7 @@ const byCode: Readonly<Record<string, ExitCode>> = {
   WORKFLOW_UNKNOWN: exit.usage,
   WORKFLOW_AMBIGUOUS: exit.usage,
   RUN_ID_CONFLICT: exit.usage,
+  PROMOTION_CONFLICT: exit.usage,
   OPTION_INVALID: exit.usage,
   LISTEN_FAILED: exit.usage,
   SERVE_UNSAFE: exit.usage,

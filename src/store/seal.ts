@@ -30,14 +30,14 @@ interface Key {
 }
 
 /**
- * @param given keys of the user, which come before the store's: 32 bytes in base64 or hex, or a passphrase.
+ * @param given keys of the user, which come before the store's: 32 bytes in base64 or hex, or a passphrase; or all lines of a key file.
  * @param place where the store keeps its own; it is looked at when a key is needed and not before.
  */
 export function sealer(given: string | undefined, place: KeyPlace | undefined, name: string): Sealer {
   let keys: readonly Key[] | undefined;
   const read = (make: boolean): readonly Key[] => {
     const own = given === undefined ? place?.(make) : place?.(false);
-    return [...(given === undefined ? [] : [keyOf(given)]), ...linesOf(own).map(keyOf)];
+    return [...(given === undefined ? [] : keysIn(given)), ...linesOf(own).map(keyOf)];
   };
   const first = (): Key => {
     if (keys === undefined || keys.length === 0) keys = read(true);
@@ -87,6 +87,16 @@ export function sealer(given: string | undefined, place: KeyPlace | undefined, n
 /** A new key, as a line of a key file. */
 export function newKey(): string {
   return randomBytes(keyBytes).toString("base64");
+}
+
+/** A passphrase of one line is taken as it stands. */
+function keysIn(given: string): Key[] {
+  return (given.includes("\n") ? linesOf(given) : [given]).map(keyOf);
+}
+
+/** The names under which the keys in `given` and in the lines of a key file seal. */
+export function keyNames(given: string | undefined, file: string | undefined): readonly string[] {
+  return [...(given === undefined ? [] : keysIn(given)), ...linesOf(file).map(keyOf)].map(({ id }) => id);
 }
 
 function linesOf(text: string | undefined): string[] {

@@ -86,4 +86,19 @@ export function control(command: AddCommand, done: Done): void {
     .addOption(store())
     .addOption(jsonFlag("print what is removed as one JSON object"))
     .action(async (options) => done(await (await import("../commands/prune.ts")).prune(options)));
+
+  command("promote", "move all runs of a file into a PostgreSQL database", [
+    "onex promote sqlite:shop.db postgres://shop@db.example/shop --dry-run",
+    "onex promote sqlite:shop.db postgres://shop@db.example/shop --yes",
+    "onex promote sqlite:shop.db postgres://shop@db.example/shop --abort",
+  ])
+    .argument("<from>", "sqlite:FILE; no process may drive its runs meanwhile")
+    .argument("<to>", "postgres://USER@HOST:PORT/DATABASE; the password may stand in PGPASSWORD")
+    .addOption(new Option("--schema <name>", "the schema of its tables (default: onex)"))
+    .addOption(new Option("--dry-run", "only say what would be moved, and what stands in the way"))
+    .addOption(new Option("--abort", "take back a promotion that is not done; the runs go on in the file"))
+    .addOption(new Option("--force", "with --abort: also when the database knows nothing of it any more"))
+    .addOption(new Option("-y, --yes", "do not ask"))
+    .addOption(jsonFlag("print what was moved as one JSON object"))
+    .action(async (from, to, options) => done(await (await import("../commands/promote.ts")).promote(from, to, options)));
 }

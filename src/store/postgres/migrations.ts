@@ -8,6 +8,7 @@ import type { Line } from "./line.ts";
 import { inSchema } from "./line.ts";
 import { sql as first } from "./migrations/0001.ts";
 import { sql as second } from "./migrations/0002.ts";
+import { sql as third } from "./migrations/0003.ts";
 
 export interface Migration {
   readonly sql: string;
@@ -18,6 +19,7 @@ export interface Migration {
 export const migrations: readonly Migration[] = [
   { sql: first, minReader: 1 },
   { sql: second, minReader: 2 }, // a reader that knows no kept ids would try a start with one for ever
+  { sql: third, minReader: 2 },
 ];
 
 /** How long one migration may take, ms. */

@@ -8,6 +8,7 @@ import { addBlobs, addRuns, startRun, succeed } from "./company.ts";
 import { configOf, greeting, Line, type Row } from "./line.ts";
 import { post, postAll } from "./mail.ts";
 import { migrate } from "./migrations.ts";
+import { Prunes } from "./prune.ts";
 import { Queue } from "./queue.ts";
 import { Reads } from "./reads.ts";
 import { ScheduleTable } from "./schedules.ts";
@@ -131,6 +132,9 @@ describe.skipIf(skipWithoutPostgres("the plans of PostgreSQL"))("plans", () => {
     await reads.inbox(spy, 1, 0);
     await reads.mailed(spy, 1);
     await reads.state(spy, "r", "k");
+    await new Prunes(sql).prune(spy, 1, 1, {}, 1);
+    await new Prunes(sql).groups(spy, 1, {});
+    await new Prunes(sql).pruned(spy, "a");
     await schedules.list(spy);
     await schedules.due(spy, 1);
     await schedules.next(spy, 1);

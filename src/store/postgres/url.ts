@@ -17,6 +17,11 @@ export function nameOf(url: string): string {
   return `postgres://${at}${pathname === "/" ? "" : pathname}`;
 }
 
+/** With its schema, as `--store` takes it; "onex" is left out. */
+export function placeOf(url: string, schema: string): string {
+  return `${nameOf(url)}${schema === "onex" ? "" : `?schema=${schema}`}`;
+}
+
 export function checkSchema(schema: string): string {
   if (/^[a-z_][a-z0-9_]{0,39}$/.test(schema)) return schema;
   throw new OnexError(

@@ -1,5 +1,6 @@
 /** What SQLite's result codes mean to the store. */
 import { OnexError } from "../../core/failure.ts";
+import { saidByFence } from "./promoted.ts";
 
 const busy = 5;
 const locked = 6;
@@ -9,6 +10,8 @@ const corrupt = 11;
 const full = 13;
 const cannotOpen = 14;
 const notADatabase = 26;
+/** A trigger has refused: the only ones of ours are those of the fence. */
+const trigger = 1811;
 const uniqueKeys: readonly number[] = [1555, 2067];
 
 /** The extended result code of an error of the driver; 0 for any other error. */
@@ -40,6 +43,8 @@ export function isDamaged(error: unknown): boolean {
 export function failed(name: string, error: unknown): OnexError {
   if (error instanceof OnexError) return error;
   const what = error instanceof Error ? error.message : String(error);
+  const fenced = codeOf(error) === trigger ? saidByFence(name, what) : undefined;
+  if (fenced) return fenced;
   const advice =
     (codeOf(error) & 0xff) === full
       ? "; make room on the disk, then start again"

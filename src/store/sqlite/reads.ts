@@ -3,6 +3,7 @@ import type { RunStatus } from "../../core/fact.ts";
 import type { MailRow, Message, OpenStore, RunRow, TurnRow } from "../store.ts";
 import type { Database, Row, Statement } from "./driver.ts";
 import { prepareAll } from "./prepare.ts";
+import { type Mark, parseMark } from "./promoted.ts";
 import { Prunes } from "./prune.ts";
 import { QueueReads } from "./queue.ts";
 import { ScheduleTable } from "./schedules.ts";
@@ -111,6 +112,11 @@ export class Reads {
     return maybe(this.#statements.owner.get(), (row) => ({ leaseId: row.lease_id as string, pid: row.pid as number }));
   }
 
+  /** Set once its runs are moved elsewhere. */
+  promotion(): Mark | undefined {
+    return maybe(this.#statements.promotion.get(), (row) => parseMark(row.value as string));
+  }
+
   isLive(leaseNo: number): boolean {
     return this.#statements.isLive.get(leaseNo) !== undefined;
   }
@@ -138,6 +144,7 @@ const texts = {
   sleepers: `SELECT run_no, wake_at ${sleeping} AND wake_at > ? AND wake_at <= ? ORDER BY wake_at, priority, run_no LIMIT ?`,
   nextWake: `SELECT wake_at ${sleeping} AND wake_at > ? ORDER BY wake_at LIMIT 1`,
   owner: "SELECT lease_id, pid FROM leases WHERE state = 'live'",
+  promotion: "SELECT value FROM meta WHERE key = 'promotion'",
   isLive: "SELECT 1 FROM leases WHERE lease_no = ? AND state = 'live'",
   dataVersion: "PRAGMA data_version",
 };

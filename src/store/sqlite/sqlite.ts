@@ -38,6 +38,7 @@ import { busyError, failed, isBusy } from "./errors.ts";
 import { ensureFile } from "./file.ts";
 import { secretKeys } from "./key.ts";
 import { OwnerLock } from "./owner.ts";
+import { promoted } from "./promoted.ts";
 import type { Reads } from "./reads.ts";
 import type { ScheduleTable } from "./schedules.ts";
 import { settle } from "./settle.ts";
@@ -96,6 +97,11 @@ class SqliteStore implements OpenStore {
     this.#paranoid = paranoid;
     this.#epoch = host.now() - performance.now();
     this.#writer = new Writer(driver, path, name, host);
+    const mark = this.#read((reads) => reads.promotion());
+    if (mark) {
+      const { code, message } = promoted(name, mark);
+      host.warn(code, message);
+    }
     const look = <T>(look: (table: ScheduleTable) => T): T => this.#read((reads) => look(reads.schedules));
     this.schedules = {
       get: (id) => look((table) => table.get(id)),
@@ -124,6 +130,8 @@ class SqliteStore implements OpenStore {
   // ── ownership ──
 
   acquire(leaseId: string): { readonly leaseNo: number } | undefined {
+    const mark = this.#read((reads) => reads.promotion());
+    if (mark) throw promoted(this.name, mark);
     try {
       this.#lock ??= OwnerLock.tryTake(this.#driver, `${this.#path}-owner`);
     } catch (error) {
