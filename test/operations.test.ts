@@ -11,7 +11,16 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { programOf } from "../src/cli/usage/program.ts";
 import { durationMs } from "../src/core/duration.ts";
-import { createOrchestrator, effect, type Orchestrator, type OrchestratorConfig, type Store, signal, sqlite, workflow } from "../src/index.ts";
+import {
+  createOrchestrator,
+  effect,
+  type Orchestrator,
+  type OrchestratorConfig,
+  type Store,
+  signal,
+  sqlite,
+  workflow,
+} from "../src/index.ts";
 import { allOptions } from "../src/store/postgres/options.ts";
 import { postgres } from "../src/store/postgres/postgres.ts";
 import { loadDriver } from "../src/store/sqlite/driver.ts";
@@ -92,14 +101,19 @@ describe("what watches", () => {
     await get("/api/v1/runs");
     const answer = await (await get("/metrics")).text();
     const families = [...answer.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name = "", type]) => ({ name, type }));
-    const names = families.flatMap(({ name, type }) => (type === "histogram" ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name]));
+    const names = families.flatMap(({ name, type }) =>
+      type === "histogram" ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name],
+    );
     const { groups } = parse(rules) as { groups: { rules: { alert: string; expr: string; for?: string }[] }[] };
     const alerts = groups.flatMap((group) => group.rules);
     expect(alerts.length).toBeGreaterThan(10);
     for (const { alert, expr, for: time } of alerts) {
       const asked = expr.match(/onex_\w+/g) ?? [];
       expect(asked.length, alert).toBeGreaterThan(0);
-      expect(asked.filter((name) => !names.includes(name)), alert).toEqual([]);
+      expect(
+        asked.filter((name) => !names.includes(name)),
+        alert,
+      ).toEqual([]);
       expect(expr.split("(").length, alert).toBe(expr.split(")").length);
       if (time !== undefined) expect(durationMs(time), alert).toBeGreaterThan(0);
     }
@@ -108,7 +122,9 @@ describe("what watches", () => {
   });
 
   test("probes ask for routes without a token, and the grace fits", () => {
-    const routes = stand().app.routes.filter((route) => "open" in route && route.open === true).map(({ path }) => path);
+    const routes = stand()
+      .app.routes.filter((route) => "open" in route && route.open === true)
+      .map(({ path }) => path);
     const pod = parse(deployment);
     const [container] = pod.containers;
     for (const probe of ["startupProbe", "livenessProbe", "readinessProbe"]) {
@@ -239,7 +255,8 @@ describe.skipIf(skipped)("on PostgreSQL", () => {
       const rows = await server.query(statement, database);
       if (/onex\.leases l/.test(statement)) expect(rows).toMatchObject([{ pid: process.pid }]);
       if (/onex\.migrations/.test(statement)) expect(rows.length).toBeGreaterThan(0);
-      if (/GROUP BY workflow/.test(statement)) expect(rows).toMatchObject([{ workflow: "waits", version: "1.0.0", blocked: null, count: "1" }]);
+      if (/GROUP BY workflow/.test(statement))
+        expect(rows).toMatchObject([{ workflow: "waits", version: "1.0.0", blocked: null, count: "1" }]);
       if (/pg_stat_activity/.test(statement)) {
         const taken = rows.reduce((sum, { count }) => sum + Number(count), 0);
         expect(taken).toBeGreaterThan(1);

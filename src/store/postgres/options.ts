@@ -26,7 +26,10 @@ export interface AllOptions extends Required<PostgresOptions> {
 }
 
 /** What the configuration says of leases, where these options do not. */
-export function leaseOf({ leaseMs }: PostgresOptions, { lease }: StoreHost): Pick<AllOptions, "renewMs"> & Pick<PostgresOptions, "leaseMs"> {
+export function leaseOf(
+  { leaseMs }: PostgresOptions,
+  { lease }: StoreHost,
+): Pick<AllOptions, "renewMs"> & Pick<PostgresOptions, "leaseMs"> {
   if (leaseMs !== undefined || lease === undefined) return {};
   return { leaseMs: lease.ttlMs, renewMs: lease.ttlMs - lease.renewMarginMs };
 }

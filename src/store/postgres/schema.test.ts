@@ -59,7 +59,9 @@ describe.skipIf(skipWithoutPostgres("how the tables of PostgreSQL come to be"))(
     const driver = await loadDriver();
     const hasty = `${greeting}; SET statement_timeout = 200; SET lock_timeout = 200`;
     const slow: Migration = { sql: "SELECT pg_sleep(0.7)", minReader: 1 };
-    const lines = [1, 2].map(() => new Line({ driver, config: { ...configOf(server.url(), 10_000), query_timeout: 300 }, greeting: hasty }));
+    const lines = [1, 2].map(
+      () => new Line({ driver, config: { ...configOf(server.url(), 10_000), query_timeout: 300 }, greeting: hasty }),
+    );
     await Promise.all(lines.map((line) => migrate(line, "slow", "here", [slow])));
     expect(await server.query("SELECT version FROM slow.migrations")).toEqual([{ version: 1 }]);
     await Promise.all(lines.map((line) => line.end()));
