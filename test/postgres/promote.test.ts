@@ -147,6 +147,8 @@ describe.skipIf(skipWithoutPostgres("moving a SQLite file into PostgreSQL"))("pr
         if (isDone) expect(await aborting.says("error"), where).toMatchObject({ error: "STORE_PROMOTED" });
         else {
           expect((await aborting.says("done")).done, where).toBe(n >= 0);
+          // Who closes a file last has it alone for a moment.
+          await aborting.end();
           expect(contents(task.file), where).toBe(was);
           const again = open(task.file);
           expect(again.acquire("again"), where).toBeDefined();
