@@ -191,9 +191,11 @@ class Link {
     });
     client.on("end", () => this.#up.end());
     server.on("end", () => void this.#heard.then(() => this.#down.end()));
+    let open = 2;
     for (const [one, other] of [[client, server] as const, [server, client] as const]) {
       one.on("error", () => other.resetAndDestroy());
-      one.on("close", gone);
+      // What is held back for one side goes its way also when the other has gone.
+      one.on("close", () => --open === 0 && gone());
     }
   }
 
