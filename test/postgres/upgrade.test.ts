@@ -42,10 +42,10 @@ describe.skipIf(skipWithoutStore("two versions of the package on one PostgreSQL 
       expect(await live()).toEqual(expect.arrayContaining(before.slice(1)));
       expect(others.flatMap(({ ends }) => ends)).toEqual([]);
 
-      first.programs = after;
+      for (const member of [first, ...others, fleet.starter]) member.programs = after;
       await first.kill();
-      for (const member of others) while (member.ends.length < 1) await pause(20);
-      for (const member of [...others, fleet.starter]) member.programs = after;
+      // They end by themselves, and are started as the new version.
+      for (const member of others) while (member.ends.length === 0) await pause(20);
       await fleet.starter.kill();
       await fleet.settle();
     });
