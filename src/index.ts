@@ -18,7 +18,7 @@ export type {
 export type { RetryPolicy } from "./core/retry.ts";
 export { Sanitizer } from "./core/sanitizer.ts";
 export { all, attempt, compensate, each, now, race, random, restart, sleep, sleepUntil, uuid } from "./core/verbs.ts";
-export type { RunView, StepView } from "./core/view.ts";
+export type { OwnerView, RunView, StepView } from "./core/view.ts";
 export type { Action } from "./engine/action.ts";
 export type {
   ForkOptions,

@@ -120,6 +120,7 @@ describe("audit", () => {
     epoch: 1,
     retries: 1,
     takeovers: 0,
+    owners: [],
     compensated: status === "failed",
   });
   const entry = (orderId: string, op: string, more: Partial<Entry> = {}): Entry => ({

@@ -1,17 +1,18 @@
 /** What a process does with runs that it does not drive: look, and leave messages. */
+import { hostname } from "node:os";
 import type { Orchestrator, Run } from "../engine/api.ts";
 import { createOrchestrator } from "../engine/orchestrator.ts";
-import type { OpenStore, Store } from "../store/store.ts";
+import type { OpenStore, Owner, Store } from "../store/store.ts";
 import { isAlive } from "./process.ts";
-import { existing, type StoreUrl } from "./store.ts";
+import { type Database, existing, placeOf, type StoreUrl } from "./store.ts";
 
 /** How a step that is in doubt is settled. */
 export type Resume = NonNullable<Parameters<Run["resume"]>[0]>;
 
 export interface Client {
   readonly orchestrator: Orchestrator;
-  /** The process that drives the runs of this store, if there is one. */
-  owner(): Promise<number | undefined>;
+  /** The processes that drive the runs of this store: on a store for one owner at most one. */
+  owners(): Promise<readonly Owner[]>;
   /** Calls back when something was written to the store; the answer ends that. */
   news(listener: () => void): () => void;
   /** The text of the YAML definition that a run is pinned to, by its hash. */
@@ -34,10 +35,7 @@ export async function withClient<T>(at: StoreUrl, use: (client: Client) => Promi
   try {
     return await use({
       orchestrator,
-      async owner() {
-        const owner = await opened?.owner();
-        return owner !== undefined && isAlive(owner.pid) ? owner.pid : undefined;
-      },
+      owners: async () => (at.database ? await liveOwnersOf(at.database) : await ownerHere(opened)),
       news: (listener) => opened?.watch("client", listener) ?? (() => {}),
       definition: async (hash) => opened?.definition(hash),
     });
@@ -46,8 +44,20 @@ export async function withClient<T>(at: StoreUrl, use: (client: Client) => Promi
   }
 }
 
+/** The owner of a store that only processes of this machine can have. It names its last one, also one that was killed. */
+async function ownerHere(store: OpenStore | undefined): Promise<readonly Owner[]> {
+  const owner = await store?.owner();
+  return owner !== undefined && isAlive(owner.pid) ? [owner] : [];
+}
+
+/** Those whose lease is live; of one that was killed on this machine a moment ago nobody need wait until it has lapsed. */
+export async function liveOwnersOf(database: Database): Promise<readonly Required<Owner>[]> {
+  const { liveOwners } = await import("../store/postgres/glance.ts");
+  return (await liveOwners(placeOf(database))).filter(({ host, pid }) => host !== hostname() || isAlive(pid));
+}
+
 /** A message is read by the process that drives the run: says so when there is none. */
 export async function sayWhoDrives(client: Client, at: StoreUrl): Promise<void> {
-  if ((await client.owner()) === undefined)
+  if ((await client.owners()).length === 0)
     process.stderr.write(`no process drives the runs of ${at.url} now; the next one reads it: onex work MODULE|FILE${at.flag}\n`);
 }

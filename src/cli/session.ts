@@ -1,6 +1,7 @@
 /** A process that drives runs: its orchestrator, its terminal, and how it stops. */
 import type { Orchestrator } from "../engine/api.ts";
 import type { Log } from "../node/contract.ts";
+import { engineOf } from "./diff/runs.ts";
 import { type ExitCode, exit } from "./exit.ts";
 import type { Loaded } from "./load.ts";
 import { clean, cleanLines, json, type Terminal } from "./output.ts";
@@ -17,7 +18,7 @@ export interface Session {
 const defaultGraceMs = 10_000;
 const open = ["pending", "running", "waiting", "compensating", "paused"] as const;
 
-/** Opens the store and takes it, or becomes a client of the process that has it. Throws what `createOrchestrator` throws. */
+/** Opens the store and takes it, joins those that share it, or becomes a client of the process that has it. Throws what `createOrchestrator` throws. */
 export async function openSession(
   at: StoreUrl,
   loaded: Pick<Loaded, "nodes" | "provide" | "secrets" | "config">,
@@ -38,6 +39,10 @@ export async function openSession(
   });
   const broken = orchestrator.stopped.then(() => new Promise<never>(() => {}));
   broken.catch(() => {});
+  // A database answers later whether this process owns runs of it, or why it cannot.
+  const engine = engineOf(orchestrator);
+  await engine.ready;
+  if (engine.error) throw engine.error;
   return {
     orchestrator,
     broken,
@@ -62,7 +67,11 @@ class Blocked {
   async name(orchestrator: Orchestrator): Promise<void> {
     const rows = [];
     for (const status of open) rows.push(...(await orchestrator.list({ status, limit: 1000 })));
-    const blocked = rows.filter((row) => row.blocked === "VERSION_MISSING" && !this.#said.has(row.id));
+    // Of many owners, another one may be without the code of a run.
+    const held = new Set(engineOf(orchestrator).definitions.held());
+    const blocked = rows.filter(
+      (row) => row.blocked === "VERSION_MISSING" && !held.has(`${row.workflow}@${row.version}`) && !this.#said.has(row.id),
+    );
     if (blocked.length === 0) return;
     for (const row of blocked) this.#said.add(row.id);
     const kinds = [...new Set(blocked.map((row) => `${row.workflow}@${row.version}`))];

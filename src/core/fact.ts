@@ -66,7 +66,13 @@ export type FactBody =
       /** Signals that moved along from before a `restart`. */
       readonly mail?: readonly Mail[];
     }
-  | { readonly type: "lease.acquired"; readonly leaseId: string; readonly epoch: number }
+  | {
+      readonly type: "lease.acquired";
+      readonly leaseId: string;
+      readonly epoch: number;
+      /** The process whose lease it is. */
+      readonly by?: { readonly host: string; readonly pid: number };
+    }
   /** What stands before it happened in another run; here this run begins. */
   | {
       readonly type: "run.forked";

@@ -182,3 +182,48 @@ test("a pause by hand is told before that of a step, and a cancel lifts both", (
   expect(shown(started, lease(1), dispatched, doubt, hand, { type: "run.resumed" }).paused).toMatchObject({ code: "IN_DOUBT" });
   expect(shown(started, lease(1), dispatched, doubt, hand, { type: "cancel.requested" }).paused).toBeUndefined();
 });
+
+describe("owners", () => {
+  const taken = (epoch: number, leaseId: string, pid?: number): FactBody => ({
+    type: "lease.acquired",
+    leaseId,
+    epoch,
+    ...(pid === undefined ? {} : { by: { host: "one", pid } }),
+  });
+  const timer: FactBody = { type: "timer.set", step: "sleep", due: 9, purpose: "sleep" };
+  /** Facts with their times. */
+  const at = (...facts: readonly (readonly [at: number, body: FactBody])[]) =>
+    view(
+      "r",
+      facts.map(([at, body]) => ({ ...body, at }) as Fact),
+    ).owners;
+
+  test("one that began it, put it down, and has it again", () => {
+    expect(at([0, started], [0, taken(1, "a", 7)], [1, timer], [9, taken(2, "a", 7)], [9, { type: "timer.fired", step: "sleep" }])).toEqual(
+      [
+        { epoch: 1, leaseId: "a", taken: "started", at: 0, until: 1, by: { host: "one", pid: 7 } },
+        { epoch: 2, leaseId: "a", taken: "woken", at: 9, by: { host: "one", pid: 7 } },
+      ],
+    );
+  });
+  test("another one, to which what it waited for has come", () => {
+    const woken = at([0, started], [0, taken(1, "a")], [1, timer], [9, taken(2, "b")], [9, { type: "timer.fired", step: "sleep" }]);
+    expect(woken).toMatchObject([{ taken: "started" }, { taken: "woken", leaseId: "b" }]);
+  });
+  test("another one, while a call was under way, or with nothing that wakes", () => {
+    const busy = at([0, started], [0, taken(1, "a")], [1, dispatched], [9, taken(2, "b")], [9, { type: "cancel.requested" }]);
+    expect(busy).toMatchObject([{ until: 1 }, { taken: "taken over" }]);
+    expect(at([0, started], [0, taken(1, "a")], [1, timer], [9, taken(2, "b")])).toMatchObject([{ until: 1 }, { taken: "taken over" }]);
+  });
+  test("the last one has it until the end", () => {
+    expect(at([0, started], [2, taken(1, "a")], [5, { type: "run.completed", output: 1 }])).toEqual([
+      { epoch: 1, leaseId: "a", taken: "started", at: 2, until: 5 },
+    ]);
+  });
+  test("of a fork, its own alone", () => {
+    const forked: FactBody = { type: "run.forked", from: "x", position: 1, since: 0, owes: false };
+    expect(at([0, started], [0, taken(1, "a")], [3, forked], [3, taken(2, "b")])).toEqual([
+      { epoch: 2, leaseId: "b", taken: "started", at: 3 },
+    ]);
+  });
+});

@@ -49,6 +49,8 @@ export interface RunView {
   readonly retries: number;
   /** Calls sent again after a process died with them unanswered are counted by the engine; here: takeovers of the run. */
   readonly takeovers: number;
+  /** Who had it, the first one first. What a fork shares belongs to the owners of the other run. */
+  readonly owners: readonly OwnerView[];
   /** The run whose past it shares, up to that step. */
   readonly forkedFrom?: { readonly runId: string; readonly step?: string };
   readonly compensated: boolean;
@@ -56,6 +58,19 @@ export interface RunView {
   readonly moved?: { readonly from: string; readonly at: number };
   /** It was asked to go on with another definition, and could not. */
   readonly notMoved?: { readonly version: string; readonly message: string; readonly step?: string; readonly at: number };
+}
+
+/** Who had the run, and for how long. */
+export interface OwnerView {
+  readonly epoch: number;
+  readonly leaseId: string;
+  /** How it came to the run: it began it, took it up when a time or a message woke it, or after another owner of it was gone. */
+  readonly taken: "started" | "woken" | "taken over";
+  readonly at: number;
+  /** Its last sign in the log, ms; left out of the one that is not followed by another, while the run has not ended. */
+  readonly until?: number;
+  /** The process; logs of earlier versions do not name it. */
+  readonly by?: { readonly host: string; readonly pid: number };
 }
 
 type Draft = { -readonly [K in keyof StepView]: StepView[K] };
@@ -75,6 +90,7 @@ export function view(runId: string, facts: readonly Fact[]): RunView {
   let compensated = false;
   let epoch = 0;
   let acquisitions = 0;
+  let owners: OwnerView[] = [];
   let retries = 0;
   let forked: FactOf<"run.forked"> | undefined;
   let moved: Pick<RunView, "moved" | "notMoved"> = {};
@@ -103,7 +119,7 @@ export function view(runId: string, facts: readonly Fact[]): RunView {
     taken.set(seq, draft);
   };
 
-  for (const fact of facts) {
+  for (const [pos, fact] of facts.entries()) {
     switch (fact.type) {
       case "run.started":
         started = fact;
@@ -114,11 +130,21 @@ export function view(runId: string, facts: readonly Fact[]): RunView {
         forked = fact;
         epoch = 0;
         acquisitions = 0;
+        owners = [];
         break;
-      case "lease.acquired":
+      case "lease.acquired": {
         epoch = fact.epoch;
         acquisitions++;
+        const before = owners.pop();
+        if (before) owners.push({ ...before, until: facts[pos - 1]?.at ?? fact.at });
+        const { leaseId, at, by } = fact;
+        const busy = (): boolean => [...steps.values()].some((draft) => draft.kind === "effect" && draft.status === "running");
+        // Put down: its own owner has it again, or what it waited for comes with the lease. One that is gone leaves neither.
+        const woken = before?.leaseId === leaseId || (bringsNews(fact, facts[pos + 1]) && !busy());
+        const taken = before === undefined ? "started" : woken ? "woken" : "taken over";
+        owners.push({ epoch, leaseId, taken, at, ...(by === undefined ? {} : { by }) });
         break;
+      }
       case "action.dispatched": {
         const draft = step(fact, fact.node, "effect", "running");
         draft.attempts = fact.attempt;
@@ -272,6 +298,8 @@ export function view(runId: string, facts: readonly Fact[]): RunView {
     }
   }
   const last = facts.at(-1);
+  const owner = owners.at(-1);
+  if (owner && last && isFinal(last)) owners[owners.length - 1] = { ...owner, until: last.at };
   if (last && isFinal(last))
     for (const draft of steps.values()) {
       // What was still open when the run ended was given up with it.
@@ -298,6 +326,7 @@ export function view(runId: string, facts: readonly Fact[]): RunView {
     epoch,
     retries,
     takeovers: Math.max(0, acquisitions - 1),
+    owners,
     compensated,
     ...moved,
     ...(forked ? { forkedFrom: { runId: forked.from, ...(forked.step === undefined ? {} : { step: forked.step }) } } : {}),
@@ -309,4 +338,14 @@ export function view(runId: string, facts: readonly Fact[]): RunView {
 /** What a person is told first: that the whole run is paused. */
 function pauseOf<T>(pauses: ReadonlyMap<string, T>): T | undefined {
   return pauses.get("") ?? pauses.values().next().value;
+}
+
+/** What wakes a run that was put down. */
+const news: ReadonlySet<Fact["type"]> = new Set<Fact["type"]>([
+  ...(["timer.fired", "signal.received", "child.ended", "cancel.requested", "run.paused", "run.resumed"] as const),
+  ...(["run.migrated", "migration.refused"] as const),
+]);
+
+function bringsNews(taken: Fact, next: Fact | undefined): boolean {
+  return next !== undefined && next.at === taken.at && news.has(next.type);
 }

@@ -165,13 +165,14 @@ export function newRun(runtime: Runtime, spec: StartSpec, started: Started): New
   };
 }
 
-export function acquired(runtime: Runtime, epoch: number): FactBody {
-  return { type: "lease.acquired", leaseId: runtime.leaseId, epoch };
+export function acquired(runtime: Runtime, epoch: number): FactBody & { readonly type: "lease.acquired" } {
+  const { host, pid } = runtime.world;
+  return { type: "lease.acquired", leaseId: runtime.leaseId, epoch, ...(host === undefined ? {} : { by: { host, pid } }) };
 }
 
 /** Folds the first two facts and encodes them as turn 0, owned by this process. */
 function first(runtime: Runtime, started: Started, folded: Folded, epoch = 1): FirstTurn {
-  const lease: FactOf<"lease.acquired"> = { type: "lease.acquired", leaseId: runtime.leaseId, epoch, at: started.at };
+  const lease: FactOf<"lease.acquired"> = { ...acquired(runtime, epoch), at: started.at };
   folded.log.live = true;
   folded.replay.apply(started);
   folded.replay.apply(lease);

@@ -150,6 +150,11 @@ async function storeHealth(engine: Engine): Promise<Finding> {
   if (!engine.owner) return well;
   const owner = await engine.store.owner();
   if (owner?.leaseId === engine.leaseId) return well;
+  if (engine.store.owners === "many")
+    return bad(
+      "degraded",
+      `stateManager: the lease of this process on ${engine.store.name} is not live: others take its runs, and it begins anew`,
+    );
   return bad("unhealthy", `stateManager: ${engine.store.name} is owned by another process, so what this one writes is refused`);
 }
 
@@ -160,6 +165,8 @@ async function schedulerHealth(engine: Engine): Promise<Finding> {
   if (engine.owner && !engine.store.trusted())
     return bad("degraded", `scheduler: ${engine.store.name} has not renewed the lease of this process in time, so it makes no calls`);
   if (engine.owner || (await engine.store.owner())) return well;
+  if (engine.store.owners === "many")
+    return bad("degraded", `scheduler: no orchestrator has a live lease on ${engine.store.name}, so its runs wait`);
   return bad("degraded", `scheduler: no process owns ${engine.store.name}, so its runs wait`);
 }
 

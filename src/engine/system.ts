@@ -1,5 +1,6 @@
 /** The world as it is: system clock, real randomness, stderr. */
 import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { hostname } from "node:os";
 import type { Log } from "../node/contract.ts";
 import type { Clock, Entropy, Signer, World } from "./world.ts";
 
@@ -74,6 +75,7 @@ export function systemWorld(log: Log | undefined): World {
     log: log ?? stderrLog,
     hash: sha256,
     pid: process.pid,
+    host: hostname(),
     guarded: process.env.NODE_ENV !== "production",
     ...(process.env.ONEX_NODE_SECRET ? { endpointSecret: process.env.ONEX_NODE_SECRET } : {}),
     ...(process.env.ONEX_SECRET_KEY ? { secretKey: process.env.ONEX_SECRET_KEY } : {}),

@@ -127,10 +127,7 @@ export class Ticker {
     const { runId } = state.last;
     this.#awaited.set(runId, id);
     if (this.#engine.store.owners === "many" && !this.#hearing.has(runId))
-      this.#hearing.set(
-        runId,
-        this.#engine.watchers.wait(runId, { ended: () => this.ended(runId), failed: () => this.ended(runId) }),
-      );
+      this.#hearing.set(runId, this.#engine.watchers.wait(runId, { ended: () => this.ended(runId), failed: () => this.ended(runId) }));
     this.#isUnderWay(state).then(
       (underWay) => !underWay && this.ended(runId),
       (error) => this.#engine.stop(error),

@@ -47,6 +47,8 @@ export interface World {
   hash(text: string): string;
   /** The process, for messages to other processes. */
   readonly pid: number;
+  /** The name of the machine: with it, logs name the processes that had a run. */
+  readonly host?: string;
   /** Who plays the effects, in a test. */
   readonly stage?: Stage;
   /** The key that seals secrets, where the surroundings give one (`ONEX_SECRET_KEY`). */

@@ -3,10 +3,14 @@
  *
  * W1 A run is in at most one batch that is on its way.
  * W2 Nothing waits for a batch to fill; what becomes ready while as many are on their way as the store takes makes the next.
- * W3 What follows from a turn happens in its `accepted`, after the store has answered.
+ * W3 Where several batches may be on their way, what is ready is shared among them: while the store writes one, the next is folded.
+ * W4 What follows from a turn happens in its `accepted`, after the store has answered.
  */
 import type { Appended, OpenStore, TurnWrite } from "../store/store.ts";
 import type { Clock } from "./world.ts";
+
+/** Fewer than these go in one batch: a round trip costs more than what it would save. */
+const worthSharing = 24;
 
 export interface Prepared {
   readonly write: TurnWrite;
@@ -68,8 +72,7 @@ export class Writer {
 
   #flush(): void {
     if (this.#stopped || this.#ready.size === 0) return;
-    const ready = this.#ready;
-    this.#ready = new Set();
+    const ready = this.#share();
     const batch: Prepared[] = [];
     for (const writing of ready) {
       const prepared = writing.prepare();
@@ -80,6 +83,7 @@ export class Writer {
       const answers = this.#store.append(batch.map((prepared) => prepared.write));
       if (!(answers instanceof Promise)) return this.#accept(batch, answers);
       this.#onTheirWay++;
+      if (this.#ready.size > 0) this.#schedule();
       const lease = this.#lease;
       answers.then(
         (later) => {
@@ -92,6 +96,24 @@ export class Writer {
     } catch (error) {
       this.#failed(error);
     }
+  }
+
+  /** W3. All that is ready, or the share of one of the batches that may still leave. */
+  #share(): ReadonlySet<Writing> {
+    const ready = this.#ready;
+    const batches = this.#store.writers - this.#onTheirWay;
+    const share = ready.size < worthSharing ? ready.size : Math.ceil(ready.size / batches);
+    if (share === ready.size) {
+      this.#ready = new Set();
+      return ready;
+    }
+    const taken = new Set<Writing>();
+    for (const writing of ready) {
+      if (taken.size === share) break;
+      taken.add(writing);
+      ready.delete(writing);
+    }
+    return taken;
   }
 
   #accept(batch: readonly Prepared[], answers: readonly Appended[]): void {

@@ -30,6 +30,9 @@ const exampleRun: Json = {
   epoch: 1,
   retries: 0,
   takeovers: 0,
+  owners: [
+    { epoch: 1, leaseId: "01991c8e-7b3d-7000-8000-9d2f8d6c1e11", taken: "started", at: 1, until: 2, by: { host: "web-1", pid: 41 } },
+  ],
   compensated: false,
 };
 

@@ -45,6 +45,16 @@ const step = object(
   { items: whole, endedAt: time, output: anything, error: to("Failure"), due: time },
 );
 
+const owner = object(
+  {
+    epoch: whole,
+    leaseId: text,
+    taken: { enum: ["started", "woken", "taken over"], description: "how it came to the run" },
+    at: time,
+  },
+  { until: time, by: object({ host: text, pid: whole }) },
+);
+
 const run = object(
   {
     runId: text,
@@ -59,6 +69,7 @@ const run = object(
     epoch: whole,
     retries: whole,
     takeovers: whole,
+    owners: list(to("Owner")),
     compensated: flag,
   },
   {
@@ -115,6 +126,7 @@ export const schemas: Readonly<Record<string, JsonSchema>> = {
   RunStatus: status,
   Failure: failure,
   Step: step,
+  Owner: owner,
   Run: run,
   ListedRun: listed,
   Runs: object({ runs: list(to("ListedRun")), next: { type: ["string", "null"], description: "the cursor of the next page" } }),

@@ -169,7 +169,7 @@ describe("the sealed store", () => {
     // A new verb of the store belongs into one of these lists, and if it carries values, into sealed.ts.
     const sealed = ["append", "blob", "define", "definition", "inbox", "post", "start", "state", "tail", "turns"];
     const bare =
-      "acquire admissions block byNo close due list mailed nextQueued nextWake owner prunable prune pruned queued queuedCount release run secretKeys sleepers unblock underWay watch".split(
+      "acquire admissions admit block byNo close due list mailed nextQueued nextWake owner prunable prune pruned queued queuedCount release run secretKeys sleepers trusted unblock underWay wake watch".split(
         " ",
       );
     const verbs = Object.getOwnPropertyNames(Object.getPrototypeOf(open())).filter((name) => name !== "constructor");

@@ -184,7 +184,8 @@ class Watch {
     if (write.turn > 0 && tail) {
       if (tail.final) this.wrong.push(`${where}: after the end (I6)`);
       if (write.turn !== tail.turn + 1 || write.pos !== tail.next) this.wrong.push(`${where}: a gap (I2)`);
-      if (write.epoch !== tail.epoch + (write.take || write.final ? 1 : 0)) this.wrong.push(`${where}: epoch ${write.epoch} after ${tail.epoch} (I3)`);
+      if (write.epoch !== tail.epoch + (write.take || write.final ? 1 : 0))
+        this.wrong.push(`${where}: epoch ${write.epoch} after ${tail.epoch} (I3)`);
       if (!write.take && leaseId !== tail.leaseId) this.wrong.push(`${where}: written by another lease without a take (I3)`);
     }
     this.#tails.set(runNo, { turn: write.turn, epoch: write.epoch, next: write.next, final: write.final, leaseId });
@@ -234,7 +235,7 @@ async function play({ works, faults, seed }: Plan): Promise<void> {
     await fleet.advance(`${one.after}ms`);
     strike(fleet, one);
   }
-  for (const member of fleet.members) if (member.alive) heal(member);
+  for (const member of fleet.members) heal(member);
   await fleet.advance("30s");
   // Whoever was not answered asks again.
   const [one] = fleet.members.filter(({ alive }) => alive) as [Member];
@@ -245,9 +246,13 @@ async function play({ works, faults, seed }: Plan): Promise<void> {
       if (endedAt === undefined && workflow !== "onex-undo") await fleet.ask(one.face.run(id).signal("go", null)).catch(() => {});
   }
   const rows = await fleet.rows();
-  expect(rows.filter(({ endedAt }) => endedAt === undefined).map(({ id, status, owned, wakeAt }) => ({ id, status, owned, wakeAt }))).toEqual([]);
+  expect(
+    rows.filter(({ endedAt }) => endedAt === undefined).map(({ id, status, owned, wakeAt }) => ({ id, status, owned, wakeAt })),
+  ).toEqual([]);
   expect(watch.wrong).toEqual([]);
-  expect(fleet.members.flatMap(({ name, alive, face }) => (alive && face.engine.error ? [`${name}: ${face.engine.error.message}`] : []))).toEqual([]);
+  expect(
+    fleet.members.flatMap(({ name, alive, face }) => (alive && face.engine.error ? [`${name}: ${face.engine.error.message}`] : [])),
+  ).toEqual([]);
   // What is outside stands as if nothing had happened.
   for (const [i, { fails }] of works.entries()) expect((await fleet.row(`r${i}`)).status).toBe(fails ? "failed" : "completed");
   const acts = (steps: readonly Step[], does: Step["does"]): number =>
@@ -272,15 +277,19 @@ async function play({ works, faults, seed }: Plan): Promise<void> {
   }
 }
 
-test("random workflows over processes that come, go, hang and lose their leases", async () => {
-  const plans = fc.record({
-    works: fc.array(work, { minLength: 1, maxLength: 4 }),
-    faults: fc.array(fault, { maxLength: 12 }),
-    seed: fc.integer({ min: 1, max: 1000 }),
-  });
-  await fc.assert(fc.asyncProperty(plans, play), {
-    numRuns: 120 * more,
-    ...(process.env.FLEET_SEED ? { seed: Number(process.env.FLEET_SEED) } : {}),
-    interruptAfterTimeLimit: 15_000 * more,
-  });
-}, 60_000 * more);
+test(
+  "random workflows over processes that come, go, hang and lose their leases",
+  async () => {
+    const plans = fc.record({
+      works: fc.array(work, { minLength: 1, maxLength: 4 }),
+      faults: fc.array(fault, { maxLength: 12 }),
+      seed: fc.integer({ min: 1, max: 1000 }),
+    });
+    await fc.assert(fc.asyncProperty(plans, play), {
+      numRuns: 120 * more,
+      ...(process.env.FLEET_SEED ? { seed: Number(process.env.FLEET_SEED) } : {}),
+      interruptAfterTimeLimit: 15_000 * more,
+    });
+  },
+  60_000 * more,
+);

@@ -61,8 +61,10 @@ export class Mortal {
           const dies = this.written.push(String(name)) - 1 === this.#death?.n;
           if (dies && this.#death?.when === "before") this.#die();
           const answer: unknown = Reflect.apply(member, target, args);
-          if (dies && this.#death?.when === "after") this.#die();
-          return answer;
+          if (!dies) return answer;
+          // Its answer comes to nobody.
+          if (answer instanceof Promise) answer.catch(() => {});
+          return this.#die();
         };
       },
     });

@@ -6,8 +6,9 @@
  * F2 A process that was killed sends nothing more and hears nothing; its lease lapses when its time is over, and not before.
  * F3 Everything that a store accepted is in `log`, in the order in which it was.
  */
-import type { Fact } from "../../src/core/fact.ts";
+
 import { type Duration, durationMs } from "../../src/core/duration.ts";
+import type { Fact } from "../../src/core/fact.ts";
 import { type OrchestratorFace, orchestratorIn } from "../../src/engine/orchestrator.ts";
 import { sha256 } from "../../src/engine/system.ts";
 import type { Entropy } from "../../src/engine/world.ts";
@@ -241,9 +242,7 @@ export class Fleet {
   /** Who took it, in order. */
   async takers(runId: string): Promise<string[]> {
     const { runNo } = await this.row(runId);
-    return this.log.flatMap((turn) =>
-      turn.runNo === runNo && turn.facts.some(({ type }) => type === "lease.acquired") ? [turn.by] : [],
-    );
+    return this.log.flatMap((turn) => (turn.runNo === runNo && turn.facts.some(({ type }) => type === "lease.acquired") ? [turn.by] : []));
   }
 
   // ── the line ──

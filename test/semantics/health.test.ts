@@ -1,4 +1,5 @@
 /** Health: every probe for itself, the same shape always, and never a throw. */
+
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +8,7 @@ import { orchestratorIn } from "../../src/engine/orchestrator.ts";
 import { sha256, systemWorld } from "../../src/engine/system.ts";
 import type { World } from "../../src/engine/world.ts";
 import { createOrchestrator, effect, Fatal, memory, type Store, sleep, sqlite, workflow } from "../../src/index.ts";
+import { sharedMemory } from "../../src/store/shared-memory.ts";
 import type { OpenStore } from "../../src/store/store.ts";
 import { VirtualClock } from "../../src/testing/clock.ts";
 import { testOrchestrator } from "../../src/testing/index.ts";
@@ -117,6 +119,22 @@ test("the time of a probe can be chosen", async () => {
   await turn();
   clock.step(50);
   expect((await asking).reasons).toEqual(["stateManager: no answer within 50 ms"]);
+});
+
+test("of many owners, one without a live lease begins anew; another one's lease keeps the scheduler well", async () => {
+  const many = make(sharedMemory());
+  await many.o.engine.ready;
+  expect(await many.o.healthCheck()).toMatchObject({ status: "healthy", reasons: [] });
+  many.broken.owner = async () => ({ leaseId: "another", pid: 7, host: "two" });
+  expect(await many.o.healthCheck()).toMatchObject({
+    status: "degraded",
+    components: { stateManager: "degraded", scheduler: "healthy" },
+    reasons: [expect.stringMatching(/the lease of this process on .* is not live: others take its runs/)],
+  });
+  const client = make(sharedMemory(), []);
+  expect((await client.o.healthCheck()).reasons).toContainEqual(expect.stringMatching(/no orchestrator has a live lease on/));
+  await many.o.close();
+  await client.o.close();
 });
 
 test("D16: unhealthy when closed, died, or no longer the owner", async () => {

@@ -1,34 +1,10 @@
 /** What holds where several orchestrators drive the runs of one store, and processes come, go, and lose their leases. */
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { type AnyNode, effect, each, now, reducer, signal, sleep, type Steps, workflow } from "../../src/index.ts";
+import { type AnyNode, each, effect, now, reducer, signal, sleep, workflow } from "../../src/index.ts";
 import { Fleet, leaseMs, type Member } from "./fleet.ts";
+import { asked, flowOf, lapsed, start } from "./fleet-kit.ts";
 import { anything, Gate, Ledger } from "./kit.ts";
-
-const lapsed = `${leaseMs}ms` as const;
-
-/** A workflow of this body. */
-function flowOf(body: (input: unknown) => Steps<unknown>, options: object = {}) {
-  return workflow({ name: "flow", input: anything, ...options }, body);
-}
-type Flow = ReturnType<typeof flowOf>;
-
-function start(member: Member | undefined, flow: Flow, runId: string, input: unknown = null, options: object = {}) {
-  return (member as Member).face.start(flow as never, input as never, { runId, ...options });
-}
-/** How a question is answered, when it is. */
-function asked<T>(question: Promise<T>): { answer: T | undefined; error: unknown } {
-  const came: { answer: T | undefined; error: unknown } = { answer: undefined, error: undefined };
-  question.then(
-    (answer) => {
-      came.answer = answer;
-    },
-    (error) => {
-      came.error = error;
-    },
-  );
-  return came;
-}
 
 // ── takeover ──
 
@@ -131,7 +107,12 @@ test("parents and children are driven anywhere: after a takeover, and under a ca
   const rows = await fleet.rows();
   expect(rows.filter(({ endedAt }) => endedAt === undefined)).toEqual([]);
   expect((await fleet.ask(c.face.run("r").status())).status).toBe("cancelled");
-  expect(ledger.lines.filter((line) => line.startsWith("undo")).sort()).toEqual(["undo before beside?", "undo before deep?"].map((line) => line.replace("?", "")).concat(["undo beside?", "undo deep?"]).sort());
+  expect(ledger.lines.filter((line) => line.startsWith("undo")).sort()).toEqual(
+    ["undo before beside?", "undo before deep?"]
+      .map((line) => line.replace("?", ""))
+      .concat(["undo beside?", "undo deep?"])
+      .sort(),
+  );
 });
 
 test("a child whose log another process has written is taken back", async () => {
@@ -176,16 +157,18 @@ test("one whose lease has lapsed drives nothing of before, begins anew, and take
   await fleet.settle();
   const before = a.face.engine.leaseId;
   const result = asked(a.face.run("r").result());
-  const events = asked((async () => {
-    const types: string[] = [];
-    for await (const { type } of a.face.run("r").events()) types.push(type);
-    return types;
-  })());
+  const events = asked(
+    (async () => {
+      const types: string[] = [];
+      for await (const { type } of a.face.run("r").events()) types.push(type);
+      return types;
+    })(),
+  );
   // The other one sees it first.
   a.line.back.hold();
   fleet.lapse(a);
   await fleet.settle();
-  expect([signals[0]?.aborted, a.said, a.face.role, a.face.stats().leasesLost]).toEqual([true, ["LEASE_LOST"], "client", 1]);
+  expect([signals[0]?.aborted, a.said, a.face.role, a.face.engine.counts.leasesLost]).toEqual([true, ["LEASE_LOST"], "client", 1]);
   expect([fleet.driver("r") ?? b, (await fleet.row("r")).status]).toEqual([b, "completed"]);
   a.line.back.release();
   await fleet.settle();
@@ -265,9 +248,12 @@ test.each(["there", "back"] as const)("a start on its way (%s) when the lease is
 
 test("a look at the store that began before the lease was lost takes nothing, and does not stop the engine", async () => {
   const ledger = new Ledger();
-  const flow = flowOf(function* (id) {
-    return (yield* ledger.again(id as string)).id;
-  }, { concurrency: { limit: 2, key: () => "one" } });
+  const flow = flowOf(
+    function* (id) {
+      return (yield* ledger.again(id as string)).id;
+    },
+    { concurrency: { limit: 2, key: () => "one" } },
+  );
   const fleet = new Fleet([flow] as AnyNode[]);
   const [a, b] = (await fleet.joined(2)) as [Member, Member];
   a.line.there.delayMs = 7;
@@ -377,148 +363,8 @@ test("all reduce and read one key, and each event counts once", async () => {
   const rows = await fleet.rows();
   expect(rows.filter(({ status }) => status !== "completed").map(({ id, status }) => `${id} ${status}`)).toEqual([]);
   const values: number[] = [];
-  for (const { id } of rows) for (const fact of await fleet.facts(id)) if (fact.type === "reducer.applied") values.push(fact.state as number);
+  for (const { id } of rows)
+    for (const fact of await fleet.facts(id)) if (fact.type === "reducer.applied") values.push(fact.state as number);
   expect(values.sort((x, y) => x - y)).toEqual(values.map((_, i) => i + 1));
   expect(values.length).toBe(rows.length * 5);
-});
-
-// ── who may begin ──
-
-test("limits on concurrency and rate hold over all processes, and all that wait have their turn", async () => {
-  let under = 0;
-  let most = 0;
-  const work = effect({ name: "work", input: anything, idempotent: true, irreversible: "no" }, async () => {
-    most = Math.max(most, ++under);
-    await fleet.pass(1_000);
-    under--;
-  });
-  const flow = flowOf(
-    function* () {
-      yield* work(null);
-    },
-    { concurrency: { limit: 2, key: () => "k" }, rate: { limit: 3, per: "10s", key: () => "k" } },
-  );
-  const fleet = new Fleet([flow, work] as AnyNode[]);
-  const members = await fleet.joined(3);
-  for (let i = 0; i < 12; i++) await start(members[i % 3], flow, `r${i}`);
-  await fleet.advance("2m");
-  const rows = await fleet.rows();
-  expect([rows.filter(({ status }) => status === "completed").length, most]).toEqual([12, 2]);
-  const begun: number[] = [];
-  for (const { id } of rows) begun.push((await fleet.facts(id)).find(({ type }) => type === "lease.acquired")?.at as number);
-  begun.sort((x, y) => x - y);
-  begun.forEach((at, i) => i >= 3 && expect(at - (begun[i - 3] as number)).toBeGreaterThanOrEqual(10_000));
-});
-
-test("slots are each one's own, and one without a free slot keeps nothing from others", async () => {
-  const gate = new Gate();
-  const ledger = new Ledger();
-  ledger.manners.work = gate;
-  const flow = flowOf(function* () {
-    yield* ledger.again("work");
-  });
-  const fleet = new Fleet([flow] as AnyNode[]);
-  const [small] = await fleet.joined(1, { maxConcurrentWorkflows: 1 });
-  for (let i = 0; i < 6; i++) await start(small, flow, `r${i}`);
-  await fleet.settle();
-  expect(small?.face.engine.activeCount).toBe(1);
-  // What one that dies drove is due, and the small one sees it first.
-  const [dies] = await fleet.joined(1);
-  await fleet.settle();
-  expect([small, dies].map((one) => one?.face.engine.activeCount)).toEqual([1, 5]);
-  const [large] = await fleet.joined(1, { maxConcurrentWorkflows: 10 });
-  (large as Member).line.there.delayMs = 20;
-  fleet.kill(dies as Member);
-  await fleet.advance(lapsed);
-  await fleet.advance("1s");
-  expect([small, large].map((one) => one?.face.engine.activeCount)).toEqual([1, 5]);
-  gate.open();
-  await fleet.advance("1m");
-  expect((await fleet.rows()).every(({ status }) => status === "completed")).toBe(true);
-});
-
-test("a version that one alone holds is driven by that one, with its limits", async () => {
-  const gate = new Gate();
-  const ledger = new Ledger();
-  ledger.manners.work = gate;
-  const one = flowOf(function* () {
-    return 1;
-  });
-  const two = flowOf(
-    function* () {
-      yield* ledger.again("work");
-      return 2;
-    },
-    { version: "2.0.0", concurrency: { limit: 1, key: () => "k" } },
-  );
-  const fleet = new Fleet([one] as AnyNode[]);
-  const [old] = (await fleet.joined(1)) as [Member];
-  const fresh = fleet.join({ nodes: [one, two] as AnyNode[] });
-  await fleet.settle();
-  fresh.line.there.delayMs = 5;
-  const starts = [0, 1, 2].map((i) => start(fresh, two, `new${i}`));
-  await fleet.advance("1s");
-  await Promise.all(starts);
-  for (let i = 0; i < 3; i++) await start(old, one, `old${i}`);
-  await fleet.advance("1s");
-  expect(ledger.lines).toEqual(["work"]);
-  fleet.lapse(fresh);
-  await fleet.advance("1s");
-  gate.open();
-  await fleet.advance("1m");
-  const rows = await fleet.rows();
-  expect(rows.map(({ id, status, blocked }) => `${id} ${status} ${blocked}`).sort()).toEqual(
-    [0, 1, 2].flatMap((i) => [`new${i} completed undefined`, `old${i} completed undefined`]).sort(),
-  );
-});
-
-// ── schedules ──
-
-test.each(["queue", "cancel"] as const)("a tick that waits (%s) begins when the run before it has ended elsewhere, also when who noted it is gone", async (overlap) => {
-  const ledger = new Ledger();
-  const flow = workflow({ name: "ticks", input: anything }, function* () {
-    yield* sleep("90s");
-    yield* ledger.again("done");
-  });
-  const fleet = new Fleet([flow] as AnyNode[]);
-  const [a, b] = (await fleet.joined(2)) as [Member, Member];
-  await fleet.ask(a.face.schedules.put({ id: "s", workflow: "ticks", cron: "0 */12 * * *", overlap } as never));
-  await fleet.advance("12h");
-  const first = (await fleet.rows())[0]?.id as string;
-  expect((await fleet.rows()).length).toBe(1);
-  await fleet.ask(a.face.run(first).pause());
-  await fleet.advance("12h");
-  const seen = await b.face.schedules.get("s");
-  if (overlap === "queue") {
-    expect(seen?.waiting).toBeDefined();
-    // Whoever noted it dies, or closes.
-    const noted = fleet.log.length % 2 === 0 ? a : b;
-    fleet.kill(noted);
-    await fleet.advance("1m");
-    const other = noted === a ? b : a;
-    await fleet.ask(other.face.run(first).resume());
-  }
-  await fleet.advance("4m");
-  const rows = await fleet.rows();
-  expect(rows.map(({ status }) => status)).toEqual(["completed", overlap === "queue" ? "completed" : "cancelled"]);
-  expect(((await (fleet.members.find(({ alive }) => alive) as Member).face.schedules.get("s"))?.started)).toBe(2);
-});
-
-test("a tick starts one run, however many look", async () => {
-  const flow = workflow({ name: "ticks", input: anything }, function* () {
-    yield* sleep("1s");
-  });
-  const fleet = new Fleet([flow] as AnyNode[]);
-  const members = await fleet.joined(3);
-  members.forEach(({ line }, i) => {
-    line.back.delayMs = i * 3;
-  });
-  await fleet.ask((members[0] as Member).face.schedules.put({ id: "s", workflow: "ticks", cron: "* * * * *" }));
-  await fleet.advance("10m");
-  expect((await fleet.rows()).length).toBe(10);
-  fleet.kill(members[1] as Member);
-  fleet.lapse(members[2] as Member);
-  await fleet.advance("10m");
-  const view = await fleet.ask((members[0] as Member).face.schedules.get("s"));
-  expect([(await fleet.rows()).length, view?.started, view?.skipped]).toEqual([20, 20, 0]);
 });

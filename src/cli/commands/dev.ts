@@ -45,7 +45,12 @@ export async function dev(files: readonly string[], options: DevOptions): Promis
         // Before it is said: from then on whoever removes it is told.
         file ??= inodeOf(at);
         terminal.say(`${green("ready")}: ${clean(workflows.join(", "))} on ${at.url}`);
-        if (role === "client") terminal.say("another process drives the runs of this store; this one takes over when it ends");
+        if (at.kind === "postgres" && !following)
+          terminal.say(
+            "other orchestrators of this database may take these runs, with the code that they hold; a schema of your own keeps them apart: ?schema=dev_NAME behind the URL",
+          );
+        if (role === "client" && at.kind !== "postgres")
+          terminal.say("another process drives the runs of this store; this one takes over when it ends");
         stopFollowing = onceFollowing(stopFollowing);
       },
       refused(going) {

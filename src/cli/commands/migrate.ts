@@ -92,7 +92,7 @@ async function migrateIn(
   const answers = await answersOf(client, engine, asked, pinOf(to.contract), stop);
   if (options.json) printJson({ ...fates, already, asked, ...answers });
   else tell(fates, already, asked, answers, options, typed);
-  if (asked.length > 0 && (await client.owner()) === undefined)
+  if (asked.length > 0 && (await client.owners()).length === 0)
     process.stderr.write(
       `no process drives the runs of ${at.url} now; the next one moves them: ${clean(workCommand([typed.now], typed.nodes, at))}\n`,
     );
@@ -148,7 +148,7 @@ async function answersOf(
   const refused: { readonly id: string; readonly reason: string }[] = [];
   let waiting = asked;
   const until = Date.now() + patienceMs;
-  while (waiting.length > 0 && (await client.owner()) !== undefined) {
+  while (waiting.length > 0 && (await client.owners()).length > 0) {
     const still: string[] = [];
     for (const id of waiting) {
       const answer = await answerOf(engine, id, to);

@@ -8,6 +8,7 @@ import { withExample } from "../example-input.ts";
 import { type ExitCode, exit } from "../exit.ts";
 import { readJson } from "../input.ts";
 import { loadTarget } from "../load.ts";
+import { goingOn } from "../orchestrators.ts";
 import { clean, cleanLines, moment, printJson, Terminal, took } from "../output.ts";
 import { Progress } from "../progress.ts";
 import { interrupted, openSession, workCommand } from "../session.ts";
@@ -55,7 +56,7 @@ export async function run(target: string, options: RunOptions): Promise<ExitCode
     const view =
       shown.status === "completed" ? { ...shown, output: (await session.orchestrator.run(started.runId).result()) as Json } : shown;
     await session.close();
-    if (code !== undefined) tellStopped(view, [target], options.nodes ?? [], at, terminal);
+    if (code !== undefined) tellStopped(view, [target], options.nodes ?? [], at, terminal, await goingOn(at));
     else tell(view, at, terminal);
     if (options.json) printJson(view);
     else if (view.status === "completed" && code === undefined) printJson(view.output ?? null);
@@ -151,9 +152,17 @@ function tell(view: RunView, at: StoreUrl, terminal: Terminal): void {
   if (view.notUndone.length > 0) terminal.say(`${red("not undone")}: ${view.notUndone.map(clean).join(", ")}`);
 }
 
-function tellStopped(view: RunView, files: readonly string[], nodes: readonly string[], at: StoreUrl, terminal: Terminal): void {
+function tellStopped(
+  view: RunView,
+  files: readonly string[],
+  nodes: readonly string[],
+  at: StoreUrl,
+  terminal: Terminal,
+  others: string | undefined,
+): void {
   if (view.endedAt !== undefined) terminal.say(`stopped; run ${clean(view.runId)} had ended: ${view.status}`);
   else if (at.kind === "memory")
     terminal.say(`stopped; run ${clean(view.runId)} was kept in memory only and is gone: --store sqlite:FILE keeps runs`);
+  else if (others !== undefined) terminal.say(`stopped; run ${clean(view.runId)} is in ${at.url}, and ${others}`);
   else terminal.say(`stopped; run ${clean(view.runId)} is in ${at.url}. To go on:`, `  ${workCommand(files, nodes, at)}`);
 }

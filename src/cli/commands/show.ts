@@ -2,9 +2,11 @@
 import { OnexError, sentenceOf } from "../../core/failure.ts";
 import type { RunView, StepView } from "../../core/view.ts";
 import { resumeCommands, signalCommand } from "../advice.ts";
-import { withClient } from "../client.ts";
+import { type Client, withClient } from "../client.ts";
+import { engineOf } from "../diff/runs.ts";
 import { type ExitCode, exit } from "../exit.ts";
 import { brief, clean, cleanLines, json, moment, print, printJson, type Style, statusPaint, styleOf, table, took } from "../output.ts";
+import { type Now, ownerLines } from "../owners.ts";
 import { memoryNote, type StoreUrl, storeUrl } from "../store.ts";
 
 export interface ShowOptions {
@@ -16,7 +18,8 @@ export interface ShowOptions {
 export async function show(runId: string, options: ShowOptions): Promise<ExitCode> {
   const at = storeUrl(options.store);
   if (at.kind === "memory") throw new OnexError("RUN_UNKNOWN", `there is no run ${runId}: ${memoryNote}`);
-  return withClient(at, async ({ orchestrator }) => {
+  return withClient(at, async (client) => {
+    const { orchestrator } = client;
     if (options.facts) {
       const facts = await orchestrator.run(runId).facts();
       for (const [pos, { at: when, type, ...rest }] of facts.entries())
@@ -28,10 +31,21 @@ export async function show(runId: string, options: ShowOptions): Promise<ExitCod
       return exit.done;
     }
     const view = await orchestrator.run(runId).status();
+    const style = styleOf(process.stdout);
     if (options.json) printJson(view);
-    else for (const line of lines(view, at, styleOf(process.stdout), process.stdout.columns || 120)) print(line);
+    else for (const line of lines(view, at, style, process.stdout.columns || 120)) print(line);
+    if (options.json || view.owners.length === 0) return exit.done;
+    for (const line of ["", style.bold("Owners"), ...ownerLines(view.owners, await ownedNow(view, client), style)]) print(line);
     return exit.done;
   });
+}
+
+/** Only the store knows whether the last owner still has the run: that it was put down stands in no fact. */
+async function ownedNow({ runId, owners }: RunView, client: Client): Promise<Now> {
+  const row = await engineOf(client.orchestrator).store.run(runId);
+  if (!row?.owned) return "put down";
+  const last = owners.at(-1)?.leaseId;
+  return (await client.owners()).some(({ leaseId }) => leaseId === last) ? "has it now" : "gone, and nobody has it now";
 }
 
 function lines(view: RunView, at: StoreUrl, style: Style, width: number): string[] {

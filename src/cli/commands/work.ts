@@ -2,13 +2,15 @@
 import { OnexError } from "../../core/failure.ts";
 import { type ExitCode, exit } from "../exit.ts";
 import { load } from "../load.ts";
+import { goingOn, oneOf } from "../orchestrators.ts";
 import { clean, Terminal } from "../output.ts";
 import { interrupted, openSession, workCommand } from "../session.ts";
-import { storeUrl } from "../store.ts";
+import { storeUrl, withLease } from "../store.ts";
 
 export interface WorkOptions {
   readonly nodes?: readonly string[];
   readonly store?: string;
+  readonly lease?: string;
   readonly untilIdle?: boolean;
   readonly verbose?: boolean;
 }
@@ -16,7 +18,7 @@ export interface WorkOptions {
 export async function work(files: readonly string[], options: WorkOptions): Promise<ExitCode> {
   const terminal = new Terminal();
   terminal.adoptConsole();
-  const at = storeUrl(options.store);
+  const at = withLease(storeUrl(options.store), options.lease);
   if (at.kind === "memory")
     throw new OnexError(
       "USAGE",
@@ -33,7 +35,9 @@ export async function work(files: readonly string[], options: WorkOptions): Prom
   const stop = interrupted(terminal);
   const known = loaded.workflows.map(({ contract }) => `${contract.name}@${contract.version}`);
   terminal.say(`working on ${at.url}${known.length === 0 ? "" : `: ${known.join(", ")}`}`);
-  if (orchestrator.role === "client")
+  const shared = await oneOf(at);
+  if (shared !== undefined && orchestrator.role === "owner") terminal.say(shared);
+  if (orchestrator.role === "client" && shared === undefined)
     terminal.say(
       `another process drives the runs of ${at.url}; ${options.untilIdle ? "nothing is left to this one" : "this one takes over when it ends"}`,
     );
@@ -45,7 +49,9 @@ export async function work(files: readonly string[], options: WorkOptions): Prom
     await session.close();
     const { steps, takenOver, redelivered } = orchestrator.stats();
     terminal.say(terminal.style.dim(`steps done: ${steps}, runs taken up: ${takenOver}, calls sent again: ${redelivered}`));
-    if (code !== undefined) terminal.say("stopped; to go on:", `  ${workCommand(files, nodes, at)}`);
+    const others = await goingOn(at);
+    if (code !== undefined && others !== undefined) terminal.say(`stopped; ${others}`);
+    else if (code !== undefined) terminal.say("stopped; to go on:", `  ${workCommand(files, nodes, at)}`);
     return code ?? exit.done;
   } catch (error) {
     await session.close().catch(() => {});

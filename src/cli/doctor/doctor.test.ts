@@ -370,7 +370,7 @@ describe("the configuration", () => {
     rmSync(join(folder, "manifest.yaml"));
     const checks = await diagnose({ folder }, { ...healthy, env: { ONEX_STORE: "onex.db" } }, noNodes);
     expect(amiss(checks)).toEqual([
-      'wrong store: ONEX_STORE "onex.db" is no store: write sqlite:FILE or memory: (did you mean sqlite:onex.db?)',
+      'wrong store: ONEX_STORE "onex.db" is no store: write sqlite:FILE, postgres://USER@HOST/DATABASE or memory: (did you mean sqlite:onex.db?)',
     ]);
     expect(exitCodeOf(checks)).toBe(1);
     await expect(diagnose({ store: "onex.db", folder }, healthy, noNodes)).rejects.toMatchObject({ code: "STORE_URL_INVALID" });

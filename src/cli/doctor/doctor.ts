@@ -7,6 +7,10 @@ import type { System } from "./system.ts";
 export async function diagnose(asked: Asked & { readonly deep?: boolean }, system: System, loader?: Loader): Promise<readonly Check[]> {
   const installation = checkInstallation(system);
   const { checks, at } = await checkConfiguration(asked, system, loader);
+  if (at?.database) {
+    const { checkPostgres } = await import("./postgres.ts");
+    return [...installation, ...checks, ...(await checkPostgres(at, system))];
+  }
   // Without a driver there is no way into the file.
   if (!at || !system.drivers.some(({ usable }) => usable)) return [...installation, ...checks];
   const { checkStore } = await import("./store.ts");

@@ -5,6 +5,7 @@ import { OnexError } from "../../core/failure.ts";
 import { type Depth, type Inspection, inspect } from "../../store/sqlite/inspect.ts";
 import { moment, took } from "../output.ts";
 import { memoryNote, type StoreUrl } from "../store.ts";
+import { runs } from "./contents.ts";
 import { checkDisk } from "./disk.ts";
 import { type Check, Report } from "./report.ts";
 import type { System } from "./system.ts";
@@ -38,7 +39,8 @@ export function checkStore(at: StoreUrl, system: System, deep: boolean): Check[]
   file(found, deep, report);
   owner(found, system, report);
   key(real, found, system, report);
-  runs(found, at, system, report);
+  runs(found, at, system.now, report);
+  ahead(found, system, report);
   return report.checks;
 }
 
@@ -174,20 +176,7 @@ function openRuns(counts: Inspection["counts"]): number {
   return Object.values(open).reduce((sum, count) => sum + count, 0);
 }
 
-function runs({ counts, oldestPending, paused, blocked, newest }: Inspection, at: StoreUrl, { now }: System, report: Report): void {
-  const all = Object.entries(counts).map(([status, count]) => `${count} ${status}`);
-  const since = oldestPending ? `; the oldest pending one, ${oldestPending.id}, for ${took(now() - oldestPending.createdAt)}` : "";
-  report.fine("runs", all.length === 0 ? "none" : `${all.join(", ")}${since}`);
-  for (const { id, code, step } of paused)
-    report.warn("paused", `${id}: ${code}${step === undefined ? "" : ` at ${step}`}`, `onex show ${id}${at.flag} says how it goes on`);
-  const more = (counts.paused ?? 0) - paused.length;
-  if (paused.length > 0 && more > 0) report.warn("paused", `${more} more`, `onex ls --status paused${at.flag}`);
-  for (const { workflow, version, count, code } of blocked)
-    report.warn(
-      "code",
-      `${count} ${count === 1 ? "run waits" : "runs wait"} for ${workflow}@${version} (${code})`,
-      "start a process that holds this version: onex work MODULE|FILE",
-    );
+function ahead({ newest }: Inspection, { now }: System, report: Report): void {
   if (newest !== undefined && newest > now() + aheadMs)
     report.warn(
       "clock",

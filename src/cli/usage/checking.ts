@@ -59,7 +59,7 @@ export function checking(command: AddCommand, done: Done): void {
     .argument("<old>", "a YAML workflow or a module; of several workflows FILE#name")
     .argument("<new>", "what it became")
     .addOption(nodes())
-    .addOption(new Option("--store <url>", "also judge the runs under way in this store: sqlite:FILE"))
+    .addOption(new Option("--store <url>", "also judge the runs under way in this store: sqlite:FILE or postgres://USER@HOST/DATABASE"))
     .addOption(new Option("--exit-code", "exit with 1 when there is a difference"))
     .addOption(jsonFlag("print the changes, and with --store all runs by their fate, as one JSON object"))
     .action(async (from, to, options) => done(await (await import("../commands/diff.ts")).diff(from, to, options)));

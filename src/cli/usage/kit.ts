@@ -9,7 +9,10 @@ export type Done = (code: ExitCode) => void;
 
 export const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
 export const store = () =>
-  new Option("--store <url>", "where runs are kept: sqlite:FILE or memory: (default: $ONEX_STORE, else sqlite:onex.db)");
+  new Option(
+    "--store <url>",
+    "where runs are kept: sqlite:FILE, postgres://USER@HOST/DATABASE or memory: (default: $ONEX_STORE, else sqlite:onex.db)",
+  );
 export const nodes = () =>
   new Option("--nodes <module>", "a module whose exports are the nodes and services to use (may be given again)").argParser(collect);
 export const jsonFlag = (what: string) => new Option("--json", what);

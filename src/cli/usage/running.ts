@@ -24,10 +24,15 @@ export function running(command: AddCommand, done: Done): void {
     .addOption(store())
     .action(async (files, options) => done(await (await import("../commands/dev.ts")).dev(files, options)));
 
-  command("work", "drive the runs in the store", ["onex work shop.ts", "onex work checkout.yaml --nodes nodes.ts --until-idle"])
+  command("work", "drive the runs in the store", [
+    "onex work shop.ts",
+    "onex work checkout.yaml --nodes nodes.ts --until-idle",
+    "onex work shop.ts --store postgres://shop@db.internal/shop --lease 10s",
+  ])
     .argument("[files...]", "modules and YAML workflows: the code of the runs to drive")
     .addOption(nodes())
     .addOption(store())
+    .addOption(new Option("--lease <time>", "PostgreSQL: how long others wait before they take the runs of one that died (default: 10s)"))
     .addOption(new Option("--until-idle", "end when there is nothing to do now"))
     .action(async (files, options) => done(await (await import("../commands/work.ts")).work(files, options)));
 

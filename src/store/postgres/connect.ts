@@ -1,8 +1,9 @@
 /** The first connection: is the server there, is it new enough, does it keep what it says, and are the tables ours. */
 import { OnexError } from "../../core/failure.ts";
 import type { StoreHost } from "../store.ts";
+import { adviceOn, advised, isLasting, wordsOf } from "./advice.ts";
 import { monotonicMs, type StoreClock } from "./clock.ts";
-import { DatabaseError, failed } from "./errors.ts";
+import { DatabaseError } from "./errors.ts";
 import { Line, type Link } from "./line.ts";
 import { migrate } from "./migrations.ts";
 
@@ -30,7 +31,7 @@ export async function connect(link: Link, task: ConnectTask): Promise<void> {
         return;
       } catch (error) {
         if (!(error instanceof DatabaseError)) throw error;
-        if (!error.isTransient) throw refused(task.name, error);
+        if (!error.isTransient || isLasting(error)) throw advised(task.name, error);
         if (monotonicMs() + retryMs > until) throw unreachable(task, error);
       }
       await new Promise<void>((resolve) => void task.host.setTimer(retryMs, resolve));
@@ -59,21 +60,8 @@ async function checkServer(line: Line, { name, host, clock }: ConnectTask): Prom
       );
 }
 
-function refused(name: string, error: DatabaseError): OnexError {
-  const advice =
-    error.state.startsWith("28") || error.state === "42501"
-      ? "check user, password and rights"
-      : error.state === "3D000"
-        ? "make the database with createdb, or correct the URL"
-        : undefined;
-  if (advice === undefined) return failed(name, error);
-  return new OnexError("STORE_FAILED", `${name} refuses: ${error.message} (SQLSTATE ${error.state}); ${advice}`, { cause: error });
-}
-
 function unreachable({ name, connectTimeoutMs }: ConnectTask, error: DatabaseError): OnexError {
-  return new OnexError(
-    "STORE_FAILED",
-    `${name} does not answer within ${connectTimeoutMs} ms: ${error.message}; start the server, or correct host, port and database in the URL`,
-    { cause: error },
-  );
+  const advice = adviceOn(error) ?? "start the server, or correct host, port and database in the URL";
+  const message = `${name} does not answer within ${connectTimeoutMs} ms: ${wordsOf(error)}; ${advice}`;
+  return new OnexError("STORE_FAILED", message, { cause: error });
 }

@@ -66,7 +66,7 @@ describe.skipIf(skipWithoutPostgres("how the tables of PostgreSQL come to be"))(
       await one.end();
       expect((await inspect(server.url(), schema)).schema.found).toBe(0);
       await visit(schema);
-      expect((await inspect(server.url(), schema)).schema).toEqual({ found: schemaVersion, known: schemaVersion });
+      expect((await inspect(server.url(), schema)).schema).toMatchObject({ found: schemaVersion, known: schemaVersion });
     },
   );
 
@@ -130,7 +130,7 @@ describe.skipIf(skipWithoutPostgres("how the tables of PostgreSQL come to be"))(
     const wrong = new URL(server.url());
     wrong.password = "hunter2";
     const password = await refused(wrong.href);
-    expect(password).toMatch(/SQLSTATE 28P01\); check user, password and rights/);
+    expect(password).toMatch(/SQLSTATE 28P01\); correct user and password/);
     expect(password).not.toContain("hunter2");
     expect(await refused(server.url("nowhere"))).toMatch(/nowhere.*SQLSTATE 3D000\); make the database/);
     const deaf = createServer((socket) => socket.resume()).listen(0, "127.0.0.1");
