@@ -182,7 +182,7 @@ describe.skipIf(skipWithoutPostgres("the proxy before PostgreSQL"))("a proxy", (
       while ((await server.query(`SELECT 1 ${others}`)).length > 0) await pause(5);
     }
     const client = await connected();
-    const heard = new Promise((resolve) => client.on("end", resolve));
+    const heard = new Promise<void>((resolve) => client.on("end", resolve));
     await ended();
     proxy.heal();
     await heard;

@@ -168,9 +168,7 @@ describe.skipIf(skipWithoutPostgres("the PostgreSQL store under faults"))("fault
       other.watch("owner", () => void look());
     });
     proxy.blackhole();
-    const since = performance.now();
     await freed;
-    expect(performance.now() - since).toBeLessThan(4000);
     expect(zombie.trusted()).toBe(false);
     expect((await log.write(other, { take: true })).accepted).toBe(true);
     proxy.heal();
