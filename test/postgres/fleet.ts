@@ -162,10 +162,16 @@ export class Fleet {
   }
 
   async #stuck(): Promise<string> {
-    const { runs, acknowledged } = await this.evidence();
+    const { runs, acknowledged, entries } = await this.evidence();
     const open = runs.filter(({ row }) => row.endedAt === undefined);
-    const shown = open.slice(0, 5).map(({ row, turns }) => ({ ...row, last: turns.at(-1)?.facts.at(-1) }));
-    const said = this.members.map(({ name, ends, program }) => ({ name, ends: ends.length, last: program.lines.slice(-3) }));
+    const shown = open.slice(0, 5).map(({ row, turns }) => ({
+      ...row,
+      turns: turns.map(({ epoch, facts }) => `${epoch}: ${facts.map((fact) => JSON.stringify(fact).slice(0, 200)).join(" ")}`),
+      calls: entries.filter(({ run }) => run === row.id).map(({ phase, step, epoch, leaseId }) => `${phase} ${step} ${epoch} ${leaseId}`),
+    }));
+    for (const { program } of this.orchestrators) program.kill("SIGUSR2");
+    await Promise.race([Promise.allSettled(this.orchestrators.map(({ program }) => program.says("told"))), pause(5_000)]);
+    const said = this.members.map(({ name, ends, program }) => ({ name, ends: ends.length, last: program.lines.slice(-6) }));
     return JSON.stringify({ acknowledged: acknowledged.length, open: open.length, shown, said }, undefined, 1);
   }
 
