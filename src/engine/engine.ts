@@ -419,7 +419,7 @@ export class Engine implements Runtime, Tenant {
     this.states.forget(run.id);
     this.tracing.left(run.id);
     if (this.#byId.get(run.id) === run) this.#byId.delete(run.id);
-    if (run.runNo !== undefined) this.#active.delete(run.runNo);
+    if (run.runNo !== undefined && this.#active.get(run.runNo) === run) this.#active.delete(run.runNo);
     if (this.admission.leave(run)) this.look();
   }
 

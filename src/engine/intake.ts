@@ -7,6 +7,8 @@
  * N4 What is due goes before what is queued, and a root run is taken only when it has a slot; children need none.
  * N5 With many owners what a look has read may be old when it is used: a run is taken as its row is once its last turn is
  *    known, no more is asked for than there are slots, and a look ends with the lease under which it began.
+ * N6 Nothing is waited for between the first news of a run that is taken and its enlisting: one that has news will be written, and
+ *    what is written and not enlisted nobody drives.
  */
 import type { Fact, FactBody } from "../core/fact.ts";
 import { type Failure, failureOf } from "../core/failure.ts";
@@ -44,7 +46,7 @@ export class Intake {
 
   /** The store has just become this process's own. */
   open(): void {
-    this.#looks.run(async () => {
+    this.#looks.must(async () => {
       await this.#engine.store.unblock(this.#engine.definitions.held());
       await this.#engine.admission.open(this.#engine.workflows());
       await this.#takeDue();
@@ -246,6 +248,9 @@ export class Intake {
     if (!row || row.owned || row.endedAt !== undefined) return false;
     const mail = row.mailPut > row.mailGot ? await engine.store.inbox(runNo, row.mailGot) : [];
     await this.#learnMoves(row.workflow, mail);
+    const conflicts = await this.#conflicts(row.id, children);
+    // N6
+    if (this.#looks.over || engine.active(row.id)) return false;
     folded.log.live = true;
     const run = new ActiveRun(
       engine,
@@ -268,8 +273,7 @@ export class Intake {
     for (const one of mail) run.arrive(mailFact(one), one.seq);
     const now = engine.store.now();
     for (const [step, due] of folded.replay.armed) if (due <= now) run.arrive({ type: "timer.fired", step });
-    await this.#checkChildren(run);
-    if (this.#looks.over || engine.active(row.id)) return false;
+    for (const conflict of conflicts) run.arrive(conflict);
     engine.enlist(run);
     run.sweep();
     return true;
@@ -295,13 +299,15 @@ export class Intake {
   }
 
   /** A child whose id turned out to be taken by another run will never answer. */
-  async #checkChildren(run: ActiveRun): Promise<void> {
-    for (const [step, childId] of run.children) {
+  async #conflicts(parent: string, children: ReadonlyMap<string, string>): Promise<FactBody[]> {
+    const found: FactBody[] = [];
+    for (const [step, childId] of children) {
       const row = await this.#engine.store.run(childId);
-      if (row && row.parent === run.id) continue;
+      if (row && row.parent === parent) continue;
       const error = { code: "RUN_ID_CONFLICT", message: `the run id "${childId}" is taken by another run: give the child another runId` };
-      run.arrive({ type: "child.ended", step, runId: childId, status: "failed", error });
+      found.push({ type: "child.ended", step, runId: childId, status: "failed", error });
     }
+    return found;
   }
 
   async #block(row: RunRow): Promise<false> {
@@ -318,7 +324,7 @@ export class Intake {
 
   /** Pauses a run whose ActiveRun could not be folded any further. */
   pause(runId: string, failure: Failure): void {
-    this.#looks.run(async () => {
+    this.#looks.must(async () => {
       const row = await this.#engine.store.run(runId);
       const tail = row && (await this.#engine.store.tail(row.runNo));
       if (row && tail && !tail.final) await this.#pause(row.runNo, tail, failure);

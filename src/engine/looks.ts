@@ -17,6 +17,8 @@ export class Looks {
   #at = Number.POSITIVE_INFINITY;
   /** The lease under which the look under way began. */
   #leaseId = "";
+  /** What must be done after the look under way. */
+  readonly #next: (() => Promise<void>)[] = [];
   /** The earliest moment that was named since the look under way began. */
   #named = Number.POSITIVE_INFINITY;
 
@@ -47,6 +49,12 @@ export class Looks {
     this.#again = true;
   }
 
+  /** Does `work` now, or after the look under way: it is no look, and none stands for it. */
+  must(work: () => Promise<void>): void {
+    if (this.#looking) this.#next.push(work);
+    else this.run(work);
+  }
+
   /** Begins `work`, unless a look is under way: then another one follows. What it throws stops the engine. */
   run(work: () => Promise<void>): void {
     if (this.#stopped) return;
@@ -62,9 +70,12 @@ export class Looks {
       .catch((error) => this.#engine.failed(error, leaseId))
       .finally(() => {
         this.#looking = false;
-        const again = this.#again;
-        this.#again = false;
-        if (again) this.#look();
+        const next = this.#next.shift();
+        if (next) this.run(next);
+        else if (this.#again) {
+          this.#again = false;
+          this.#look();
+        }
         if (!this.#looking) this.#engine.rested();
       });
   }

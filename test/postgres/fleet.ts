@@ -33,6 +33,8 @@ class Member {
   readonly role: Role;
   readonly name: string;
   program: Program;
+  /** Where its next process finds its program: in this package, or in another version of it. */
+  programs = programs;
   /** How its processes ended, by code or signal, and why they said that they did. */
   readonly ends: string[] = [];
   readonly #given: object;
@@ -48,7 +50,7 @@ class Member {
   }
 
   #begin(): Program {
-    return new Program(this.role, this.#given, programs);
+    return new Program(this.role, this.#given, this.programs);
   }
   async #keep(): Promise<void> {
     for (;;) {
@@ -160,10 +162,16 @@ export class Fleet {
   }
 
   async #stuck(): Promise<string> {
-    const { runs, acknowledged } = await this.evidence();
+    const { runs, acknowledged, entries } = await this.evidence();
     const open = runs.filter(({ row }) => row.endedAt === undefined);
-    const shown = open.slice(0, 5).map(({ row, turns }) => ({ ...row, last: turns.at(-1)?.facts.at(-1) }));
-    const said = this.members.map(({ name, ends, program }) => ({ name, ends: ends.length, last: program.lines.slice(-3) }));
+    const shown = open.slice(0, 5).map(({ row, turns }) => ({
+      ...row,
+      turns: turns.map(({ epoch, facts }) => `${epoch}: ${facts.map((fact) => JSON.stringify(fact).slice(0, 200)).join(" ")}`),
+      calls: entries.filter(({ run }) => run === row.id).map(({ phase, step, epoch, leaseId }) => `${phase} ${step} ${epoch} ${leaseId}`),
+    }));
+    for (const { program } of this.orchestrators) program.kill("SIGUSR2");
+    await Promise.race([Promise.allSettled(this.orchestrators.map(({ program }) => program.says("told"))), pause(5_000)]);
+    const said = this.members.map(({ name, ends, program }) => ({ name, ends: ends.length, last: program.lines.slice(-6) }));
     return JSON.stringify({ acknowledged: acknowledged.length, open: open.length, shown, said }, undefined, 1);
   }
 
@@ -173,7 +181,7 @@ export class Fleet {
 
   async evidence(): Promise<Evidence> {
     const { store } = this.#options;
-    const opened = await openStore(typeof store === "string" ? store : store("reader"));
+    const opened = await openStore(typeof store === "string" ? store : store("reader"), this.members.at(-1)?.programs ?? programs);
     try {
       const acknowledged = linesThere<{ readonly acknowledged: string }>(join(this.#folder, "acknowledged"));
       return { runs: await readRuns(opened), acknowledged: acknowledged.map((line) => line.acknowledged), entries: this.#entries() };
@@ -225,14 +233,14 @@ function figuresOf({ runs, entries }: Evidence, members: readonly Member[]): Fig
 }
 
 /** The store that a text names, read past the engine. */
-async function openStore(named: string): Promise<OpenStore> {
+async function openStore(named: string, by: URL): Promise<OpenStore> {
   const host = { now: Date.now, setTimer: () => () => {}, warn: () => {} };
-  return await (/^postgres(ql)?:/.test(named) ? await postgresStore(named) : sqlite(named)).open(host);
+  return await (/^postgres(ql)?:/.test(named) ? await postgresStore(named, by) : sqlite(named)).open(host);
 }
 
-async function postgresStore(url: string): Promise<Store> {
+async function postgresStore(url: string, by: URL): Promise<Store> {
   // The package's own door, as the processes use it.
-  const door = createRequire(import.meta.url).resolve("onex/postgres");
+  const door = createRequire(by).resolve("onex/postgres");
   const { postgres } = (await import(pathToFileURL(door).href)) as { postgres(url: string): Store };
   return postgres(url);
 }

@@ -15,13 +15,13 @@ const figures = full ? { runs: 600, faults: 200 } : { runs: 60, faults: 24 };
 /** A statement that may write. */
 const writes = /\b(INSERT|UPDATE|DELETE|COMMIT)\b/i;
 
-/** One thing that goes wrong, for as long as it takes. */
+/** One thing that goes wrong, for as long as it takes; some go wrong with the next request that fits. */
 type Fault = (proxy: FaultProxy, draw: Draw) => Promise<void> | void;
 const faults: Readonly<Record<string, Fault>> = {
   cut: (proxy) => void proxy.cut(),
-  "answer lost": (proxy) => void proxy.dropAnswerOf(writes),
-  "request lost": (proxy) => void proxy.dropRequestOf(writes),
-  doubled: (proxy, draw) => void proxy.duplicate(writes, draw.between(1, 5)),
+  "answer lost": (proxy) => proxy.dropAnswerOf(writes),
+  "request lost": (proxy) => proxy.dropRequestOf(writes),
+  doubled: (proxy, draw) => proxy.duplicate(writes, draw.between(1, 5)),
   late: async (proxy, draw) => {
     proxy.delay(draw.between(5, 80));
     await pause(draw.between(50, 400));
@@ -57,12 +57,13 @@ describe.skipIf(skipWithoutStore("a network that fails before PostgreSQL"))("Pos
     try {
       const options = { store: (name: string) => proxies.get(name)?.url ?? store, storeOptions: { leaseMs }, orchestrators: 3 };
       const fleet = await Fleet.play({ ...options, runs, gapMs: (figures.faults * 250) / runs }, async (fleet) => {
-        // Each kind once, and then what is drawn.
+        // Each kind once, until it has happened, and then what is drawn.
         const kinds = Object.keys(faults);
         for (let i = 0; i < figures.faults; i++) {
           const kind = kinds[i] ?? draw.pick(kinds);
           const proxy = draw.pick([...proxies.values()]);
-          await faults[kind]?.(proxy, draw);
+          const happened = Promise.resolve(faults[kind]?.(proxy, draw));
+          await (i < kinds.length ? happened : Promise.race([happened, pause(leaseMs * 2)]));
           played[kind] = (played[kind] ?? 0) + 1;
           await pause(draw.between(20, 200));
         }

@@ -1,4 +1,5 @@
 /** What each fault of the proxy does to a client and to the server, against a server. */
+import { setTimeout as pause } from "node:timers/promises";
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { skipWithoutPostgres } from "./binaries.ts";
@@ -170,5 +171,24 @@ describe.skipIf(skipWithoutPostgres("the proxy before PostgreSQL"))("a proxy", (
     proxy.heal();
     await asked;
     expect(await kept()).toEqual([{ id: "a", n: 1 }]);
+  });
+
+  test("tells a client that its server has gone when it is healed, and can be closed before", async () => {
+    /** When the server has ended all connections, and the proxy keeps that to itself. */
+    async function ended(): Promise<void> {
+      proxy.blackhole();
+      const others = "FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'";
+      await server.query(`SELECT pg_terminate_backend(pid) ${others}`);
+      while ((await server.query(`SELECT 1 ${others}`)).length > 0) await pause(5);
+    }
+    const client = await connected();
+    const heard = new Promise<void>((resolve) => client.on("end", resolve));
+    await ended();
+    proxy.heal();
+    await heard;
+    await connected();
+    await ended();
+    await proxy.close();
+    proxy = await FaultProxy.before(server.url(database));
   });
 });

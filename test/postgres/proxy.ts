@@ -35,7 +35,7 @@ export interface Counts {
 
 export class FaultProxy {
   readonly counts: Counts = { connections: 0, cut: 0, answersLost: 0, requestsLost: 0, doubled: 0, refused: 0 };
-  readonly #target: URL;
+  #target: URL;
   readonly #server: Server;
   readonly #links = new Set<Link>();
   readonly #traps: Trap[] = [];
@@ -69,6 +69,11 @@ export class FaultProxy {
     const links = [...this.#links];
     for (const link of links) link.cut();
     return links.length;
+  }
+  /** From now on the server of this URL is behind it; whoever was connected to another is cut off. */
+  moveTo(url: string): void {
+    this.#target = new URL(url);
+    this.cut();
   }
   /** From now on each piece arrives `ms` later, either way; 0 ends it. */
   delay(ms: number): void {
@@ -186,9 +191,11 @@ class Link {
     });
     client.on("end", () => this.#up.end());
     server.on("end", () => void this.#heard.then(() => this.#down.end()));
+    let open = 2;
     for (const [one, other] of [[client, server] as const, [server, client] as const]) {
       one.on("error", () => other.resetAndDestroy());
-      one.on("close", gone);
+      // What is held back for one side goes its way also when the other has gone.
+      one.on("close", () => --open === 0 && gone());
     }
   }
 

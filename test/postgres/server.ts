@@ -25,6 +25,8 @@ export interface ServerOptions {
   readonly settings?: Readonly<Record<string, string | number>>;
   /** Default: what `findBinaries` answers. */
   readonly binaries?: Binaries;
+  /** It is a standby of this one: a copy that goes on with what that one writes, until `promote()`. Needs `pg_basebackup`. */
+  readonly standbyOf?: TestServer;
 }
 
 export interface TestServer {
@@ -46,6 +48,8 @@ export interface TestServer {
   /** Stops the postmaster: whoever is connected stays so, nobody else gets in. */
   pause(): void;
   resume(): void;
+  /** A standby becomes a server of its own. */
+  promote(): Promise<void>;
   /** Ends it, and removes all that it had. */
   stop(): Promise<void>;
 }
@@ -54,7 +58,9 @@ export interface TestServer {
 export async function startPostgres(options: ServerOptions = {}): Promise<TestServer> {
   const given = process.env.ONEX_TEST_POSTGRES;
   if (given !== undefined) return new ForeignServer(given);
-  const server = new OwnServer(options.binaries ?? (await findBinaries()), findAccount(), options.settings ?? {});
+  const { standbyOf } = options;
+  if (standbyOf !== undefined && !(standbyOf instanceof OwnServer)) refuse();
+  const server = new OwnServer(options.binaries ?? (await findBinaries()), findAccount(), options.settings ?? {}, standbyOf);
   try {
     await server.make();
     return server;
@@ -123,6 +129,9 @@ class ForeignServer extends Databases implements TestServer {
   resume(): void {
     refuse();
   }
+  async promote(): Promise<void> {
+    refuse();
+  }
   async stop(): Promise<void> {
     await this.drop();
   }
@@ -137,7 +146,8 @@ class OwnServer extends Databases implements TestServer {
   readonly #binaries: Binaries;
   readonly #account: Account | undefined;
   readonly #settings: Readonly<Record<string, string | number>>;
-  readonly #password = randomBytes(12).toString("hex");
+  readonly #primary: OwnServer | undefined;
+  readonly #password: string;
   readonly #folder: string;
   readonly #data: string;
   readonly #log: string;
@@ -145,8 +155,10 @@ class OwnServer extends Databases implements TestServer {
   #server: ChildProcess | undefined;
   #port = 0;
 
-  constructor(binaries: Binaries, account: Account | undefined, settings: Readonly<Record<string, string | number>>) {
+  constructor(binaries: Binaries, account: Account | undefined, settings: Readonly<Record<string, string | number>>, primary?: OwnServer) {
     super();
+    this.#primary = primary;
+    this.#password = primary === undefined ? randomBytes(12).toString("hex") : primary.#password;
     this.name = binaries.name;
     this.#binaries = binaries;
     this.#account = account;
@@ -176,6 +188,12 @@ class OwnServer extends Databases implements TestServer {
     mkdirSync(this.#data, { mode: 0o700 });
     if (this.#account) for (const path of [this.#folder, this.#data, secret]) chownSync(path, this.#account.uid, this.#account.gid);
     chmodSync(this.#folder, 0o700);
+    if (this.#primary) {
+      const from = ["-h", this.#primary.#folder, "-p", `${this.#primary.#port}`, "-U", "postgres"];
+      const how = ["--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast", "--no-sync"];
+      await run(program(this.#binaries, "pg_basebackup"), ["-D", this.#data, ...from, ...how], { ...this.#account, cwd: this.#folder });
+      return this.start();
+    }
     const auth = ["--auth-local=trust", "--auth-host=scram-sha-256", `--pwfile=${secret}`];
     const form = ["--username=postgres", "--encoding=UTF8", "--no-locale", "--no-sync"];
     await run(program(this.#binaries, "initdb"), ["-D", this.#data, ...auth, ...form], { ...this.#account, cwd: this.#folder });
@@ -240,6 +258,9 @@ class OwnServer extends Databases implements TestServer {
   }
   resume(): void {
     this.#server?.kill("SIGCONT");
+  }
+  async promote(): Promise<void> {
+    await this.query("SELECT pg_promote()");
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {

@@ -11,8 +11,10 @@ import { startPostgres, type TestServer } from "./server.ts";
 
 const leaseMs = 1_000;
 const figures = full ? { runs: 600, pauses: 30 } : { runs: 60, pauses: 3 };
-/** How long a pause and the time after it take in the middle, ms. */
+/** How long a pause and the time after it take about, ms. */
 const roundMs = 2.6 * leaseMs;
+/** Processes that drive runs. */
+const busy = "SELECT pid FROM onex.leases l WHERE state = 'live' AND EXISTS (SELECT 1 FROM onex.runs r WHERE r.lease_no = l.lease_no)";
 
 describe.skipIf(skipWithoutStore("orchestrators that were stopped for longer than their lease"))("PostgreSQL", () => {
   let server: TestServer;
@@ -24,13 +26,19 @@ describe.skipIf(skipWithoutStore("orchestrators that were stopped for longer tha
   test(`three orchestrators, one of them stopped and woken ${figures.pauses} times`, { timeout: 400_000 }, async () => {
     const draw = new Draw();
     const { runs, pauses } = figures;
-    const store = server.url(await server.createDatabase());
+    const database = await server.createDatabase();
+    const store = server.url(database);
     const gapMs = (pauses * roundMs) / runs;
     const fleet = await Fleet.play({ store, storeOptions: { leaseMs }, orchestrators: 3, runs, gapMs }, async (fleet) => {
       for (let round = 0; round < pauses; round++) {
-        const { program } = draw.pick(fleet.orchestrators);
+        const pids = new Set((await server.query(busy, database)).map(({ pid }) => pid));
+        const driving = fleet.orchestrators.filter(({ program }) => pids.has(program.pid));
+        const { program } = draw.pick(driving.length > 0 ? driving : fleet.orchestrators);
         program.kill("SIGSTOP");
-        await pause(leaseMs * (1.3 + 1.7 * draw.next()));
+        // However long the others take to see it.
+        const lives = `SELECT 1 FROM onex.leases WHERE state = 'live' AND pid = ${program.pid}`;
+        while ((await server.query(lives, database)).length > 0) await pause(50);
+        await pause(1.7 * leaseMs * draw.next());
         program.kill("SIGCONT");
         await pause(draw.between(0, 600));
       }

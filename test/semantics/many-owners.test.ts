@@ -368,3 +368,24 @@ test("all reduce and read one key, and each event counts once", async () => {
   expect(values.sort((x, y) => x - y)).toEqual(values.map((_, i) => i + 1));
   expect(values.length).toBe(rows.length * 5);
 });
+
+test("a look whose lease is lost in its middle takes nothing for the next lease", async () => {
+  const ledger = new Ledger();
+  ledger.manners.call = [new Gate(), new Gate()];
+  const flow = flowOf(function* () {
+    return (yield* ledger.again("call")).id;
+  });
+  const fleet = new Fleet([flow] as AnyNode[]);
+  const [a, b] = (await fleet.joined(2)) as [Member, Member];
+  await start(a, flow, "r");
+  await fleet.settle();
+  b.line.back.delayMs = 10;
+  await fleet.close(a);
+  for (let i = 0; b.line.count("byNo") === 0 && i < 1000; i++) await fleet.advance("1ms");
+  expect(b.line.count("byNo")).toBe(1);
+  fleet.lapse(b);
+  await fleet.advance("5s");
+  // Under the new lease it is taken once, by the run that is driven.
+  expect([fleet.driver("r")?.name, await fleet.takers("r")]).toEqual(["b", ["a", "b"]]);
+  expect(ledger.lines).toEqual(["call", "call"]);
+});

@@ -70,6 +70,17 @@ describe.skipIf(skipWithoutPostgres("the PostgreSQL store under faults"))("fault
     expect([(await store.run("a"))?.wakeAt, warnings]).toEqual([7, ["STORE_UNREACHABLE"]]);
   });
 
+  test.each(["dropAnswerOf", "dropRequestOf"] as const)("a turn that is sent again and refused was not written: %s", async (fault) => {
+    fresh();
+    const store = await owner();
+    const log = await begin(store, "a");
+    await log.write(store);
+    const lost = proxy[fault](/INSERT INTO .*turns/);
+    expect(await store.append([log.next({ after: 7, epoch: 7 })])).toEqual([{ accepted: false, reason: "fenced" }]);
+    await lost;
+    expect((await store.turns(log.runNo)).length).toBe(2);
+  });
+
   test("a first turn whose answer is lost made its run", async () => {
     fresh();
     const store = await owner();
@@ -168,9 +179,7 @@ describe.skipIf(skipWithoutPostgres("the PostgreSQL store under faults"))("fault
       other.watch("owner", () => void look());
     });
     proxy.blackhole();
-    const since = performance.now();
     await freed;
-    expect(performance.now() - since).toBeLessThan(4000);
     expect(zombie.trusted()).toBe(false);
     expect((await log.write(other, { take: true })).accepted).toBe(true);
     proxy.heal();

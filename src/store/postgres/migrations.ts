@@ -2,6 +2,9 @@
  * The tables and how they came to be. Each migration is one transaction under a lock: killed anywhere, it has happened or not.
  * `minReader` is the oldest schema version whose code can still work with the tables after it, so that two versions of
  * this package run side by side while a fleet is renewed.
+ *
+ * V1 A migration that raises `minReader` ends all leases in its transaction, and whoever takes a lease is refused in the same
+ *    statement if it knows too little: no owner of before writes a turn into tables that it does not understand.
  */
 import { OnexError } from "../../core/failure.ts";
 import type { Line } from "./line.ts";
@@ -34,10 +37,7 @@ export async function migrate(line: Line, schema: string, name: string, known: r
     const found = await versionOf(line, schema, name);
     if (found.version > known.length) {
       if (found.minReader <= known.length) return;
-      throw new OnexError(
-        "STORE_FOREIGN",
-        `${name} has schema ${found.version} of a newer onex, which needs at least ${found.minReader}; this one knows ${known.length}: update onex here`,
-      );
+      throw tooNew(name, found, known.length);
     }
     if (found.version === known.length) return;
     await line.transact(() => step(line, schema, name, known));
@@ -51,9 +51,12 @@ async function step(line: Line, schema: string, name: string, known: readonly Mi
   const lock = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
   await line.query({ text: lock, values: [`onex migration ${schema}`], query_timeout: patienceMs });
   await line.query("SET LOCAL lock_timeout = '5s'");
-  const { version } = await versionOf(line, schema, name);
+  const { version, minReader } = await versionOf(line, schema, name);
   const next = known[version];
   if (next === undefined) return;
+  const ends = version > 0 && next.minReader > minReader;
+  // Waits for the turns that are under way, and keeps others from beginning.
+  if (ends) await line.query(inSchema(schema, "LOCK TABLE @.leases IN ACCESS EXCLUSIVE MODE"));
   if (version === 0) {
     await line.query(`CREATE SCHEMA IF NOT EXISTS "${schema}"`);
     await line.query(
@@ -64,18 +67,28 @@ async function step(line: Line, schema: string, name: string, known: readonly Mi
     );
   }
   await line.query({ text: inSchema(schema, next.sql), query_timeout: patienceMs });
+  if (ends) await line.query(inSchema(schema, "UPDATE @.leases SET state = 'lapsed', ended_at = clock_timestamp() WHERE state = 'live'"));
   await line.query({
     text: inSchema(schema, "INSERT INTO @.migrations (version, min_reader) VALUES ($1, $2)"),
     values: [version + 1, next.minReader],
   });
 }
 
+interface Found {
+  readonly version: number;
+  readonly minReader: number;
+}
+
+/** A package that knows `known` versions cannot work with what it found. */
+export function tooNew(name: string, { version, minReader }: Found, known = schemaVersion): OnexError {
+  return new OnexError(
+    "STORE_FOREIGN",
+    `${name} has schema ${version} of a newer onex, which needs at least ${minReader}; this one knows ${known}: update onex here`,
+  );
+}
+
 /** 0 where there is nothing yet. Throws OnexError `STORE_FOREIGN`. */
-export async function versionOf(
-  line: Line,
-  schema: string,
-  name: string,
-): Promise<{ readonly version: number; readonly minReader: number }> {
+export async function versionOf(line: Line, schema: string, name: string): Promise<Found> {
   const [found] = await line.query({
     text: `SELECT count(*) FILTER (WHERE c.relname = 'migrations') AS ours, count(*) AS tables
            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'v')`,

@@ -6,6 +6,7 @@ import { monotonicMs } from "./clock.ts";
 import { ownershipLost } from "./errors.ts";
 import { Lease, type LeaseEvents } from "./lease.ts";
 import type { Line } from "./line.ts";
+import { schemaVersion, tooNew, versionOf } from "./migrations.ts";
 import type { Work } from "./pool.ts";
 import type { Statements } from "./sql.ts";
 import { decodeText, encodeText } from "./text.ts";
@@ -15,6 +16,8 @@ const chunk = 5_000;
 
 export interface OwnershipTools extends Pick<LeaseEvents, "learn" | "trouble"> {
   readonly statements: Statements;
+  /** Of the database, for people. */
+  readonly name: string;
   /** Where owners hear of work. */
   readonly channel: string;
   /** Of the connection that renews. */
@@ -42,19 +45,23 @@ export class Ownership {
     return this.lease;
   }
 
+  /** Throws OnexError `STORE_FOREIGN` if a newer package has changed the tables meanwhile. */
   async acquire(leaseId: string, lost: (why: string) => void = () => {}): Promise<{ readonly leaseNo: number }> {
     await this.release();
-    const { statements, channel, config, schema, leaseMs, renewMs, stallMs, use, write, learn, trouble } = this.#tools;
+    const { statements, name, channel, config, schema, leaseMs, renewMs, stallMs, use, write, learn, trouble } = this.#tools;
     const leaseNo = await use(async (line) => (await statements.run(line, "SELECT nextval('@.lease_numbers') AS no"))[0]?.no as number);
     const since = monotonicMs();
-    await write((line) =>
-      statements.run(
+    await write(async (line) => {
+      const made = await statements.run(
         line,
         `INSERT INTO @.leases (lease_no, lease_id, pid, host, state, expires_at)
-         VALUES ($1, $2, $3, $4, 'live', clock_timestamp() + $5 * interval '1 millisecond') ON CONFLICT DO NOTHING`,
-        ...[leaseNo, encodeText(leaseId), process.pid, hostname(), leaseMs],
-      ),
-    );
+         SELECT $1::int, $2::text, $3::int, $4::text, 'live', clock_timestamp() + $5 * interval '1 millisecond'
+          WHERE (SELECT max(min_reader) FROM @.migrations) <= $6::int ON CONFLICT (lease_no) DO UPDATE SET pid = $3::int
+         RETURNING lease_no`,
+        ...[leaseNo, encodeText(leaseId), process.pid, hostname(), leaseMs, schemaVersion],
+      );
+      if (made.length === 0) throw tooNew(name, await versionOf(line, schema, name));
+    });
     this.lease = new Lease({ config, schema, channel, leaseNo, leaseMs, renewMs, stallMs, since }, { lost, learn, trouble });
     return { leaseNo };
   }

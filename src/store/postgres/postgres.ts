@@ -110,6 +110,7 @@ class PostgresStore implements OpenStore {
     });
     this.#ownership = new Ownership({
       statements: this.#sql,
+      name: this.name,
       channel: this.#news.work,
       config: configOf(options.listenUrl, options.connectTimeoutMs),
       schema: options.schema,

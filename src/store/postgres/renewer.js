@@ -4,7 +4,7 @@
  * R1 It renews only while the main loop beats: a process that hangs for longer than `stallMs` lets its lease lapse.
  * R2 `validUntil` is counted from before the renewal was sent, so it ends before the lease does.
  * R3 It calls another's lease lapsed only after it has itself renewed without a gap for one whole lease: after an outage of
- *    the database, nobody takes from those who could not renew either.
+ *    the database, nobody takes from those who could not renew either. Said late, it counts only while its own lease runs.
  * R4 A renewal that changes nothing means that the lease has ended. It never comes back; the thread ends with it.
  * R5 No error here ends the process.
  */
@@ -67,7 +67,7 @@ async function renew() {
   if (row === undefined) return false;
   const got = monotonicMs();
   const wasValid = Number(Atomics.load(cells, validUntil)) > got;
-  if (!wasValid || Number.isNaN(steadySince)) steadySince = sent;
+  if (!wasValid || Number.isNaN(steadySince)) steadySince = got; // the connection itself may have taken long
   Atomics.store(cells, validUntil, BigInt(Math.floor(sent + leaseMs - marginMs))); // R2
   parentPort?.postMessage({ told: Number(row.now), sent, got });
   return true;
@@ -80,7 +80,8 @@ async function bury() {
   if (steadyMs >= leaseMs) {
     await query(
       `UPDATE @.leases SET state = 'lapsed', ended_at = clock_timestamp()
-       WHERE state = 'live' AND lease_no <> $1 AND expires_at < clock_timestamp()`,
+       WHERE state = 'live' AND lease_no <> $1 AND expires_at < clock_timestamp()
+         AND (SELECT mine.expires_at FROM @.leases mine WHERE mine.lease_no = $1 AND mine.state = 'live') > clock_timestamp()`,
       leaseNo,
     );
     const [next] = await query(

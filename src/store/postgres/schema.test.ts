@@ -108,6 +108,13 @@ describe.skipIf(skipWithoutPostgres("how the tables of PostgreSQL come to be"))(
     await visit("newer");
     await migrate(one, "newer", "test", [...migrations, added, changed]);
     await one.end();
+    // Its lease has ended with the migration, and it gets no other.
+    await expect(store.append([log.next()])).rejects.toMatchObject({ code: "OWNERSHIP_LOST" });
+    expect((await server.query("SELECT 1 FROM newer.turns")).length).toBe(2);
+    await expect(store.acquire("L2")).rejects.toMatchObject({
+      code: "STORE_FOREIGN",
+      message: expect.stringContaining("update onex here"),
+    });
     await expect(visit("newer")).rejects.toMatchObject({
       code: "STORE_FOREIGN",
       message: expect.stringContaining(`schema ${known + 2} of a newer onex, which needs at least ${known + 2}; this one knows ${known}`),

@@ -25,4 +25,6 @@ orchestrator.stopped.catch((error) => {
   process.exit(70);
 });
 process.once("SIGTERM", () => orchestrator.close().then(() => process.exit(0)));
+// What it thinks that it does, for a report on what is stuck.
+process.on("SIGUSR2", async () => say({ told: { ...orchestrator.stats(), health: await orchestrator.healthCheck() } }));
 say({ up: true });
