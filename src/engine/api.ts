@@ -253,6 +253,8 @@ export interface Orchestrator<N extends readonly AnyNode[] = readonly AnyNode[]>
     readonly steps: number;
     readonly redelivered: number;
     readonly takenOver: number;
+    /** Times that others took the runs of this process, since its lease had run out. */
+    readonly leasesLost: number;
     readonly callsInFlight: number;
   };
   /** Starts nothing new, waits for calls in flight, aborts the rest, puts all runs down. Default grace `config.timeouts.shutdownMs`, else 10 s. */

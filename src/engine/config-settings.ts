@@ -2,6 +2,7 @@
 import type { RunDefaults } from "../core/defaults.ts";
 import { toJson } from "../core/json.ts";
 import type { Provided } from "../node/service.ts";
+import type { StoreHost } from "../store/store.ts";
 import type { LeaseConfig, OrchestratorConfig } from "./config.ts";
 import { checkConfig, fullRetry } from "./config-check.ts";
 
@@ -17,7 +18,7 @@ export interface Configured {
   readonly performanceThresholdMs: number;
   readonly maxConcurrentWorkflows: number | undefined;
   readonly circuitBreaker: { readonly failureThreshold?: number; readonly openMs?: number } | undefined;
-  readonly lease: LeaseConfig | undefined;
+  readonly lease: Required<LeaseConfig> | undefined;
   /** Services that the configuration provides. */
   readonly provide: readonly Provided[];
 }
@@ -41,6 +42,13 @@ export function settingsOf(config: OrchestratorConfig | undefined, storeKind: st
     lease: rest.lease && { ttlSeconds: 300, renewMarginSeconds: 60, ...rest.lease },
     provide: copy === undefined ? [] : [{ service: "domain", make: () => copy }],
   };
+}
+
+/** What a store is told of it. */
+export function leaseOf({ lease }: Pick<Configured, "lease">): Pick<StoreHost, "lease"> {
+  if (lease === undefined) return {};
+  const { ttlSeconds, renewMarginSeconds } = lease;
+  return { lease: { ttlMs: ttlSeconds * 1_000, renewMarginMs: renewMarginSeconds * 1_000 } };
 }
 
 function runDefaultsOf(config: OrchestratorConfig): RunDefaults | undefined {

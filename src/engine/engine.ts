@@ -153,6 +153,7 @@ export class Engine implements Runtime {
       now: () => world.clock.now(),
       setTimer: (ms, callback) => world.clock.setTimer(ms, callback),
       warn: (code, message) => world.log.warn(message, { code }),
+      ...(this.settings.lease && { lease: this.settings.lease }),
     });
     this.secrets = new Secrets(stored, sanitizer, options);
     this.store = this.secrets.store;
@@ -402,6 +403,18 @@ export class Engine implements Runtime {
     this.world.log.warn(`run ${run.id} was taken by another owner`, { code: "FENCED" });
     this.states.clear();
     starting?.failed(new OnexError("FENCED", `run ${run.id} was taken by another owner`));
+    if (!starting && this.store.owners === "many") void this.#checkTail(run.runNo as number, run.lastTurn);
+  }
+
+  /** A database that was failed over may lack turns that it had acknowledged. Then no other has the run: all that this process had is read again. */
+  async #checkTail(runNo: number, lastTurn: number): Promise<void> {
+    const { leaseId } = this;
+    try {
+      const tail = await this.store.tail(runNo);
+      if ((tail?.turn ?? -1) < lastTurn) this.lost(`${this.store.name} lacks turns that it had acknowledged`, leaseId);
+    } catch (error) {
+      this.stop(error);
+    }
   }
 
   ended(run: ActiveRun, final: Fact & FinalBody, next: Begun | undefined, nextNo: number | undefined): void {

@@ -25,7 +25,7 @@ import type {
 import { acquired, fresh, newRun, questionDigest, type StartSpec, startedFact } from "./begin.ts";
 import { breakerSettings } from "./breaker.ts";
 import { EndpointRegistry, isElsewhere, readEndpoints, refuseRemote } from "./client/endpoints.ts";
-import { settingsOf } from "./config-settings.ts";
+import { leaseOf, settingsOf } from "./config-settings.ts";
 import { Engine } from "./engine.ts";
 import { fork, retry } from "./fork.ts";
 import { RunHandle } from "./handle.ts";
@@ -81,6 +81,7 @@ export function orchestratorIn<const N extends readonly AnyNode[]>(world: World,
         maxWorkflowDepth: options.maxWorkflowDepth ?? 32,
         maxConcurrentWorkflows: options.maxConcurrentWorkflows ?? config.maxConcurrentWorkflows,
         whenFull: options.whenFull ?? "queue",
+        ...leaseOf(config),
       },
       circuitBreaker: breakerSettings(options.circuitBreaker, config.circuitBreaker),
       endpoints: options.endpoints ?? {},

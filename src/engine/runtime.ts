@@ -7,7 +7,7 @@ import type { Json } from "../core/json.ts";
 import type { Pin } from "../core/pin.ts";
 import type { NodeSource, WorkflowContract } from "../node/contract.ts";
 import type { Checked } from "../node/schema.ts";
-import type { Appended, OpenStore, TurnRow } from "../store/store.ts";
+import type { Appended, OpenStore, StoreHost, TurnRow } from "../store/store.ts";
 import type { ActiveRun } from "./active-run.ts";
 import type { AtHand } from "./at-hand.ts";
 import type { Begun } from "./begin.ts";
@@ -36,6 +36,7 @@ export interface Settings {
   /** Root runs that may be driven at once; undefined: any number. */
   readonly maxConcurrentWorkflows: number | undefined;
   readonly whenFull: "queue" | "refuse";
+  readonly lease?: StoreHost["lease"];
 }
 
 export interface Runtime {

@@ -14,13 +14,14 @@ interface Figures {
   readonly durations: DurationReport;
   readonly health: HealthReport;
   readonly role: "owner" | "client";
+  readonly leasesLost: number;
   readonly version: string;
 }
 
-export function metricsText({ metrics, durations, health, role, version }: Figures, traffic: Traffic): string {
+export function metricsText({ metrics, durations, health, role, leasesLost, version }: Figures, traffic: Traffic): string {
   const out = new Exposition();
   out.gauge("onex_info", "Which onex this is.", [{ labels: { version }, value: 1 }]);
-  out.gauge("onex_owner", "1 when this process drives the runs of the store, 0 when another one does.", [
+  out.gauge("onex_owner", "1 when this process drives runs of the store, 0 when it only looks and leaves messages.", [
     { value: role === "owner" ? 1 : 0 },
   ]);
   out.gauge("onex_health", "1 healthy, 0.5 degraded, 0 unhealthy.", [{ value: wellness[health.status] }]);
@@ -42,6 +43,9 @@ export function metricsText({ metrics, durations, health, role, version }: Figur
     { value: metrics.redelivered },
   ]);
   out.counter("onex_runs_taken_over_total", "Runs taken up from the store.", [{ value: metrics.takenOver }]);
+  out.counter("onex_leases_lost_total", "Times that others took the runs of this process, since its lease had run out.", [
+    { value: leasesLost },
+  ]);
   out.gauge(
     "onex_circuit_breaker_open",
     "1 while calls to the endpoint are held back, 0.5 while some are let through to try, 0 else.",
@@ -99,7 +103,9 @@ export function metricsRoute(version: string, traffic: Traffic): Route {
     problems: [],
     async handle({ orchestrator }) {
       const [metrics, health] = await Promise.all([orchestrator.getPerformanceMetrics(), orchestrator.healthCheck()]);
-      const text = metricsText({ metrics, durations: orchestrator.getDurations(), health, role: orchestrator.role, version }, traffic);
+      const { role } = orchestrator;
+      const { leasesLost } = orchestrator.stats();
+      const text = metricsText({ metrics, durations: orchestrator.getDurations(), health, role, leasesLost, version }, traffic);
       return new Response(text, { status: 200, headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" } });
     },
   };

@@ -27,6 +27,8 @@ export interface StoreHost {
   now(): number;
   /** Calls back once after `ms`; the answer cancels it. */
   setTimer(ms: number, callback: () => void): () => void;
+  /** What the configuration says of leases, ms. What the store itself was told counts first. */
+  readonly lease?: { readonly ttlMs: number; readonly renewMarginMs: number };
   /** Something a person should know that stops nothing (a busy file, a missing notification). */
   warn(code: string, message: string): void;
 }

@@ -13,6 +13,8 @@ export interface LeaseTask {
   readonly channel: string;
   readonly leaseNo: number;
   readonly leaseMs: number;
+  /** Between two renewals; a fifth of the lease where nothing is said. */
+  readonly renewMs?: number | undefined;
   readonly stallMs: number;
   /** Monotonic, before the lease was made. */
   readonly since: number;

@@ -33,8 +33,8 @@ export class Line {
     this.#onLost = onLost;
   }
 
-  /** Connects if need be. Throws DatabaseError. */
-  async query(query: QueryConfig | string): Promise<readonly Row[]> {
+  /** Connects if need be; `query_timeout`, ms, stands in for that of the connection. Throws DatabaseError. */
+  async query(query: (QueryConfig & { readonly query_timeout?: number }) | string): Promise<readonly Row[]> {
     const client = this.#client ?? (await this.#connect());
     try {
       return (await client.query(query as QueryConfig)).rows as Row[];

@@ -22,6 +22,9 @@ export const migrations: readonly Migration[] = [
   { sql: third, minReader: 2 },
 ];
 
+/** How long one migration may take, ms. */
+const patienceMs = 3_600_000;
+
 /** What this package knows. */
 export const schemaVersion = migrations.length;
 
@@ -43,7 +46,11 @@ export async function migrate(line: Line, schema: string, name: string, known: r
 
 /** The next migration that is missing, if it still is when the lock was got. */
 async function step(line: Line, schema: string, name: string, known: readonly Migration[]): Promise<void> {
-  await line.query({ text: "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", values: [`onex migration ${schema}`] });
+  // A large table takes its time, and so does waiting for whoever migrates already; a lock on tables in use is not waited for long.
+  await line.query("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0");
+  const lock = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
+  await line.query({ text: lock, values: [`onex migration ${schema}`], query_timeout: patienceMs });
+  await line.query("SET LOCAL lock_timeout = '5s'");
   const { version } = await versionOf(line, schema, name);
   const next = known[version];
   if (next === undefined) return;
@@ -56,7 +63,7 @@ async function step(line: Line, schema: string, name: string, known: readonly Mi
       ),
     );
   }
-  await line.query(inSchema(schema, next.sql));
+  await line.query({ text: inSchema(schema, next.sql), query_timeout: patienceMs });
   await line.query({
     text: inSchema(schema, "INSERT INTO @.migrations (version, min_reader) VALUES ($1, $2)"),
     values: [version + 1, next.minReader],

@@ -1,5 +1,6 @@
 /** What can be chosen about the store. */
 import { OnexError } from "../../core/failure.ts";
+import type { StoreHost } from "../store.ts";
 import { checkSchema, checkUrl } from "./url.ts";
 
 export interface PostgresOptions {
@@ -19,7 +20,19 @@ export interface PostgresOptions {
   readonly writers?: number;
 }
 
-export type AllOptions = Required<PostgresOptions>;
+export interface AllOptions extends Required<PostgresOptions> {
+  /** Between two renewals of the lease, ms; a fifth of it, if the configuration does not say. */
+  readonly renewMs?: number;
+}
+
+/** What the configuration says of leases, where these options do not. */
+export function leaseOf(
+  { leaseMs }: PostgresOptions,
+  { lease }: StoreHost,
+): Pick<AllOptions, "renewMs"> & Pick<PostgresOptions, "leaseMs"> {
+  if (leaseMs !== undefined || lease === undefined) return {};
+  return { leaseMs: lease.ttlMs, renewMs: lease.ttlMs - lease.renewMarginMs };
+}
 
 const numbers = { leaseMs: 200, stallMs: 200, connectTimeoutMs: 1, connections: 1, writers: 1 } as const;
 const mostMs = 2 ** 31 - 1;

@@ -21,6 +21,7 @@ export interface OwnershipTools extends Pick<LeaseEvents, "learn" | "trouble"> {
   readonly config: ClientConfig;
   readonly schema: string;
   readonly leaseMs: number;
+  readonly renewMs: number | undefined;
   readonly stallMs: number;
   use<T>(work: Work<T>): Promise<T>;
   /** As `use`, for what others should hear of. */
@@ -43,7 +44,7 @@ export class Ownership {
 
   async acquire(leaseId: string, lost: (why: string) => void = () => {}): Promise<{ readonly leaseNo: number }> {
     await this.release();
-    const { statements, channel, config, schema, leaseMs, stallMs, use, write, learn, trouble } = this.#tools;
+    const { statements, channel, config, schema, leaseMs, renewMs, stallMs, use, write, learn, trouble } = this.#tools;
     const leaseNo = await use(async (line) => (await statements.run(line, "SELECT nextval('@.lease_numbers') AS no"))[0]?.no as number);
     const since = monotonicMs();
     await write((line) =>
@@ -54,7 +55,7 @@ export class Ownership {
         ...[leaseNo, encodeText(leaseId), process.pid, hostname(), leaseMs],
       ),
     );
-    this.lease = new Lease({ config, schema, channel, leaseNo, leaseMs, stallMs, since }, { lost, learn, trouble });
+    this.lease = new Lease({ config, schema, channel, leaseNo, leaseMs, renewMs, stallMs, since }, { lost, learn, trouble });
     return { leaseNo };
   }
 

@@ -37,7 +37,7 @@ import { configOf, greeting, type Link } from "./line.ts";
 import { post } from "./mail.ts";
 import { News } from "./news.ts";
 import { RunNumbers } from "./numbers.ts";
-import { type AllOptions, allOptions, type PostgresOptions } from "./options.ts";
+import { type AllOptions, allOptions, leaseOf, type PostgresOptions } from "./options.ts";
 import { Ownership } from "./ownership.ts";
 import { Patience, Pool, type Work } from "./pool.ts";
 import { Prunes } from "./prune.ts";
@@ -53,7 +53,7 @@ import { nameOf } from "./url.ts";
  */
 export function postgres(url: string, options: PostgresOptions = {}): Store {
   const all = allOptions(url, options);
-  return { kind: "postgres", open: (host) => new PostgresStore(url, all, host) };
+  return { kind: "postgres", open: (host) => new PostgresStore(url, { ...all, ...leaseOf(options, host) }, host) };
 }
 
 /** How long closing waits for a database that does not answer, ms. */
@@ -114,6 +114,7 @@ class PostgresStore implements OpenStore {
       config: configOf(options.listenUrl, options.connectTimeoutMs),
       schema: options.schema,
       leaseMs: options.leaseMs,
+      renewMs: options.renewMs,
       stallMs: options.stallMs,
       use: (work) => this.#use(work),
       write: (work) => this.#write(work),

@@ -12,10 +12,10 @@ import { parentPort, workerData } from "node:worker_threads";
 import pg from "pg";
 
 /**
- * @typedef {{ config: import("pg").ClientConfig, schema: string, channel: string, leaseNo: number, leaseMs: number, stallMs: number,
+ * @typedef {{ config: import("pg").ClientConfig, schema: string, channel: string, leaseNo: number, leaseMs: number, renewMs?: number, stallMs: number,
  *   marginMs: number, shared: SharedArrayBuffer }} Task
  */
-const { config, schema, channel, leaseNo, leaseMs, stallMs, marginMs, shared } = /** @type {Task} */ (workerData);
+const { config, schema, channel, leaseNo, leaseMs, renewMs = leaseMs / 5, stallMs, marginMs, shared } = /** @type {Task} */ (workerData);
 const [beat, validUntil] = [0, 1];
 const cells = new BigInt64Array(shared);
 const everyMs = leaseMs / 5;
@@ -133,7 +133,7 @@ async function live() {
           lost("it was not renewed in time, and others have ended it"); // R4
           break;
         }
-        renewAt = monotonicMs() + everyMs;
+        renewAt = monotonicMs() + renewMs;
       }
       next = Math.min(await bury(), renewAt - monotonicMs());
     } catch (error) {

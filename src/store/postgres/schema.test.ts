@@ -55,6 +55,18 @@ describe.skipIf(skipWithoutPostgres("how the tables of PostgreSQL come to be"))(
     expect(await server.query("SELECT version, min_reader FROM once.migrations")).toHaveLength(schemaVersion);
   });
 
+  test("a migration takes as long as a large table needs, and so does who waits for it", async () => {
+    const driver = await loadDriver();
+    const hasty = `${greeting}; SET statement_timeout = 200; SET lock_timeout = 200`;
+    const slow: Migration = { sql: "SELECT pg_sleep(0.7)", minReader: 1 };
+    const lines = [1, 2].map(
+      () => new Line({ driver, config: { ...configOf(server.url(), 10_000), query_timeout: 300 }, greeting: hasty }),
+    );
+    await Promise.all(lines.map((line) => migrate(line, "slow", "here", [slow])));
+    expect(await server.query("SELECT version FROM slow.migrations")).toEqual([{ version: 1 }]);
+    await Promise.all(lines.map((line) => line.end()));
+  });
+
   test.each([/CREATE SCHEMA/, /CREATE TABLE .*migrations/, /CREATE SEQUENCE/, /INSERT INTO .*migrations/, /^COMMIT/])(
     "a process that dies around %s leaves a good state",
     async (statement) => {
