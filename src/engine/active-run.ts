@@ -15,16 +15,16 @@ import type { Command, CommandOf } from "../core/command.ts";
 import { type Fact, type FactBody, type FinalBody, isFinal, type RunStatus } from "../core/fact.ts";
 import type { Json } from "../core/json.ts";
 import type { Replay } from "../core/replay.ts";
-import { encodeFacts } from "../store/codec.ts";
-import type { Appended, Message, NewRun, TurnRow, TurnWrite } from "../store/store.ts";
-import type { Begun, Folded } from "./begin.ts";
+import type { Appended, NewRun, TurnRow } from "../store/store.ts";
+import type { Folded } from "./begin.ts";
 import { foldOf } from "./fold.ts";
 import { runCompute, runReducer } from "./inline.ts";
 import { childEnded } from "./mail.ts";
 import { move } from "./migrate.ts";
-import { type CallsOutbox, RunCalls } from "./run-calls.ts";
+import { RunCalls } from "./run-calls.ts";
 import type { Runtime } from "./runtime.ts";
 import { hasTexts, TurnTexts } from "./secrets.ts";
+import { emptyOutbox, type Outbox, type Position, turnOf } from "./turn.ts";
 import { roughLength } from "./values.ts";
 import type { Prepared, Writing } from "./writer.ts";
 
@@ -37,33 +37,10 @@ export const nearMs = 60_000;
 /** Wishes that stand while somebody carries them out. */
 const inFlight: ReadonlySet<Command["type"]> = new Set(["deliver", "pull", "abort", "cancel-child"]);
 
-/** Where the log of a run stands. */
-export interface Position {
-  readonly runNo: number | undefined;
-  readonly turn: number;
-  /** Epoch of the last turn. */
-  readonly after: number;
-  /** Epoch that this owner writes with. */
-  readonly epoch: number;
-  readonly pos: number;
-  readonly mailGot: number;
-}
-
 interface Arrival {
   readonly body: FactBody;
   /** Number of the message that brought it. */
   readonly seq: number | undefined;
-}
-
-interface Outbox extends CallsOutbox {
-  readonly children: (Begun & { readonly step: string })[];
-  readonly messages: Message[];
-  readonly states: { readonly reducer: string; readonly key: string; readonly state: string }[];
-  /** A6. */
-  readonly reduce: CommandOf<"reduce">[];
-  successor: Begun | undefined;
-  /** A timer was set: the engine's heap must know it, unless the run is put down. */
-  armed: boolean;
 }
 
 export class ActiveRun implements Writing {
@@ -204,18 +181,7 @@ export class ActiveRun implements Writing {
     const now = Math.max(store.now(), this.replay.now);
     const until = world.clock.elapsed() + maxTurnMs;
     const facts: Fact[] = [];
-    const out: Outbox = {
-      deliver: [],
-      pull: new Set(),
-      abort: [],
-      ask: [],
-      children: [],
-      messages: [],
-      states: [],
-      reduce: [],
-      successor: undefined,
-      armed: false,
-    };
+    const out = emptyOutbox();
     let length = 0;
     const full = () => facts.length >= maxTurnFacts || length >= maxTurnLength;
     this.#texts = undefined;
@@ -436,30 +402,12 @@ export class ActiveRun implements Writing {
     const park = final || !this.#mayPark(out) ? undefined : { wakeAt: this.#nextDue() ?? null };
     if (park) this.rest();
     const parks = park !== undefined && (park.wakeAt === null || park.wakeAt - now > this.#runtime.settings.parkAfterMs);
-    const encoded = encodeFacts(facts);
-    const next = at.pos + facts.length;
     // The last turn closes the epoch; one that takes the run as well has a fresh epoch that nobody else ever had.
     const epoch = final && !this.#taking ? at.epoch + 1 : at.epoch;
     const moved = facts.some(({ type }) => type === "run.migrated") ? { version: this.row.version } : {};
     const changed = final || parks || status !== this.#status || mailGot !== this.#mailSaved;
-    const write: TurnWrite = {
-      run: at.runNo ?? this.row,
-      turn: at.turn,
-      after: at.after,
-      epoch,
-      pos: at.pos,
-      next,
-      at: now,
-      final,
-      facts: encoded.text,
-      ...(this.#taking ? { take: true } : {}),
-      ...(encoded.blobs ? { blobs: encoded.blobs } : {}),
-      ...(changed ? { row: { status, mailGot, ...moved, ...(parks ? { park } : {}) } } : {}),
-      ...(out.children.length > 0 ? { children: out.children.map(({ run, first }) => ({ run, first })) } : {}),
-      ...(out.messages.length > 0 ? { messages: out.messages } : {}),
-      ...(out.states.length > 0 ? { states: out.states } : {}),
-      ...(out.successor ? { successor: { run: out.successor.run, first: out.successor.first } } : {}),
-    };
+    const row = changed ? { status, mailGot, ...moved, ...(parks ? { park } : {}) } : undefined;
+    const write = turnOf({ at, run: this.row, taking: this.#taking, epoch, now, final, facts, row }, out);
     this.#onItsWay = true;
     return {
       write,
@@ -467,7 +415,7 @@ export class ActiveRun implements Writing {
         this.#onItsWay = false;
         if (!answer.accepted) return this.#runtime.refused(this, answer, this.#taking);
         if (at.runNo === undefined) this.#runtime.secrets.join(this.id, answer.runNo);
-        this.#at = { runNo: answer.runNo, turn: at.turn + 1, after: epoch, epoch, pos: next, mailGot };
+        this.#at = { runNo: answer.runNo, turn: at.turn + 1, after: epoch, epoch, pos: write.next, mailGot };
         this.#taking = false;
         this.#status = status;
         this.#mailSaved = mailGot;

@@ -32,11 +32,13 @@ import { Gate } from "./gate.ts";
 import { guarded, unguarded } from "./guard.ts";
 import { Intake } from "./intake.ts";
 import { Metrics } from "./metrics/metrics.ts";
+import { Outgoing } from "./outgoing.ts";
 import { ParkedFolds } from "./parked.ts";
 import type { Runtime, Settings } from "./runtime.ts";
 import { Secrets, sanitizedLog } from "./secrets.ts";
 import { Services } from "./services.ts";
 import { States } from "./states.ts";
+import { type Tenant, Tenure } from "./tenure.ts";
 import { Ticker } from "./ticker.ts";
 import { Timers } from "./timers.ts";
 import { detached } from "./tracing/detached.ts";
@@ -47,12 +49,6 @@ import type { Parts } from "./views.ts";
 import { Watchers } from "./watchers.ts";
 import type { World } from "./world.ts";
 import { Writer } from "./writer.ts";
-
-const sweepMs = 30_000;
-/** How often a process that is in doubt about its lease looks whether it still is. */
-const trustMs = 25;
-/** How often a client asks whether the store is free. */
-const acquireMs = 500;
 
 export interface EngineOptions {
   readonly store: Store;
@@ -69,7 +65,7 @@ export interface EngineOptions {
   readonly otel: Otel | undefined;
 }
 
-export class Engine implements Runtime {
+export class Engine implements Runtime, Tenant {
   readonly world: World;
   /** With secrets as they were: to fold, and to send again. */
   readonly store: OpenStore;
@@ -81,7 +77,6 @@ export class Engine implements Runtime {
   readonly writer: Writer;
   readonly timers: Timers;
   readonly states: States;
-  leaseId: string;
   readonly watchers: Watchers;
   readonly definitions: Definitions;
   readonly admission: Admission;
@@ -101,7 +96,6 @@ export class Engine implements Runtime {
   };
   readonly guard: <T>(advance: () => T) => T;
   closing = false;
-  owner = false;
   error: OnexError | undefined;
 
   readonly #active = new Map<number, ActiveRun>();
@@ -109,21 +103,10 @@ export class Engine implements Runtime {
   readonly #starting = new Map<ActiveRun, { accepted: (row?: RunRow) => void; failed: (error: unknown) => void }>();
   readonly #intake: Intake;
   readonly #ticker: Ticker;
-  readonly #stops: (() => void)[] = [];
-  readonly #laters = new Map<string, () => void>();
-  #calls: {
-    readonly call: Pick<Call, "start">;
-    readonly decoded: Checked | undefined;
-    readonly priority: number;
-    readonly order: number;
-  }[] = [];
-  #order = 0;
-  #inFlight = 0;
+  readonly #tenure: Tenure;
+  readonly #outgoing: Outgoing;
   #onQuiet: (() => void)[] = [];
   readonly counts = { steps: 0, redelivered: 0, takenOver: 0, leasesLost: 0 };
-  /** The store has said for the first time whether this process owns it; at once, if it can. */
-  readonly ready: Promise<void>;
-  #asked: (() => void) | undefined;
   #stopped: { resolve: () => void; reject: (error: unknown) => void } | undefined;
   readonly stopped: Promise<void>;
 
@@ -140,10 +123,6 @@ export class Engine implements Runtime {
     this.metrics = new Metrics(() => world.clock.elapsed(), options.settings.performanceThresholdMs);
     this.tracing = options.otel ? traced(options.otel, this) : untraced;
     this.guard = world.guarded ? guarded : unguarded;
-    this.leaseId = world.entropy.uuid();
-    this.ready = new Promise((resolve) => {
-      this.#asked = resolve;
-    });
     this.stopped = new Promise((resolve, reject) => {
       this.#stopped = { resolve, reject };
     });
@@ -177,59 +156,52 @@ export class Engine implements Runtime {
     this.watchers = new Watchers(this);
     this.#intake = new Intake(this);
     this.#ticker = new Ticker(this);
-    this.#acquire();
+    this.#outgoing = new Outgoing(
+      world.clock,
+      () => this.store.trusted(),
+      () => {
+        this.#drained?.();
+        this.#quiet();
+      },
+    );
+    this.#tenure = new Tenure(this);
+    this.#tenure.begin();
   }
 
   // ── ownership ──
 
-  #acquire(): void {
-    // Who holds no workflow could drive nothing: it stays a client, and leaves the store to those who can.
-    if (this.registry.names("workflow").length === 0) {
-      this.#asked?.();
-      return this.watchers.follow();
-    }
-    const { leaseId } = this;
-    const settle = (got: { readonly leaseNo: number } | undefined): void => {
-      this.#asked?.();
-      if (this.closing || this.error) return;
-      if (got) this.#becomeOwner(leaseId);
-      else {
-        this.#later("acquire", acquireMs, () => this.#acquire());
-        this.watchers.follow();
-      }
-    };
-    try {
-      const got = this.store.acquire(leaseId, (why) => this.lost(why, leaseId));
-      if (got instanceof Promise) got.then(settle, (error) => this.stop(error));
-      else settle(got);
-    } catch (error) {
-      if (!this.owner && this.#laters.size === 0) throw error;
-      if (!(error instanceof OnexError && error.code === "STORE_BUSY")) return this.stop(error);
-      // The ownership is free, and something else keeps the file locked: a client goes on trying.
-      this.world.log.warn(error.message, { code: error.code });
-      this.#later("acquire", acquireMs, () => this.#acquire());
-    }
+  get leaseId(): string {
+    return this.#tenure.leaseId;
   }
-
-  #becomeOwner(leaseId: string): void {
-    if (this.owner || leaseId !== this.leaseId) return;
-    this.owner = true;
+  get owner(): boolean {
+    return this.#tenure.owner;
+  }
+  /** The store has said for the first time whether this process owns it; at once, if it can. */
+  get ready(): Promise<void> {
+    return this.#tenure.ready;
+  }
+  get isIdle(): boolean {
+    return this.registry.names("workflow").length === 0;
+  }
+  begins(): void {
     // With many owners runs end in other processes too.
     if (this.store.owners === "one") this.watchers.unfollow();
     else this.watchers.follow();
-    const news = (): void => {
-      this.#intake.look();
-      this.#ticker.look();
-    };
-    this.#stops.push(this.store.watch("owner", news));
-    const sweep = (): void => {
-      for (const run of this.#active.values()) run.sweep();
-      this.#ticker.sweep();
-      this.#later("sweep", sweepMs, sweep);
-    };
-    this.#later("sweep", sweepMs, sweep);
     this.#intake.open();
     this.#ticker.open();
+  }
+  follows(): void {
+    this.watchers.follow();
+  }
+  news(): void {
+    this.#intake.look();
+    this.#ticker.look();
+  }
+  sweep(): void {
+    for (const run of this.#active.values()) run.sweep();
+    this.#ticker.sweep();
+    // A net: whatever was missed is late, and not lost.
+    this.#intake.look();
   }
 
   /**
@@ -240,27 +212,18 @@ export class Engine implements Runtime {
     if (this.error || leaseId !== this.leaseId) return;
     const then = this.closing ? "and ends" : "and begins anew";
     this.world.log.warn(`${why}: this process drives ${this.activeCount} runs no more, ${then}`, { code: "LEASE_LOST", leaseId });
-    this.leaseId = this.world.entropy.uuid();
-    this.owner = false;
+    this.#tenure.end();
     this.counts.leasesLost++;
-    for (const stop of [...this.#stops.splice(0), ...this.#laters.values()]) stop();
-    this.#laters.clear();
     const error = new OnexError("LEASE_LOST", `${why}; what was begun goes on in another process`);
     const starting = [...this.#starting.values()];
     this.#starting.clear();
-    this.#calls = [];
+    this.#outgoing.drop();
     this.writer.drop();
     for (const run of [...this.#byId.values()]) this.#forget(run);
     this.states.clear();
     for (const { failed } of starting) failed(error);
     this.watchers.look();
-    if (!this.closing) this.#acquire();
-  }
-
-  /** One timer of that name at a time, stopped with the engine. */
-  #later(name: string, ms: number, callback: () => void): void {
-    this.#laters.get(name)?.();
-    this.#laters.set(name, this.world.clock.setTimer(ms, callback));
+    if (!this.closing) this.#tenure.again();
   }
 
   // ── runs ──
@@ -275,7 +238,7 @@ export class Engine implements Runtime {
     return this.#byId.size;
   }
   get callsInFlight(): number {
-    return this.#inFlight;
+    return this.#outgoing.inFlight;
   }
   /** Looks for due runs and mail, soon. */
   look(): void {
@@ -463,8 +426,7 @@ export class Engine implements Runtime {
   // ── calls ──
 
   deliver(call: Pick<Call, "start">, decoded: Checked | undefined, command: Pick<CommandOf<"deliver">, "priority" | "delivery">): void {
-    this.#calls.push({ call, decoded, priority: command.priority, order: this.#order++ });
-    this.#inFlight++;
+    this.#outgoing.deliver(call, decoded, command);
     if (command.delivery > 1) this.counts.redelivered++;
   }
   wake(runNo: number, step: string, due: number): void {
@@ -472,27 +434,13 @@ export class Engine implements Runtime {
     this.timers.at(due, () => this.activeNo(runNo)?.timerFired(step, due));
   }
   callOver(): void {
-    this.#inFlight--;
-    if (this.#inFlight > 0) return;
-    // Its answer is reported right after this; look when that has happened.
-    this.world.clock.soon(() => {
-      this.#drained?.();
-      this.#quiet();
-    });
+    this.#outgoing.ended();
   }
   #drained: (() => void) | undefined;
 
   #afterBatch(): void {
     this.states.settled();
-    const calls = this.#calls;
-    if (calls.length > 0 && !this.store.trusted()) {
-      // P4: they go when the lease is renewed, and never when it is lost.
-      this.#later("trust", trustMs, () => this.#afterBatch());
-    } else if (calls.length > 0) {
-      this.#calls = [];
-      if (calls.some(({ priority }) => priority !== calls[0]?.priority)) calls.sort((a, b) => a.priority - b.priority || a.order - b.order);
-      for (const { call, decoded } of calls) call.start(decoded);
-    }
+    this.#outgoing.send();
     this.#quiet();
   }
 
@@ -502,7 +450,7 @@ export class Engine implements Runtime {
   get quiet(): boolean {
     return (
       this.writer.idle &&
-      this.#inFlight === 0 &&
+      this.#outgoing.inFlight === 0 &&
       this.#intake.quiet &&
       this.gate.restful(this.settings.parkAfterMs) &&
       this.#ticker.quiet &&
@@ -547,13 +495,13 @@ export class Engine implements Runtime {
 
   #shutDown(error: OnexError): void {
     this.closing = true;
-    this.#asked?.();
+    this.#tenure.stop();
+    this.#outgoing.drop();
     this.writer.stop();
     this.timers.stop();
     this.gate.stop();
     this.#intake.stop();
     this.#ticker.stop();
-    for (const stop of [...this.#stops.splice(0), ...this.#laters.values()]) stop();
     for (const run of [...this.#byId.values()]) this.#forget(run);
     for (const { failed } of this.#starting.values()) failed(error);
     this.#starting.clear();
@@ -603,7 +551,7 @@ export class Engine implements Runtime {
       };
       const cancel = this.world.clock.setTimer(graceMs, end);
       const look = (): void => {
-        if (over || this.#inFlight > 0) return;
+        if (over || this.#outgoing.inFlight > 0) return;
         if (this.writer.idle) end();
         else this.world.clock.soon(look);
       };
