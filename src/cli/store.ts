@@ -59,9 +59,10 @@ function postgresUrl(named: string, where: string): StoreUrl {
   const encoded = "in a password, write / ? # @ % : as %2F %3F %23 %40 %25 %3A";
   if (!/^postgres(?:ql)?:\/\//i.test(named)) throw bad("// is missing after the scheme");
   if (!URL.canParse(named)) throw bad(`it cannot be read (${encoded})`);
-  const url = checkUrl(named);
-  if (url.hash !== "" || url.pathname.includes("@") || [...url.searchParams.keys()].some((key) => key.includes("@")))
+  const { hash, pathname, searchParams } = new URL(named);
+  if (hash !== "" || pathname.includes("@") || [...searchParams.keys()].some((key) => key.includes("@")))
     throw bad(`it has an @ or # where none can be (${encoded})`);
+  const url = checkUrl(named);
   if (url.pathname === "" || url.pathname === "/") throw bad("it names no database");
   const schema = url.searchParams.get("schema") ?? defaultSchema;
   try {

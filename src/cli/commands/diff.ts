@@ -32,7 +32,7 @@ export async function diff(oldTarget: string, newTarget: string, options: DiffOp
     for (const change of changes) print(changeLine(change, style, process.stdout.columns || 160));
     if (changes.length === 0)
       process.stderr.write(note === undefined ? "no difference in meaning\n" : "no difference in their contracts\n");
-    if (note !== undefined) process.stderr.write(`${note}\n`);
+    if (note !== undefined) process.stderr.write(`${note}${judging ? "" : ": what runs under way would do is found out with --store"}\n`);
     if (runs && at) tell(runs, old, now, at, options);
   }
   return options.exitCode && changes.length > 0 ? exit.failed : exit.done;

@@ -47,7 +47,11 @@ export async function promote(from: string, to: string, flags: PromoteFlags, ter
     if (found.owner !== undefined && isAlive(found.owner)) say(`process ${found.owner} drives the runs of ${from} now: stop it first`);
   } else if (found.state === "copying") say(`a promotion to ${target} was begun and goes on`);
   if (flags.dryRun) {
-    say("nothing was moved: this was --dry-run");
+    say(
+      found.state === "done"
+        ? `the runs of ${from} were moved to ${target} before; there is nothing to do`
+        : "nothing was moved: this was --dry-run",
+    );
     if (flags.json) printJson({ from, to: target, state: found.state, rows: found.rows, statuses: found.statuses });
     return exit.done;
   }

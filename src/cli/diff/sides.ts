@@ -55,7 +55,7 @@ export interface Difference {
 export function differenceOf(old: Side, now: Side): Difference {
   if (old.read && now.read) return { changes: diffFlows({ read: old.read, nodes: old.nodes }, { read: now.read, nodes: now.nodes }) };
   const changes = new Changes();
-  const note = "a workflow in code has no steps to compare: what runs under way would do is found out with --store";
+  const note = "a workflow in code has no steps to compare";
   if (old.workflow && now.workflow) {
     const [was, is] = [old.workflow.contract, now.workflow.contract];
     if (was.name !== is.name) changes.value("name", "", was.name, is.name, "callers", "runs");

@@ -19,6 +19,7 @@ import { createOrchestrator } from "../../engine/orchestrator.ts";
 import { signal } from "../../node/signal.ts";
 import { workflow } from "../../node/workflow.ts";
 import { type Database, driversHere, loadDriver } from "../../store/sqlite/driver.ts";
+import { type Mark, setMark } from "../../store/sqlite/promoted.ts";
 import { sqlite } from "../../store/sqlite/sqlite.ts";
 import type { OpenStore } from "../../store/store.ts";
 import { exitCodeOf, lines } from "../commands/doctor.ts";
@@ -110,6 +111,17 @@ function picture(): string[] {
 const approval = signal({ name: "approval", payload: z.object({}) });
 const waiting = workflow({ name: "waiting", input: z.object({}) }, function* () {
   yield* approval.wait();
+});
+
+test.each<[Mark["state"], RegExp]>([
+  ["promoted", /^warning moved: its runs were moved to postgres:\/\/db\/shop and go on there/],
+  ["promoting", /^wrong moved: moving its runs to postgres:\/\/db\/shop was broken off: nobody drives them/],
+])("a file whose mark says %s", async (state, says) => {
+  await closedStore();
+  const db = loadDriver()(path, { readOnly: false });
+  setMark(db, { state, url: "postgres://db/shop", at: 5 });
+  db.close();
+  expect(amiss(await looked(), "store").filter((line) => line.includes("moved:"))).toEqual([expect.stringMatching(says)]);
 });
 
 describe("a store that is well", () => {

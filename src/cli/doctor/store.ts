@@ -37,6 +37,7 @@ export function checkStore(at: StoreUrl, system: System, deep: boolean): Check[]
     return report.checks;
   }
   file(found, deep, report);
+  moved(found, at, report);
   owner(found, system, report);
   key(real, found, system, report);
   runs(found, at, system.now, report);
@@ -129,6 +130,24 @@ function file({ schema, journal, synchronous, damage }: Inspection, deep: boolea
   if (damage === undefined) report.fine("integrity", "not checked, since the file is large: --deep does");
   else if (damage.length > 0) report.wrong("integrity", `SQLite finds damage: ${damage.join("; ")}`, backup);
   else report.fine("integrity", deep ? "ok (integrity_check)" : "ok (quick_check; --deep checks indexes too)");
+}
+
+function moved({ promotion, locked }: Inspection, at: StoreUrl, report: Report): void {
+  if (promotion === undefined) return;
+  const { state, url } = promotion;
+  if (state === "promoted")
+    report.warn(
+      "moved",
+      `its runs were moved to ${url} and go on there; what follows is how they stood then`,
+      `--store ${url}, or in ONEX_STORE, with the user`,
+    );
+  else if (locked) report.fine("moved", `its runs are being moved to ${url} now; nothing is written here any more`);
+  else
+    report.wrong(
+      "moved",
+      `moving its runs to ${url} was broken off: nobody drives them, neither here nor there`,
+      `onex promote ${at.url} ${url} goes on with it (name the user in the URL); with --abort they go on in the file`,
+    );
 }
 
 function owner({ owner: last, locked, counts }: Inspection, { isAlive }: System, report: Report): void {

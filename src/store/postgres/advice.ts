@@ -10,7 +10,7 @@ const byState: Readonly<Record<string, string>> = {
   "28000": "correct the user in the URL, or let it in with a line in pg_hba.conf (it may want TLS: add ?sslmode=verify-full)",
   "3D000": "make the database with createdb, or correct its name in the URL",
   "42501":
-    "its administrator gives the right: GRANT CREATE ON DATABASE … TO the user, or CREATE SCHEMA onex AUTHORIZATION the user; for tables that are there, be their owner",
+    "its administrator gives the right: GRANT CREATE ON DATABASE … TO the user, or CREATE SCHEMA … AUTHORIZATION the user; for tables that are there, be their owner",
   "53300": "the server takes no more connections: raise max_connections, or run fewer processes (each orchestrator needs up to 8)",
   "25006": "it takes no writes: name the primary server, not a standby",
 };

@@ -96,10 +96,15 @@ export async function versionOf(line: Line, schema: string, name: string): Promi
   });
   if (found?.tables === 0) return { version: 0, minReader: 0 };
   const foreign = (why: string): OnexError =>
-    new OnexError("STORE_FOREIGN", `the schema "${schema}" of ${name} is not one of onex: ${why}; give another with the option schema`);
+    new OnexError(
+      "STORE_FOREIGN",
+      `the schema "${schema}" of ${name} is not one of onex: ${why}; give another, with ?schema= in the URL or the option schema`,
+    );
   if (found?.ours === 0) throw foreign("it has other tables");
   const columns = await line.query({
-    text: `SELECT column_name FROM information_schema.columns WHERE table_schema = $1 AND table_name = 'migrations'`,
+    // The information schema leaves out what this user may not read.
+    text: `SELECT attname AS column_name FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+           WHERE n.nspname = $1 AND c.relname = 'migrations' AND a.attnum > 0 AND NOT a.attisdropped`,
     values: [schema],
   });
   const names = new Set(columns.map((row) => row.column_name));

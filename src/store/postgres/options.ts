@@ -8,7 +8,7 @@ export interface PostgresOptions {
   readonly leaseMs?: number;
   /** How long the event loop may stand still before the lease is given up, ms. Default 60 000. */
   readonly stallMs?: number;
-  /** The schema of the tables, made if there is none. Default "onex". */
+  /** The schema of the tables, made if there is none. Default what `?schema=` of the URL names, else "onex". */
   readonly schema?: string;
   /** How long the first connection is tried, ms. Default 10 000. */
   readonly connectTimeoutMs?: number;
@@ -39,11 +39,11 @@ const mostMs = 2 ** 31 - 1;
 
 /** Throws OnexError `STORE_URL_INVALID`, `OPTION_INVALID`. */
 export function allOptions(url: string, options: PostgresOptions): AllOptions {
-  checkUrl(url);
+  const named = checkUrl(url).searchParams.get("schema");
   const defaults = {
     leaseMs: 10_000,
     stallMs: 60_000,
-    schema: "onex",
+    schema: named ?? "onex",
     connectTimeoutMs: 10_000,
     listenUrl: url,
     connections: 4,
@@ -55,6 +55,8 @@ export function allOptions(url: string, options: PostgresOptions): AllOptions {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const all: AllOptions = { ...defaults, ...given };
   checkUrl(all.listenUrl);
+  if (named !== null && named !== all.schema)
+    throw new OnexError("OPTION_INVALID", `postgres(): the URL names the schema ${named}, and the option ${all.schema}: give one of them`);
   checkSchema(all.schema);
   for (const [field, least] of Object.entries(numbers)) {
     const value = all[field as keyof typeof numbers];

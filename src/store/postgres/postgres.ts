@@ -357,16 +357,21 @@ class PostgresStore implements OpenStore {
 
   async #close(): Promise<void> {
     await this.#news.close();
-    await Promise.race([
-      this.release().catch(() => {}), // others take over when the lease has lapsed
-      new Promise<void>((resolve) => void this.#host.setTimer(closeMs, resolve)),
-    ]);
+    // Others take over when the lease has lapsed.
+    await this.#within(
+      closeMs,
+      this.release().catch(() => {}),
+    );
     this.#patience.close();
     const pools = await this.#pools.catch(() => undefined);
-    if (pools)
-      await Promise.race([
-        Promise.all([pools.many.end(), pools.writers.end()]),
-        new Promise<void>((resolve) => void this.#host.setTimer(1000, resolve)),
-      ]);
+    if (pools) await this.#within(1000, Promise.all([pools.many.end(), pools.writers.end()]));
+  }
+
+  /** No timer is left: one would keep the process alive. */
+  async #within(ms: number, work: Promise<unknown>): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      const cancel = this.#host.setTimer(ms, resolve);
+      work.finally(cancel).then(() => resolve(), reject);
+    });
   }
 }

@@ -156,6 +156,37 @@ describe.skipIf(skipWithoutPostgres("how the tables of PostgreSQL come to be"))(
     expect(await refused(`postgres://u:hunter2@127.0.0.1:${port}/db`, { connectTimeoutMs: 300 })).toMatch(/ECONNREFUSED.*start the server/);
   });
 
+  test("to lack all rights is not to find another program's tables", async () => {
+    await visit("closed");
+    await server.query("CREATE ROLE guest LOGIN PASSWORD 'guest'");
+    const guest = Object.assign(new URL(server.url()), { username: "guest", password: "guest" }).href;
+    for (const look of [() => inspect(guest, "closed"), () => visit("closed", guest)])
+      await expect(look()).rejects.toMatchObject({ code: "STORE_FAILED", message: expect.stringMatching(/SQLSTATE 42501\).*the right/) });
+  });
+
+  test("a store that was closed leaves no timer, which would keep its process alive", async () => {
+    const timers = new Set<object>();
+    const store = postgres(`${server.url()}?schema=closing`).open({
+      now: () => Date.now(),
+      setTimer(ms, callback) {
+        const timer = setTimeout(() => {
+          timers.delete(timer);
+          callback();
+        }, ms);
+        timers.add(timer);
+        return () => {
+          timers.delete(timer);
+          clearTimeout(timer);
+        };
+      },
+      warn: (code) => void warnings.push(code),
+    });
+    await store.acquire("L");
+    await store.close();
+    expect([...timers]).toEqual([]);
+    expect(await server.query("SELECT 1 FROM closing.migrations")).toHaveLength(schemaVersion);
+  });
+
   test("a server that may forget is warned of", async () => {
     warnings.length = 0;
     await visit("unsafe");

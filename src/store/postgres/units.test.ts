@@ -7,6 +7,7 @@ import { loadDriver } from "./driver.ts";
 import { DatabaseError, failed } from "./errors.ts";
 import { isSound, jobsOf } from "./job.ts";
 import { RunNumbers } from "./numbers.ts";
+import { allOptions } from "./options.ts";
 import { postgres } from "./postgres.ts";
 import { decodeText, encodeText } from "./text.ts";
 import { nameOf } from "./url.ts";
@@ -79,11 +80,30 @@ describe("options", () => {
   test.each<[() => unknown, string, RegExp]>([
     [() => postgres("sqlite:secret"), "STORE_URL_INVALID", /^(?!.*secret)/],
     [() => postgres("postgres://h/d", { listenUrl: "x" }), "STORE_URL_INVALID", /postgres:\/\//],
+    [() => postgres("postgres://h/d?shema=x"), "STORE_URL_INVALID", /no parameter shema; there are schema/],
+    [() => postgres("postgres://h/d?ssl-mode=x"), "STORE_URL_INVALID", /no parameter.*sslmode/],
+    [() => postgres("postgres://u:3/3?cret=x@h/d"), "STORE_URL_INVALID", /^(?!.*cret).*%3F/],
+    [() => postgres("postgres://h/d?schema=a", { schema: "b" }), "OPTION_INVALID", /schema a, and the option b: give one/],
+    [() => postgres("postgres://h/d?schema=A-b"), "OPTION_INVALID", /schema "A-b"/],
     [() => postgres("postgres://h/d", { leaseMs: 10 }), "OPTION_INVALID", /leaseMs.* from 200 on, not 10/],
     [() => postgres("postgres://h/d", { schema: 'a"b' }), "OPTION_INVALID", /schema "a\\"b"/],
     [() => postgres("postgres://h/d", { leaseMS: 1 } as object), "OPTION_INVALID", /no option leaseMS; there are leaseMs/],
   ])("what is wrong is refused: %s", (act, code, message) => {
     expect(act).toThrow(expect.objectContaining({ code, message: expect.stringMatching(message) }));
+  });
+  test("a schema may stand in the URL, as in ONEX_STORE", () => {
+    expect(allOptions("postgres://h/d?schema=shop", {}).schema).toBe("shop");
+    expect(allOptions("postgres://h/d?schema=shop&sslmode=disable", { schema: "shop" }).schema).toBe("shop");
+    expect(allOptions("postgres://h/d", {}).schema).toBe("onex");
+  });
+  test("a file of the URL that is not there is named", async () => {
+    const driver = await loadDriver();
+    expect(() => driver({ connectionString: "postgres://u:secret@h/d?sslrootcert=/nowhere/ca.pem" })).toThrow(
+      expect.objectContaining({
+        code: "STORE_URL_INVALID",
+        message: expect.stringMatching(/^(?!.*secret).*nowhere\/ca\.pem.*correct sslrootcert/),
+      }),
+    );
   });
   test("without pg, it says what to install", async () => {
     await expect(loadDriver(() => Promise.reject(new Error("gone")))).rejects.toMatchObject({

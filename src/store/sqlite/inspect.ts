@@ -10,6 +10,7 @@ import { decodeFacts } from "../codec.ts";
 import { type Database, type Driver, loadDriver } from "./driver.ts";
 import { busyError, failed, isBusy, isDamaged } from "./errors.ts";
 import { checkFile } from "./file.ts";
+import type { Mark } from "./promoted.ts";
 import { Reads } from "./reads.ts";
 import { numberOf, schemaVersion } from "./schema.ts";
 
@@ -40,6 +41,8 @@ export interface Inspection {
   /** Whether a process keeps the owner's lock now. */
   readonly locked: boolean;
   readonly hasSealed: boolean;
+  /** Of a file whose runs are moved to a database, or were. */
+  readonly promotion: Mark | undefined;
 }
 
 export type Depth = "none" | "quick" | "full";
@@ -89,7 +92,16 @@ function look(driver: Driver, path: string, depth: Depth): Omit<Inspection, "loc
   }
 }
 
-const nothing = { counts: {}, blocked: [], oldestPending: undefined, paused: [], newest: undefined, owner: undefined, hasSealed: false };
+const nothing = {
+  counts: {},
+  blocked: [],
+  oldestPending: undefined,
+  paused: [],
+  newest: undefined,
+  owner: undefined,
+  hasSealed: false,
+  promotion: undefined,
+};
 
 function contentsOf(db: Database): Omit<Inspection, "locked" | "schema" | "journal" | "synchronous" | "damage"> {
   const reads = new Reads(db);
@@ -113,6 +125,7 @@ function contentsOf(db: Database): Omit<Inspection, "locked" | "schema" | "journ
     hasSealed:
       rows(`SELECT 1 FROM (SELECT facts FROM turns ORDER BY id DESC LIMIT ${sealedIn}) WHERE instr(facts, '"$sealed"') > 0 LIMIT 1`)
         .length > 0,
+    promotion: reads.promotion(),
   };
 }
 
