@@ -13,7 +13,7 @@ export class Places {
           "OPTION_INVALID",
           `${before.from} and ${from} export different \`endpoints\` for ${name}, and a node lives in one place: take one of them out`,
         );
-      this.#said.set(name, { url, from });
+      if (!before) this.#said.set(name, { url, from });
     }
   }
   /** What is no URL is refused where they are used. */
