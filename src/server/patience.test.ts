@@ -12,7 +12,9 @@ function clockOf() {
       return () => void timers.delete(callback);
     },
     end() {
-      for (const callback of [...timers.keys()]) callback();
+      const due = [...timers.keys()];
+      timers.clear();
+      for (const callback of due) callback();
     },
   };
 }
