@@ -10,6 +10,7 @@ import type { Provided } from "../node/service.ts";
 import type { Workflow } from "../node/workflow.ts";
 import { didYouMean, oneOf } from "../plan/suggest.ts";
 import { type Manifest, manifestIn, manifestOf, manifestsUnder } from "./manifest.ts";
+import { Places } from "./places.ts";
 import { registerHooks } from "./typescript.ts";
 
 export type AnyWorkflow = Workflow<Json, unknown>;
@@ -22,6 +23,8 @@ export interface Loaded {
   readonly provide: readonly Provided[];
   /** Values that a module says are secret: `export const secrets = [process.env.API_KEY]`. */
   readonly secrets: readonly string[];
+  /** Where nodes live that are elsewhere: `export const endpoints = { "charge-card": "http://…/nodes" }`. */
+  readonly endpoints: Readonly<Record<string, string>>;
   /** Of a node with a manifest: its export `config`, the configuration of the orchestrator that runs it. */
   readonly config: object | undefined;
 }
@@ -29,6 +32,7 @@ interface Module {
   readonly nodes: readonly AnyNode[];
   readonly provide: readonly Provided[];
   readonly secrets: readonly string[];
+  readonly endpoints: Readonly<Record<string, unknown>>;
   readonly config: object | undefined;
   /** Its default export, when that is a workflow. */
   readonly main: AnyWorkflow | undefined;
@@ -59,6 +63,7 @@ export async function load(files: readonly string[], nodeModules: readonly strin
   const provide = new Set<Provided>();
   const workflows = new Set<AnyWorkflow>();
   const secrets = new Set<string>();
+  const places = new Places();
   const configs = new Map<string, { readonly config: object; readonly from: string }>();
   const take = async (file: string, own: boolean, manifest?: Manifest) => {
     const found = await loadModule(file);
@@ -68,6 +73,7 @@ export async function load(files: readonly string[], nodeModules: readonly strin
     }
     for (const one of found.provide) provide.add(one);
     for (const one of found.secrets) secrets.add(one);
+    places.take(found.endpoints, file);
     if (manifest && found.config) configs.set(JSON.stringify(found.config), { config: found.config, from: manifest.folder });
   };
   for (const file of nodeModules) {
@@ -96,7 +102,14 @@ export async function load(files: readonly string[], nodeModules: readonly strin
       "OPTION_INVALID",
       `${config.from} and ${other.from} export different \`config\`, and one process has one: name one of the two folders`,
     );
-  return { nodes: [...nodes], workflows: [...workflows], provide: [...provide], secrets: [...secrets], config: config?.config };
+  return {
+    nodes: [...nodes],
+    workflows: [...workflows],
+    provide: [...provide],
+    secrets: [...secrets],
+    endpoints: places.all,
+    config: config?.config,
+  };
 }
 
 function isTwin(node: AnyNode, other: AnyWorkflow): boolean {
@@ -213,8 +226,19 @@ export function contentsOf(exported: Exported): Module {
   // A CommonJS module, or a default export that lists them: `export default { nodes, provide }`.
   if (isPlain(main)) for (const value of Object.values(main)) take(value, 0);
   const secrets = [...secretsOf(exported.secrets), ...(isPlain(main) ? secretsOf(main.secrets) : [])];
+  const endpoints = {
+    ...(isPlain(main) && isPlain(main.endpoints) ? main.endpoints : {}),
+    ...(isPlain(exported.endpoints) ? exported.endpoints : {}),
+  };
   const config = isPlain(exported.config) ? exported.config : undefined;
-  return { nodes: [...nodes], provide: [...provide], secrets, config, main: isNode(main) && isWorkflow(main) ? main : undefined };
+  return {
+    nodes: [...nodes],
+    provide: [...provide],
+    secrets,
+    endpoints,
+    config,
+    main: isNode(main) && isWorkflow(main) ? main : undefined,
+  };
 }
 
 /** The values of an export `secrets`; one that is not set in this environment has none. */

@@ -21,7 +21,7 @@ const open = ["pending", "running", "waiting", "compensating", "paused"] as cons
 /** Opens the store and takes it, joins those that share it, or becomes a client of the process that has it. Throws what `createOrchestrator` throws. */
 export async function openSession(
   at: StoreUrl,
-  loaded: Pick<Loaded, "nodes" | "provide" | "secrets" | "config">,
+  loaded: Pick<Loaded, "nodes" | "provide" | "secrets" | "endpoints" | "config">,
   terminal: Terminal,
   verbose: boolean,
 ): Promise<Session> {
@@ -34,6 +34,7 @@ export async function openSession(
     nodes: loaded.nodes,
     provide: loaded.provide,
     secrets: loaded.secrets,
+    endpoints: loaded.endpoints,
     ...(loaded.config === undefined ? {} : { config: loaded.config }),
     log: logTo(terminal, verbose, () => setImmediate(nameBlocked)),
   });

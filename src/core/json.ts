@@ -109,3 +109,20 @@ export function sameJson(a: Json, b: Json): boolean {
   for (const key of keys) if (!Object.hasOwn(right, key) || !sameJson(left[key] as Json, right[key] as Json)) return false;
   return true;
 }
+
+/** Whether lists and objects stand in each other more than `most` times: asked before it is parsed, so nothing recurses into it. */
+export function isDeeper(text: string, most: number): boolean {
+  let depth = 0;
+  let inString = false;
+  for (let i = 0; i < text.length; i++) {
+    const char = text.charCodeAt(i);
+    if (inString) {
+      if (char === 0x5c) i++;
+      else if (char === 0x22) inString = false;
+    } else if (char === 0x22) inString = true;
+    else if (char === 0x5b || char === 0x7b) {
+      if (++depth > most) return true;
+    } else if (char === 0x5d || char === 0x7d) depth--;
+  }
+  return false;
+}

@@ -133,6 +133,11 @@ describe("answers", () => {
     );
   });
 
+  test("what is nested too deep is refused before it is walked", () => {
+    expect(parsed("[".repeat(256) + "]".repeat(256))).toBeDefined();
+    expect(() => parsed("[".repeat(100_000) + "]".repeat(100_000))).toThrow(expect.objectContaining({ code: "ACTION_INVALID" }));
+  });
+
   test("text that is no JSON is shown", () => {
     expect(() => parseJson("<html>", "the answer", "NODE_ANSWER_INVALID")).toThrow(/the answer is not JSON: "<html>"/);
   });

@@ -37,10 +37,13 @@
  * W7 Ownership is checked at every request of a stream, also where the answer is known already.
  */
 import { type Failure, OnexError } from "../core/failure.ts";
-import type { Json } from "../core/json.ts";
+import { isDeeper, type Json } from "../core/json.ts";
 import type { NodeKind } from "../core/operation.ts";
 import type { Action } from "./action.ts";
 import { Reader } from "./wire-reader.ts";
+
+/** Deepest nesting of a message: a value may be 200 deep, and stands in an envelope. */
+const maxDepth = 256;
 
 /** Asks a host to give an action up; one that comes later is refused. */
 export interface Abort {
@@ -274,6 +277,8 @@ function versionOf(reader: Reader): void {
 
 /** Text as JSON. Throws OnexError with `code` when it is none. */
 export function parseJson(text: string, what: string, code: "ACTION_INVALID" | "NODE_ANSWER_INVALID"): Json {
+  // Asked of the text: whatever walks the value could run out of stack.
+  if (isDeeper(text, maxDepth)) throw new OnexError(code, `${what} is nested more than ${maxDepth} deep: flatten it`);
   try {
     return JSON.parse(text) as Json;
   } catch {

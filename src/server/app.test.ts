@@ -47,6 +47,29 @@ test("an Idempotency-Key makes the id, with the workflow: the same in every proc
   expect((await first.post("/api/v1/runs", { workflow: "quick", input: { amount: 1 }, runId: "x" }, keyed)).status).toBe(400);
 });
 
+test("the key is of the workflow, however its version is named", async () => {
+  const { post, orchestrator } = stand();
+  const keyed = { "idempotency-key": "k" };
+  expect((await post("/api/v1/runs", { workflow: "patient", input: { amount: 1 } }, keyed)).status).toBe(201);
+  expect((await post("/api/v1/runs", { workflow: "patient@1.0.0", input: { amount: 1 } }, keyed)).status).toBe(200);
+  expect(await orchestrator.list()).toHaveLength(1);
+});
+
+test("what is recorded beside a run is bounded, and an id can stand in a path", async () => {
+  const { post, orchestrator } = stand();
+  const start = (more: object) => post("/api/v1/runs", { workflow: "patient", input: { amount: 1 }, ...more });
+  for (const runId of [".", ".."]) expect(await told(await start({ runId }))).toMatchObject({ status: 400, code: "OPTION_INVALID" });
+  expect((await start({ correlationId: "c".repeat(513) })).status).toBe(400);
+  expect(await orchestrator.list()).toHaveLength(0);
+  expect((await start({ runId: "r", correlationId: "c".repeat(512) })).status).toBe(201);
+  for (const path of ["pause", "cancel"]) expect((await post(`/api/v1/runs/r/${path}`, { reason: "x".repeat(4097) })).status).toBe(400);
+  for (const name of ["a%00b", "s".repeat(513)]) expect((await post(`/api/v1/runs/r/signals/${name}`, {})).status).toBe(400);
+  expect(await told(await post("/api/v1/runs/r/signals/approval", {}, { "idempotency-key": "a\tb" }))).toMatchObject({
+    status: 400,
+    body: { detail: expect.stringContaining("Idempotency-Key") },
+  });
+});
+
 test("many starts at once under one key are one run", async () => {
   const { post, orchestrator } = stand();
   const starts = Array.from({ length: 20 }, () =>

@@ -3,7 +3,8 @@
  *
  * A1 Every request passes the guard first, whatever its path; what it refuses is told like any other problem.
  * A2 Every path and method comes from one table of routes: what is not in it is 404 or 405, and the table is the document.
- * A3 No answer is kept by anybody, and none carries a stack or the words of a failing store.
+ * A3 A store that does not answer keeps nobody: what it leaves open is 503 after 10 s, so connections do not pile up.
+ * A4 No answer is kept by anybody, and none carries a stack or the words of a failing store.
  */
 import { Hono } from "hono";
 import { OnexError } from "../core/failure.ts";
@@ -19,6 +20,7 @@ import { Guard, type GuardOptions } from "./guard.ts";
 import { historyRoutes } from "./history.ts";
 import { metricsRoute } from "./metrics.ts";
 import { openApi } from "./openapi.ts";
+import { Patience } from "./patience.ts";
 import { isInner, problemResponse } from "./problem.ts";
 import { type Call, jsonResponse, jsonType, type Route } from "./route.ts";
 import { runRoutes } from "./runs.ts";
@@ -43,6 +45,8 @@ export interface App {
 }
 
 const mib = 1024 * 1024;
+/** How long a store that is away may keep a caller, ms; with the longest wait less than proxies take. */
+const answerMs = 10_000;
 
 /** `orchestrator` stays its caller's to close. */
 export function createApp(orchestrator: Orchestrator, options: AppOptions = {}): App {
@@ -80,6 +84,7 @@ export function createApp(orchestrator: Orchestrator, options: AppOptions = {}):
         if (closing.signal.aborted) throw new OnexError("SERVER_CLOSING", "the server is closing: ask another one, or again later");
       }
       checkQuery(route, new URL(c.req.url).searchParams);
+      const patience = new Patience(clock, answerMs + (route.waitsMs ?? 0));
       const call: Call = {
         request: c.req.raw,
         orchestrator,
@@ -88,9 +93,9 @@ export function createApp(orchestrator: Orchestrator, options: AppOptions = {}):
         traffic,
         param: (name) => c.req.param(name) ?? "",
         query: (name) => c.req.query(name),
-        body: () => bodyOf(c.req.raw, maxBodyBytes),
+        body: () => patience.without(bodyOf(c.req.raw, maxBodyBytes)),
       };
-      return route.handle(call);
+      return patience.with(route.handle(call));
     });
   hono.notFound((c) => {
     // Who may not ask is not told what there is.

@@ -1,6 +1,6 @@
 /** Bodies of requests: JSON, of a bounded size and depth, read as they come. */
 import { OnexError } from "../core/failure.ts";
-import type { Json } from "../core/json.ts";
+import { isDeeper, type Json } from "../core/json.ts";
 
 /** Deepest nesting of a body; a value that is recorded may be 200 deep. */
 const maxDepth = 256;
@@ -63,23 +63,6 @@ function parse(bytes: Uint8Array): Json {
     const what = place !== undefined ? `: it stops being JSON ${place}` : /end of JSON/.test(String(error)) ? ": it ends too early" : "";
     throw new OnexError("INPUT_NOT_JSON", `the body is no JSON${what}`);
   }
-}
-
-/** Whether lists and objects stand in each other more than `most` times: asked before it is parsed, so nothing recurses into it. */
-export function isDeeper(text: string, most: number): boolean {
-  let depth = 0;
-  let inString = false;
-  for (let i = 0; i < text.length; i++) {
-    const char = text.charCodeAt(i);
-    if (inString) {
-      if (char === 0x5c) i++;
-      else if (char === 0x22) inString = false;
-    } else if (char === 0x22) inString = true;
-    else if (char === 0x5b || char === 0x7b) {
-      if (++depth > most) return true;
-    } else if (char === 0x5d || char === 0x7d) depth--;
-  }
-  return false;
 }
 
 function tooLarge(maxBytes: number): OnexError {

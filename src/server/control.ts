@@ -1,9 +1,13 @@
 /** Routes that steer runs: messages to them, and runs that go on from others. */
 import type { Json } from "../core/json.ts";
 import type { StartedRun } from "../engine/api.ts";
+import { checkId } from "../engine/values.ts";
 import { Fields, invalid, keyOf } from "./fields.ts";
 import { type Call, jsonResponse, jsonType, type Route, ref, runPath } from "./route.ts";
 import { idempotencyKey, idOf, location, runAnswer } from "./runs.ts";
+
+/** Characters; it is recorded in the run, and told wherever that is shown. */
+const longestReason = 4_096;
 
 /** The message is stored; the process that drives the run reads it. */
 function accepted(runId: string): Response {
@@ -14,12 +18,14 @@ async function signal(call: Call): Promise<Response> {
   const id = call.param("id");
   const payload = (await call.body()) ?? null;
   const messageId = keyOf(call.request);
-  await call.orchestrator.run(id).signal(call.param("name"), payload, messageId === undefined ? {} : { messageId });
+  const name = call.param("name");
+  checkId("the name of the signal", name);
+  await call.orchestrator.run(id).signal(name, payload, messageId === undefined ? {} : { messageId });
   return accepted(id);
 }
 
 async function reasonOf(call: Call): Promise<string | undefined> {
-  return new Fields(await call.body(), ["reason"]).text("reason");
+  return new Fields(await call.body(), ["reason"]).note("reason", longestReason);
 }
 async function cancel(call: Call): Promise<Response> {
   const id = call.param("id");

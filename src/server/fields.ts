@@ -25,6 +25,13 @@ export class Fields {
     if (value !== undefined && typeof value !== "string") throw invalid(`${name} in the body is ${shown(value)}: give text`);
     return value;
   }
+  /** Text that is recorded with a run and shown beside it: what has no other bound has this one. */
+  note(name: string, most: number): string | undefined {
+    const value = this.text(name);
+    if (value !== undefined && value.length > most)
+      throw invalid(`${name} in the body has ${value.length} characters: give ${most} or fewer`);
+    return value;
+  }
   /** One of a few words. */
   word<W extends string>(name: string, words: readonly W[]): W | undefined {
     const value = this.any(name);
@@ -73,8 +80,10 @@ export function keyOf(request: Request): string | undefined {
   const header = request.headers.get("idempotency-key");
   if (header === null) return undefined;
   const key = /^"((?:[^"\\]|\\["\\])*)"$/.exec(header)?.[1]?.replaceAll(/\\(["\\])/g, "$1") ?? header;
-  if (key === "" || key.length > 255)
-    throw invalid("Idempotency-Key is empty or longer than 255 characters: give a text of your own, such as a UUID");
+  if (key === "" || key.length > 255 || /\p{Cc}/u.test(key))
+    throw invalid(
+      "Idempotency-Key is empty, longer than 255 characters, or holds control characters: give a text of your own, such as a UUID",
+    );
   return key;
 }
 

@@ -50,6 +50,8 @@ export interface Route {
   /** By status; problems are listed by their status alone. */
   readonly answers: Readonly<Record<number, Answer>>;
   readonly problems: readonly number[];
+  /** How long it may wait for something else than the store, ms; default not at all. */
+  readonly waitsMs?: number;
   /** Answers without the token. */
   readonly open?: true;
   handle(call: Call): Promise<Response> | Response;

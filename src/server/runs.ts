@@ -50,6 +50,8 @@ export const runAnswer = (description: string) => ({ description, type: jsonType
 export function idOf(request: Request, what: string, fields: Fields): string | undefined {
   const key = keyOf(request);
   const named = fields.text("runId");
+  // Every client takes such a part out of a path: the run could be made, and never be asked about.
+  if (named === "." || named === "..") throw invalid(`runId ${named} cannot stand in the path of a request: give another one`);
   if (key === undefined) return named;
   if (named !== undefined)
     throw invalid("there is an Idempotency-Key, and a runId in the body: each of them makes the id of the run, so give one");
@@ -70,10 +72,10 @@ async function start(call: Call): Promise<Response> {
   const workflow = fields.text("workflow");
   if (workflow === undefined) throw invalid("the body has no workflow: give the name of one, as GET /api/v1/workflows lists them");
   const entry = call.orchestrator.registry.get(workflow, fields.text("version"));
-  const runId = idOf(call.request, workflow, fields);
+  const runId = idOf(call.request, entry.type, fields);
   const input = fields.has("input") ? (fields.any("input") as Json) : {};
   const options: { -readonly [O in keyof StartOptions]: StartOptions[O] } = {};
-  const correlationId = fields.text("correlationId");
+  const correlationId = fields.note("correlationId", 512);
   const priority = fields.number("priority");
   const startAt = fields.time("startAt");
   const timeout = fields.text("timeout");
@@ -239,6 +241,7 @@ export const runRoutes: readonly Route[] = [
       202: runAnswer("it goes on"),
     },
     problems: [400, 404],
+    waitsMs: longestWaitMs,
     handle: result,
   },
 ];

@@ -108,7 +108,7 @@ const start = object(
     priority: { type: "integer", minimum: 1, maximum: 1000, description: "lower goes first; default 100" },
     startAt: { type: ["number", "string"], description: "begins then and not before: ms since 1970, or a time such as 2030-01-31T06:00Z" },
     timeout: { type: "string", description: 'of the whole run, such as "2d"' },
-    correlationId: text,
+    correlationId: { type: "string", maxLength: 512 },
   },
 );
 
@@ -143,7 +143,7 @@ export const schemas: Readonly<Record<string, JsonSchema>> = {
   Workflows: object({ workflows: list(to("Workflow")) }),
   Accepted: object({ runId: text }),
   Start: start,
-  Reason: object({}, { reason: text }),
+  Reason: object({}, { reason: { type: "string", maxLength: 4096 } }),
   Resume: object(
     {},
     {

@@ -30,8 +30,10 @@ export async function nodes(files: readonly string[], options: NodesOptions): Pr
   terminal.say(
     `serving on ${url}, ${secrets.length > 0 ? "signed calls only" : "unsigned calls from this machine"}${record === undefined ? "" : `, answers recorded in ${clean(record)}`}`,
     ...served.map(({ contract: { kind, name, version } }) => `  ${kind} ${name}@${version}`),
-    "an orchestrator names it with the option endpoints:",
-    ...[...new Set(served.map(({ contract }) => contract.name))].map((name) => `  ${JSON.stringify(name)}: ${JSON.stringify(url)},`),
+    "an orchestrator names it with the option endpoints; for onex work, serve and run a module exports it:",
+    "  export const endpoints = {",
+    ...[...new Set(served.map(({ contract }) => contract.name))].map((name) => `    ${JSON.stringify(name)}: ${JSON.stringify(url)},`),
+    "  };",
   );
   const left = loaded.nodes.length - served.length;
   if (left > 0) terminal.say(terminal.style.dim(`${left} of the nodes are workflows or reducers, which stay with their orchestrator`));

@@ -12,6 +12,7 @@ export interface ServeOptions {
   readonly tokenFile?: string;
   readonly allowHost?: readonly string[];
   readonly allowOrigin?: readonly string[];
+  readonly lease?: string;
   readonly grace?: string;
   readonly verbose?: boolean;
 }

@@ -51,6 +51,7 @@ export function running(command: AddCommand, done: Done): void {
     .addOption(new Option("--token-file <file>", "the token that callers must send (default: $ONEX_TOKEN, else none)"))
     .addOption(new Option("--allow-host <name>", "a name by which callers know this server (may be given again)").argParser(collect))
     .addOption(new Option("--allow-origin <origin>", "an origin whose pages may call it (may be given again)").argParser(collect))
+    .addOption(new Option("--lease <time>", "PostgreSQL: how long others wait before they take the runs of one that died (default: 10s)"))
     .addOption(new Option("--grace <time>", "how long requests and calls may take to end at a stop (default: 10s)"))
     .action(async (files, options) => done(await (await import("../commands/serve.ts")).serve(files, options)));
 
