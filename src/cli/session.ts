@@ -16,6 +16,8 @@ export interface Session {
 }
 
 const defaultGraceMs = 10_000;
+/** How long a process that ends looks into its store for what to say, ms. */
+export const lookMs = 1_000;
 const open = ["pending", "running", "waiting", "compensating", "paused"] as const;
 
 /** Opens the store and takes it, joins those that share it, or becomes a client of the process that has it. Throws what `createOrchestrator` throws. */
@@ -48,13 +50,22 @@ export async function openSession(
     orchestrator,
     broken,
     async close(graceMs = defaultGraceMs) {
-      if (orchestrator.role === "owner") await nameBlocked();
+      // A database that is away would keep the process from ending.
+      if (orchestrator.role === "owner") await atMost(lookMs, nameBlocked());
       const inFlight = orchestrator.stats().callsInFlight;
       if (inFlight > 0)
         terminal.say(`waiting up to ${Math.round(graceMs / 1000)} s for ${inFlight} ${inFlight === 1 ? "call" : "calls"} in flight`);
       await orchestrator.close({ graceMs });
     },
   };
+}
+
+/** The value, or undefined when it takes longer. */
+export function atMost<T>(ms: number, value: Promise<T>): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const late = setTimeout(() => resolve(undefined), ms);
+    value.then(resolve, reject).finally(() => clearTimeout(late));
+  });
 }
 
 /** Names, once a process, the runs that wait for code that it does not hold. */

@@ -4,7 +4,7 @@ import { type ExitCode, exit } from "../exit.ts";
 import { load } from "../load.ts";
 import { goingOn, oneOf } from "../orchestrators.ts";
 import { clean, Terminal } from "../output.ts";
-import { interrupted, openSession, workCommand } from "../session.ts";
+import { atMost, interrupted, lookMs, openSession, workCommand } from "../session.ts";
 import { storeUrl, withLease } from "../store.ts";
 
 export interface WorkOptions {
@@ -45,11 +45,11 @@ export async function work(files: readonly string[], options: WorkOptions): Prom
   const alive = setInterval(() => {}, 2 ** 30);
   try {
     const code = await Promise.race([stop, session.broken, ...(options.untilIdle ? [orchestrator.idle().then(() => undefined)] : [])]);
-    await namePaused();
+    await atMost(lookMs, namePaused());
     await session.close();
     const { steps, takenOver, redelivered } = orchestrator.stats();
     terminal.say(terminal.style.dim(`steps done: ${steps}, runs taken up: ${takenOver}, calls sent again: ${redelivered}`));
-    const others = await goingOn(at);
+    const others = await atMost(lookMs, goingOn(at));
     if (code !== undefined && others !== undefined) terminal.say(`stopped; ${others}`);
     else if (code !== undefined) terminal.say("stopped; to go on:", `  ${workCommand(files, nodes, at)}`);
     return code ?? exit.done;
