@@ -65,7 +65,7 @@ export async function promote(from: string, to: string, flags: PromoteFlags, ter
   if (done.when === "before") say(`the runs of ${from} were moved to ${target} at ${moment(done.endedAt)}; there is nothing to do`);
   else
     say(
-      `${counted(found)} were moved to ${target}; start your processes with that store${process.env.ONEX_SECRET_KEY ? ", and the ONEX_SECRET_KEY that is set here" : ""}. ${resolve(file)} is only what they were until now, and nothing is written to it any more: keep it as long as you like`,
+      `${counted(found)} ${found.rows.runs === 1 ? "was" : "were"} moved to ${target}; start your processes with that store${process.env.ONEX_SECRET_KEY ? ", and the ONEX_SECRET_KEY that is set here" : ""}. ${resolve(file)} is only what they were until now, and nothing is written to it any more: keep it as long as you like`,
     );
   return exit.done;
 }

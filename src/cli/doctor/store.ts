@@ -139,7 +139,7 @@ function moved({ promotion, locked }: Inspection, at: StoreUrl, report: Report):
     report.warn(
       "moved",
       `its runs were moved to ${url} and go on there; what follows is how they stood then`,
-      `--store ${url}, or in ONEX_STORE, with the user`,
+      `give that URL, with its user, as --store or in ONEX_STORE`,
     );
   else if (locked) report.fine("moved", `its runs are being moved to ${url} now; nothing is written here any more`);
   else

@@ -36,9 +36,7 @@ export class Patience {
     for (let tries = 0; ; tries++) {
       if (this.#closed) throw closedError(this.name);
       try {
-        const answer = await work(line, tries);
-        this.#warnedAt = undefined;
-        return answer;
+        return await work(line, tries);
       } catch (error) {
         const collided = error instanceof Again || (error instanceof DatabaseError && error.isConflict);
         if (collided && tries < atOnce) continue;
@@ -62,7 +60,7 @@ export class Patience {
     this.trouble(error.state === "" ? error.message : `${error.message} (SQLSTATE ${error.state})`);
   }
 
-  /** The database does not answer as it should. */
+  /** The database does not answer as it should. Said once in a while, also when some of the work succeeds: on a full disk it does. */
   trouble(message: string): void {
     const now = performance.now();
     if (this.#warnedAt !== undefined && now - this.#warnedAt < warnMs) return;

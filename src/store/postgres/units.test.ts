@@ -6,8 +6,10 @@ import { StoreClock } from "./clock.ts";
 import { loadDriver } from "./driver.ts";
 import { DatabaseError, failed } from "./errors.ts";
 import { isSound, jobsOf } from "./job.ts";
+import type { Line } from "./line.ts";
 import { RunNumbers } from "./numbers.ts";
 import { allOptions } from "./options.ts";
+import { Patience } from "./pool.ts";
 import { postgres } from "./postgres.ts";
 import { decodeText, encodeText } from "./text.ts";
 import { nameOf } from "./url.ts";
@@ -70,6 +72,28 @@ describe("errors", () => {
   test("say their state", () => {
     expect(failed("here", of("42601")).message).toMatch(/^here: e \(SQLSTATE 42601\);/);
   });
+});
+
+test("trouble is said once in a while, also when other work succeeds in between", async () => {
+  const warnings: string[] = [];
+  const patience = new Patience("here", {
+    now: () => 0,
+    setTimer(_, callback) {
+      queueMicrotask(callback);
+      return () => {};
+    },
+    warn: (code) => void warnings.push(code),
+  });
+  const full = new DatabaseError(Object.assign(new Error("No space left on device"), { code: "53100" }));
+  const line = undefined as unknown as Line;
+  for (let i = 0; i < 3; i++) {
+    const answer = await patience.insist(line, async (_, tries) => {
+      if (tries === 0) throw full;
+      return "done";
+    });
+    expect(answer).toBe("done");
+  }
+  expect(warnings).toEqual(["STORE_UNREACHABLE"]);
 });
 
 describe("options", () => {

@@ -85,11 +85,11 @@ export function checkKeys(source: Source, given: string | undefined): void {
   const beside = new Set(keyNames(undefined, source.keys()));
   const file = `${source.path}-key`;
   const here = missing.filter((name) => beside.has(name));
-  const set = `export ONEX_SECRET_KEY="$(cat ${file})"`;
+  // No shell line: NAME="VALUE" looks like a secret, and is redacted where it is shown.
   throw new OnexError(
     "SECRET_KEY_MISSING",
     here.length === missing.length
-      ? `${source.name} holds secrets that are sealed with the key in ${file}, and a database keeps no key: set it for this command and for every process on the database: ${set}; nothing was moved`
+      ? `${source.name} holds secrets that are sealed with the key in ${file}, and a database keeps no key: set the variable ONEX_SECRET_KEY to what that file holds, for this command and for every process on the database; nothing was moved`
       : `${source.name} holds secrets that are sealed with the key ${missing.find((name) => !beside.has(name))}, which is neither in ONEX_SECRET_KEY nor in ${file}: put it back first; nothing was moved`,
   );
 }
