@@ -43,9 +43,10 @@ await all(({ runId, steps }) => steps.some((/** @type {any} */ one) => one.step 
 say({ waiting: runs });
 for (const [i, id] of ids.entries()) {
   await orchestrator.run(id).migrate(/** @type {any} */ (now));
+  // A kill meets runs that were moved and others that were not.
+  const earlier = ids[i - 4];
+  if (earlier !== undefined && i - 4 >= ahead) while ((await orchestrator.run(earlier).status()).version !== "2.0.0") await pause(1);
   say({ asked: i });
-  // Turns are written between two asks, so that a kill meets runs that were moved and others that were not.
-  await pause(1);
 }
 const views = await all(({ version, notMoved }) => version === "2.0.0" || notMoved !== undefined);
 for (const id of ids) for (const messageId of ["first", "second"]) await orchestrator.run(id).signal("go", null, { messageId });
