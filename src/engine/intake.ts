@@ -218,11 +218,15 @@ export class Intake {
   }
   async #takeNow(row: RunRow): Promise<boolean> {
     const engine = this.#engine;
-    const tail = await engine.store.tail(row.runNo);
-    if (!tail || tail.final || this.#looks.over) return false;
-    const kept = engine.parkedFolds.take(row.runNo, tail.turn);
-    if (kept) return this.#drive(row, tail, kept, new Map());
+    if (engine.parkedFolds.has(row.runNo)) {
+      const tail = await engine.store.tail(row.runNo);
+      if (!tail || tail.final || this.#looks.over) return false;
+      const kept = engine.parkedFolds.take(row.runNo, tail.turn);
+      if (kept) return this.#drive(row, tail, kept, new Map());
+    }
     const turns = await engine.store.turns(row.runNo);
+    const tail = turns.at(-1);
+    if (!tail || tail.final || this.#looks.over) return false;
     const facts = turns.flatMap((turn) => engine.decode(row.runNo, turn));
     const started = pinned(facts);
     await engine.definitions.load(engine.store, started);

@@ -19,6 +19,9 @@ export class ParkedFolds {
     if (this.#kept.size > maxKept) this.#kept.delete(this.#kept.keys().next().value as number);
   }
 
+  has(runNo: number): boolean {
+    return this.#kept.has(runNo);
+  }
   /** The fold of a log that ends with `turn`; it is the caller's own then. */
   take(runNo: number, turn: number): Folded | undefined {
     const kept = this.#kept.get(runNo);
