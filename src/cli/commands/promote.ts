@@ -1,22 +1,15 @@
 /** `onex promote sqlite:FILE postgres://…`: moves all runs of a file into a database, or gives the file back. */
 import { resolve } from "node:path";
-import { OnexError } from "../../core/failure.ts";
 import { placeOf } from "../../store/postgres/url.ts";
 import { abortPromotion, promote as move, type Progress, type PromoteTask, type Survey, survey } from "../../store/promote/promote.ts";
+import { consent, here } from "../consent.ts";
 import { type ExitCode, exit } from "../exit.ts";
-import { Prompt, Stopped } from "../new/ask.ts";
-import type { Terminals } from "../new/choose.ts";
 import { clean, moment, print, printJson, statusPaint, styleOf, table } from "../output.ts";
 import { isAlive } from "../process.ts";
 import { type PromoteFlags, typedOf } from "../promote/typed.ts";
 
 /** How often it is said how far it is, ms. */
 const sayMs = 1_000;
-
-/** Of a terminal that can answer, its two ends. */
-function here(): Terminals | undefined {
-  return process.stdin.isTTY === true && process.stderr.isTTY === true ? { input: process.stdin, output: process.stderr } : undefined;
-}
 
 /** Throws OnexError `USAGE`, and what `promote` and `abortPromotion` of the store throw. */
 export async function promote(from: string, to: string, flags: PromoteFlags, terminals = here()): Promise<ExitCode> {
@@ -56,7 +49,7 @@ export async function promote(from: string, to: string, flags: PromoteFlags, ter
     return exit.done;
   }
   if (found.state !== "done" && !flags.yes) {
-    const agreed = await consent(terminals, target);
+    const agreed = await consent(terminals, `move them to ${target}`, "promote moves all runs");
     if (agreed !== "yes") say("nothing was moved");
     if (agreed !== "yes") return agreed === "no" ? exit.done : exit.interrupted;
   }
@@ -68,26 +61,6 @@ export async function promote(from: string, to: string, flags: PromoteFlags, ter
       `${counted(found)} ${found.rows.runs === 1 ? "was" : "were"} moved to ${target}; start your processes with that store${process.env.ONEX_SECRET_KEY ? ", and the ONEX_SECRET_KEY that is set here" : ""}. ${resolve(file)} is only what they were until now, and nothing is written to it any more: keep it as long as you like`,
     );
   return exit.done;
-}
-
-/** Throws OnexError `USAGE` where nobody can be asked. */
-async function consent(terminals: Terminals | undefined, target: string): Promise<"yes" | "no" | "stopped"> {
-  if (!terminals)
-    throw new OnexError("USAGE", "promote moves all runs and there is no terminal to ask at: say --yes, or look with --dry-run");
-  const prompt = new Prompt(terminals.input, terminals.output);
-  try {
-    const take = (typed: string): string => {
-      const answer = typed.toLowerCase();
-      if (["yes", "y", "no", "n"].includes(answer)) return answer.startsWith("y") ? "yes" : "no";
-      throw new OnexError("USAGE", "write yes or no");
-    };
-    return (await prompt.ask({ text: `move them to ${target}`, fallback: "no", take })) === "yes" ? "yes" : "no";
-  } catch (error) {
-    if (!(error instanceof Stopped)) throw error;
-    return "stopped";
-  } finally {
-    prompt.close();
-  }
 }
 
 function lines({ statuses }: Survey): string[] {

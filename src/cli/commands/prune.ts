@@ -2,19 +2,13 @@
 import { OnexError } from "../../core/failure.ts";
 import type { OpenStore, PruneGroup } from "../../store/store.ts";
 import { withClient } from "../client.ts";
+import { consent, here } from "../consent.ts";
 import { engineOf } from "../diff/runs.ts";
 import { type ExitCode, exit } from "../exit.ts";
-import { Prompt, Stopped } from "../new/ask.ts";
-import type { Terminals } from "../new/choose.ts";
 import { clean, moment, print, printJson, statusPaint, styleOf, table } from "../output.ts";
 import { removeAll, type Wanted } from "../prune/prune.ts";
 import { type PruneFlags, typedOf } from "../prune/typed.ts";
 import { memoryNote, storeUrl } from "../store.ts";
-
-/** Of a terminal that can answer, its two ends. */
-function here(): Terminals | undefined {
-  return process.stdin.isTTY === true && process.stderr.isTTY === true ? { input: process.stdin, output: process.stderr } : undefined;
-}
 
 /** Throws OnexError `USAGE`, `STORE_URL_INVALID`, `STORE_MISSING`, `STORE_BUSY`. */
 export async function prune(flags: PruneFlags, terminals = here()): Promise<ExitCode> {
@@ -35,7 +29,8 @@ export async function prune(flags: PruneFlags, terminals = here()): Promise<Exit
       return exit.done;
     }
     if (total > 0 && !flags.yes) {
-      const agreed = await consent(terminals, Math.min(limit, total));
+      const runs = counted(Math.min(limit, total));
+      const agreed = await consent(terminals, `remove ${runs} for good`, `prune removes ${runs} for good`);
       if (agreed !== "yes") say("nothing was removed");
       if (agreed !== "yes") return agreed === "no" ? exit.done : exit.interrupted;
     }
@@ -64,29 +59,6 @@ async function remove(store: OpenStore, wanted: Wanted): Promise<{ readonly remo
     process.off("SIGINT", interrupt);
   }
   return { removed, stopped: stop.signal.aborted };
-}
-
-/** Throws OnexError `USAGE` where nobody can be asked. */
-async function consent(terminals: Terminals | undefined, runs: number): Promise<"yes" | "no" | "stopped"> {
-  if (!terminals)
-    throw new OnexError(
-      "USAGE",
-      `prune removes ${counted(runs)} for good and there is no terminal to ask at: say --yes, or look with --dry-run`,
-    );
-  const prompt = new Prompt(terminals.input, terminals.output);
-  try {
-    const take = (typed: string): string => {
-      const answer = typed.toLowerCase();
-      if (["yes", "y", "no", "n"].includes(answer)) return answer.startsWith("y") ? "yes" : "no";
-      throw new OnexError("USAGE", "write yes or no");
-    };
-    return (await prompt.ask({ text: `remove ${counted(runs)} for good`, fallback: "no", take })) === "yes" ? "yes" : "no";
-  } catch (error) {
-    if (!(error instanceof Stopped)) throw error;
-    return "stopped";
-  } finally {
-    prompt.close();
-  }
 }
 
 function lines(groups: readonly PruneGroup[]): string[] {
