@@ -227,7 +227,8 @@ describe("always", () => {
       fc.property(value, (value) => {
         if (knowing.json(value) !== value) expect(knowing.suspects(JSON.stringify(value))).toBe(true);
       }),
-      { numRuns: 3000 },
+      // An escape in JSON ends with a digit, and is none of the text.
+      { numRuns: 3000, examples: [["\u00004111111111111111"]] },
     );
   });
 
