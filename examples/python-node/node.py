@@ -135,12 +135,15 @@ class Host:
                 work.answer = {"onex": 1, "status": "completed", "output": node(action["payload"], action["idempotency_key"])}
             except Exception as error:  # MUST 9: nobody knows how far it came
                 work.answer = Refused(200, "EFFECT_THREW", repr(error)).answer | {"outcome": "unknown"}
-            with self.lock:
-                self.under_way -= 1
-                self.idle.notify_all()
             work.done.set()
         work.done.wait()
-        return work.answer
+        return work.answer, mine
+
+    def answered(self, mine):
+        """Work is under way until its answer was sent: who drains waits for that."""
+        with self.lock:
+            self.under_way -= mine
+            self.idle.notify_all()
 
     def drain(self, grace):
         """MUST 12."""
@@ -173,7 +176,11 @@ class Handler(BaseHTTPRequestHandler):
             signed = self.headers["onex-action"], self.headers["onex-epoch"]
             if message["onex"] != 1 or signed != (said["action_id"], str(said["epoch"])):
                 raise Refused(401, "SIGNATURE_INVALID", "the body is not about what the headers say")
-            self.reply(200, host.abort(said) if "abort" in message else host.act(said))
+            answer, mine = (host.abort(said), False) if "abort" in message else host.act(said)
+            try:
+                self.reply(200, answer)
+            finally:
+                host.answered(mine)
         except Refused as refused:
             self.reply(refused.status, refused.answer)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
