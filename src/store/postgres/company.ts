@@ -4,7 +4,7 @@ import { bigints, ints, texts } from "./arrays.ts";
 import { Again } from "./errors.ts";
 import type { Line } from "./line.ts";
 import { isFree, Prunes } from "./prune.ts";
-import { runColumns, runRow } from "./rows.ts";
+import { runColumns, runRow, runValues } from "./rows.ts";
 import type { Statements } from "./sql.ts";
 import { decodeText, encodeText } from "./text.ts";
 
@@ -51,16 +51,7 @@ function birthValues(born: readonly Born[], status: "running" | "pending", lease
   return [
     leaseNo,
     status,
-    bigints(born.map((one) => one.runNo)),
-    texts(runs.map((run) => encodeText(run.id))),
-    texts(runs.map((run) => encodeText(run.workflow))),
-    texts(runs.map((run) => encodeText(run.version))),
-    texts(runs.map((run) => encodeText(run.digest))),
-    bigints(runs.map((run) => run.priority)),
-    bigints(runs.map((run) => run.at)),
-    texts(runs.map((run) => text(run.parent))),
-    texts(runs.map((run) => text(run.concurrency))),
-    texts(runs.map((run) => text(run.rate))),
+    ...runValues(born.map(({ run, runNo }) => ({ ...run, runNo }))),
     bigints(runs.map(queuedAt)),
     bigints(runs.map((run) => (leaseNo !== null ? null : queuedAt(run) === null ? 0 : (run.wakeAt ?? null)))),
     bigints(born.map((one) => one.first.epoch)),

@@ -1,8 +1,9 @@
 /** Rows of the tables as the store gives them. */
 import type { RunStatus } from "../../core/fact.ts";
-import type { MailRow, Message, RunRow, TurnRow } from "../store.ts";
+import type { MailRow, Message, NewRun, RunRow, TurnRow } from "../store.ts";
+import { bigints, texts } from "./arrays.ts";
 import type { Row } from "./line.ts";
-import { decodeText } from "./text.ts";
+import { decodeText, encodeText } from "./text.ts";
 
 export const runColumns =
   "run_no, id, workflow, version, digest, status, blocked, priority, created_at, ended_at, lease_no, wake_at, mail_put, mail_got, parent, queued_at, concurrency, rate";
@@ -58,4 +59,28 @@ function text(value: unknown): string | undefined {
 
 export function optional(value: unknown): unknown {
   return value ?? undefined;
+}
+
+/** What every statement that makes runs is given of them, a column a parameter: number, id, workflow … concurrency, rate. */
+export function runValues(runs: readonly (NewRun & { readonly runNo: number })[]): readonly Buffer[] {
+  const all = (of: (run: NewRun) => string): Buffer => texts(runs.map((run) => encodeText(of(run))));
+  const some = (of: (run: NewRun) => string | undefined): Buffer =>
+    texts(
+      runs.map((run) => {
+        const value = of(run);
+        return value === undefined ? null : encodeText(value);
+      }),
+    );
+  return [
+    bigints(runs.map((run) => run.runNo)),
+    all((run) => run.id),
+    all((run) => run.workflow),
+    all((run) => run.version),
+    all((run) => run.digest),
+    bigints(runs.map((run) => run.priority)),
+    bigints(runs.map((run) => run.at)),
+    some((run) => run.parent),
+    some((run) => run.concurrency),
+    some((run) => run.rate),
+  ];
 }

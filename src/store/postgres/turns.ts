@@ -12,6 +12,7 @@ import { bigints, bools, ints, texts } from "./arrays.ts";
 import { byRun, type Job, startOf } from "./job.ts";
 import type { Line } from "./line.ts";
 import { isFree } from "./prune.ts";
+import { runValues } from "./rows.ts";
 import type { Statements } from "./sql.ts";
 import { encodeText } from "./text.ts";
 
@@ -49,19 +50,7 @@ export async function writeTurns(line: Line, statements: Statements, jobs: reado
       runNo: number;
     })[];
     const text = (value: string | undefined): string | null => (value === undefined ? null : encodeText(value));
-    values.push(
-      bigints(runs.map((run) => run.runNo)),
-      texts(runs.map((run) => encodeText(run.id))),
-      texts(runs.map((run) => encodeText(run.workflow))),
-      texts(runs.map((run) => encodeText(run.version))),
-      texts(runs.map((run) => encodeText(run.digest))),
-      bigints(runs.map((run) => run.priority)),
-      bigints(runs.map((run) => run.at)),
-      texts(runs.map((run) => text(run.parent))),
-      texts(runs.map((run) => text(run.concurrency))),
-      texts(runs.map((run) => text(run.rate))),
-      texts(runs.map((run) => text(run.origin))),
-    );
+    values.push(...runValues(runs), texts(runs.map((run) => text(run.origin))));
   }
   const rows = await statements.run(
     line,
