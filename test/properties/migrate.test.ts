@@ -45,6 +45,11 @@ const plans = fc
 function acts(steps: readonly Step[], done: ReadonlySet<string>): readonly Step[] {
   return steps.filter(({ name, verb }) => verb === "act" && done.has(name));
 }
+/** Written in the other order, but for the waits: of two that wait side by side for one signal the first that stands there takes it. */
+function backwards(steps: readonly Step[]): readonly Step[] {
+  const waits = steps.filter(({ verb }) => verb === "wait").values();
+  return [...steps].reverse().map((step) => (step.verb === "wait" ? (waits.next().value ?? step) : step));
+}
 const edits: readonly Edit[] = [
   { safe: true, change: (steps) => [...steps, { name: "more", verb: "act", with: "more", needs: ["end"] }] },
   { safe: true, change: (steps) => [...steps.slice(0, -1), { name: "other", verb: "act", with: "other", needs: ["rest"] }] },
@@ -53,7 +58,7 @@ const edits: readonly Edit[] = [
     change: (steps, done) =>
       steps.map((step) => (done.has(step.name) || step.verb === "wait" ? step : { ...step, more: ", timeout: 3s, retry: 2" })),
   },
-  { safe: true, change: (steps) => [...steps].reverse() },
+  { safe: true, change: backwards },
   {
     safe: false,
     change: (steps, done, pick) => {
