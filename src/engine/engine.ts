@@ -8,7 +8,7 @@
  *    runs and takes another lease. While it is in doubt about its lease, it makes no call.
  */
 import type { CommandOf } from "../core/command.ts";
-import type { Fact, FinalBody, Started } from "../core/fact.ts";
+import { type Fact, type FinalBody, isFinal, type Started } from "../core/fact.ts";
 import { type Failure, failureOf, OnexError } from "../core/failure.ts";
 import type { Json } from "../core/json.ts";
 import { Sanitizer } from "../core/sanitizer.ts";
@@ -18,7 +18,7 @@ import type { Registry } from "../node/registry.ts";
 import type { Checked } from "../node/schema.ts";
 import type { Provided } from "../node/service.ts";
 import { blobsOf, decodeFacts } from "../store/codec.ts";
-import type { Appended, OpenStore, RunRow, Store, TurnRow } from "../store/store.ts";
+import type { Appended, OpenStore, RunRow, Store, Told, TurnRow } from "../store/store.ts";
 import { ActiveRun } from "./active-run.ts";
 import { Admission } from "./admission.ts";
 import { AtHand } from "./at-hand.ts";
@@ -193,7 +193,8 @@ export class Engine implements Runtime, Tenant {
   follows(): void {
     this.watchers.follow();
   }
-  news(): void {
+  news(told?: Told): void {
+    if (told) return this.#intake.told(told);
     this.#intake.look();
     this.#ticker.look();
   }
@@ -247,6 +248,7 @@ export class Engine implements Runtime, Tenant {
 
   /** A run was put into the queue for `at`: looks then, if that is this process's to do. */
   queued(at: number): void {
+    if (at <= this.store.now()) this.admission.queued();
     if (this.owner) this.#intake.wakeAt(at);
   }
   /** A schedule was changed by this process. */
@@ -346,7 +348,7 @@ export class Engine implements Runtime, Tenant {
       starting.accepted();
     } else if (facts[0]?.type === "lease.acquired") {
       this.counts.takenOver++;
-      this.look(); // Mail that came while it was taken.
+      this.#intake.took(run, isFinal(facts.at(-1) as Fact));
     }
     for (const fact of facts)
       if (fact.type === "action.completed" || fact.type === "compute.completed" || fact.type === "reducer.applied") this.counts.steps++;

@@ -22,6 +22,7 @@ import type {
   RunRow,
   StoreHost,
   Taken,
+  Taking,
   Told,
   TurnRow,
   TurnWrite,
@@ -361,19 +362,24 @@ export class Connection implements OpenStore {
     return { admitted: true };
   }
 
-  take(runNos: readonly number[]): readonly Taken[] {
+  take(runNos: readonly number[], held: readonly string[]): Taking {
     const leaseNo = this.#mine();
     const now = this.now();
     const taken: Taken[] = [];
+    let left = false;
     for (const runNo of runNos) {
       const run = this.#data.byNo(runNo);
-      if (!run || !this.#isFree(run) || this.#missing.has(nameOf(run))) continue;
+      if (run?.queuedAt === undefined) continue;
+      if (!this.#isFree(run) || !held.includes(nameOf(run))) {
+        left = true;
+        continue;
+      }
       run.admittedAt = now;
       this.#data.admit(run, leaseNo, now + claimMs);
       taken.push({ row: rowOf(run), first: this.#whole(run, run.turns[0] as TurnRow) });
     }
     if (taken.length > 0) this.#committed();
-    return taken;
+    return { taken, left };
   }
 
   /** It waits for nothing but somebody with a slot. */

@@ -147,10 +147,10 @@ export interface OpenStore {
    */
   admit?(runNo: number, limits: AdmitLimits): Awaitable<Admitted>;
   /**
-   * Only of a store for many owners: takes those of these runs that are queued, due and under no limit out of the queue, sets
-   * them apart for this owner, and gives them, in the order of `runNos`. The others are left, or somebody else has them.
+   * Only of a store for many owners: takes those of these runs that are queued, due, under no limit and of the workflows `held`
+   * ("name@version") out of the queue, sets them apart for this owner, and gives them, in the order of `runNos`.
    */
-  take?(runNos: readonly number[]): Awaitable<readonly Taken[]>;
+  take?(runNos: readonly number[], held: readonly string[]): Awaitable<Taking>;
 
   // ── retention ──
   /**
@@ -203,6 +203,12 @@ export type Admitted =
 export interface Taken {
   readonly row: RunRow;
   readonly first: TurnRow;
+}
+
+export interface Taking {
+  readonly taken: readonly Taken[];
+  /** Some are in the queue still, and of other workflows or under a limit. The rest somebody else has. */
+  readonly left: boolean;
 }
 
 /** Another process has put a run that `take` may take into the queue, or mail for a run of this owner. */

@@ -108,7 +108,7 @@ describe.skipIf(skipWithoutPostgres("the plans of PostgreSQL"))("plans", () => {
     await queue.due(spy, 1, 1, false, 1);
     await queue.due(spy, 1, 1, true, 1);
     await queue.admit(spy, 1, { concurrency: 1, rate: { limit: 1, perMs: 1 } }, 1, 1);
-    await queue.take(spy, [1], 1, 1);
+    await queue.take(spy, [1], ["w@1"], 1, 1);
     await queue.queued(spy, 1, 1, []);
     await queue.queuedCount(spy, 1);
     rows = [];

@@ -23,7 +23,7 @@ import type {
   RunRow,
   Store,
   StoreHost,
-  Taken,
+  Taking,
   Told,
   TurnRow,
   TurnWrite,
@@ -332,9 +332,9 @@ class PostgresStore implements OpenStore {
     return this.#write((line) => this.#queue.admit(line, runNo, limits, leaseNo, this.now()));
   }
 
-  async take(runNos: readonly number[]): Promise<readonly Taken[]> {
+  async take(runNos: readonly number[], held: readonly string[]): Promise<Taking> {
     const { leaseNo } = this.#ownership.mine();
-    return this.#use((line) => this.#queue.take(line, runNos, leaseNo, this.now()));
+    return this.#use((line) => this.#queue.take(line, runNos, held, leaseNo, this.now()));
   }
 
   // ── retention ──

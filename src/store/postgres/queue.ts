@@ -7,7 +7,7 @@
  * Q3 When more is due than can be fair, an owner takes its share, and looks again soon.
  * Q4 What only sets apart need not outlive the server: it does not wait for the disk. A turn that follows does, and takes it along.
  */
-import type { AdmitLimits, Admitted, RunRow, Taken, TurnRow } from "../store.ts";
+import type { AdmitLimits, Admitted, RunRow, Taken, Taking, TurnRow } from "../store.ts";
 import { bigints, texts } from "./arrays.ts";
 import type { Blocks } from "./blocks.ts";
 import type { Line } from "./line.ts";
@@ -49,13 +49,15 @@ function dueText(slotless: boolean): string {
 const due = dueText(false);
 const dueSlotless = dueText(true);
 
-const take = `WITH k AS MATERIALIZED (SELECT r.no, b.place FROM unnest($1::bigint[]) WITH ORDINALITY AS b(no, place) CROSS JOIN LATERAL (
-    SELECT run_no AS no FROM @.runs WHERE run_no = b.no AND queued_at <= $3 AND concurrency IS NULL AND rate IS NULL
-      AND lease_no IS NULL AND ended_at IS NULL AND ${unblocked("$4", "$5")} FOR NO KEY UPDATE SKIP LOCKED) AS r),
+const take = `WITH k AS MATERIALIZED (SELECT r.*, b.place FROM unnest($1::bigint[]) WITH ORDINALITY AS b(no, place) CROSS JOIN LATERAL (
+    SELECT run_no AS no, (queued_at <= $3 AND concurrency IS NULL AND rate IS NULL AND (workflow || '@' || version) = ANY($4::text[])
+        AND run_no <> ALL($5::bigint[])) AS fits
+      FROM @.runs WHERE run_no = b.no AND queued_at IS NOT NULL AND lease_no IS NULL AND ended_at IS NULL FOR NO KEY UPDATE SKIP LOCKED) AS r),
   u AS (UPDATE @.runs SET queued_at = NULL, wake_at = 0, put_by = $2, claim_until = ${nowMs} + ${claimMs}, admitted_at = coalesce(admitted_at, $3)
-    FROM k WHERE run_no = k.no AND ${unhurried} RETURNING ${runColumns}, place)
-  SELECT ${runColumns}, ${turnColumns} FROM u
-    CROSS JOIN LATERAL (SELECT ${turnColumns} FROM @.turns t WHERE t.run_no = u.run_no AND t.turn = 0) AS t ORDER BY place`;
+    WHERE run_no = ANY(ARRAY(SELECT no FROM k WHERE fits)) AND ${unhurried} RETURNING ${runColumns})
+  SELECT f.*, (SELECT count(*) FROM k WHERE NOT fits) AS unfit FROM (SELECT) AS one LEFT JOIN (
+    SELECT ${runColumns}, place, ${turnColumns} FROM u JOIN k ON k.no = u.run_no CROSS JOIN LATERAL (
+      SELECT ${turnColumns} FROM @.turns t WHERE t.run_no = u.run_no AND t.turn = 0) AS t) AS f ON true ORDER BY place`;
 
 export class Queue {
   readonly #sql: Statements;
@@ -162,15 +164,16 @@ export class Queue {
   }
 
   /** Without a limit nobody need be counted: one statement, and whoever is first has them. */
-  async take(line: Line, runNos: readonly number[], leaseNo: number, now: number): Promise<readonly Taken[]> {
-    const { names, numbers } = this.#blocks;
-    const rows = await this.#sql.run(line, take, bigints(runNos), leaseNo, now, texts(names), bigints(numbers));
+  async take(line: Line, runNos: readonly number[], held: readonly string[], leaseNo: number, now: number): Promise<Taking> {
+    const names = texts(held.map(encodeText));
+    const rows = await this.#sql.run(line, take, bigints(runNos), leaseNo, now, names, bigints(this.#blocks.numbers));
     const taken: Taken[] = [];
     for (const row of rows) {
+      if (row.run_no === null) continue;
       const [first] = await withBlobs(line, this.#sql, row.run_no as number, [turnRow(row)]);
       taken.push({ row: runRow(row), first: first as TurnRow });
     }
-    return taken;
+    return { taken, left: Number(rows[0]?.unfit) > 0 };
   }
 
   /** The same of one run, whose workflow may have had limits when it was started. */

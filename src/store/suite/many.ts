@@ -159,18 +159,19 @@ const scenarios: readonly Scenario[] = [
       const numbers: number[] = [];
       for (const id of ["a", "b", "c", "d"]) numbers.push((await started(id)).row.runNo);
       const limited = [await started("x", { concurrency: "c" }), await started("y", { rate: "r" })];
-      const [later] = [await started("z", { queuedAt: Number.MAX_SAFE_INTEGER })];
+      const later = await started("z", { queuedAt: Number.MAX_SAFE_INTEGER });
+      const other = await started("o", { workflow: "other" });
       const asked = [...numbers].reverse().concat(
         limited.map(({ row }) => row.runNo),
         later.row.runNo,
         999_999,
       );
-      const [one, two] = await Promise.all([a.take?.(asked), b.take?.(asked)]);
-      const ids = [...(one ?? []), ...(two ?? [])].map(({ row }) => row.id);
-      t.equal([ids.toSorted(), await client.queuedCount(100)], [["a", "b", "c", "d"], 2]);
+      const [one, two] = await Promise.all([a.take?.(asked, ["w@1"]), b.take?.(asked, ["w@1"])]);
+      const ids = [...(one?.taken ?? []), ...(two?.taken ?? [])].map(({ row }) => row.id);
+      t.equal([ids.toSorted(), await client.queuedCount(100)], [["a", "b", "c", "d"], 3]);
       for (const [store, taken] of [
-        [a, one ?? []],
-        [b, two ?? []],
+        [a, one?.taken ?? []],
+        [b, two?.taken ?? []],
       ] as const) {
         t.equal(
           taken.map(({ row }) => row.id),
@@ -186,7 +187,9 @@ const scenarios: readonly Scenario[] = [
           t.equal((await new Log(row.runNo, 0).write(store, { take: true })).accepted, true);
         }
       }
-      t.equal([await a.take?.(numbers), await b.take?.(numbers)], [[], []]);
+      t.equal(await a.take?.(numbers, ["w@1"]), { taken: [], left: false });
+      t.equal(await a.take?.([other.row.runNo], ["w@1"]), { taken: [], left: true });
+      t.equal((await a.take?.([other.row.runNo], ["w@1", "other@1"]))?.taken.length, 1);
     },
   },
   {
