@@ -12,7 +12,7 @@ import type { Json } from "../core/json.ts";
 import { redacted, Sanitizer, textsIn } from "../core/sanitizer.ts";
 import type { ScheduleRow, ScheduleStore } from "./schedule-store.ts";
 import type { Sealer } from "./seal.ts";
-import type { Appended, Awaitable, Blob, FirstTurn, Fold, Message, OpenStore, TurnRow, TurnWrite } from "./store.ts";
+import type { Appended, Awaitable, Blob, FirstTurn, Fold, Message, OpenStore, Taken, Taking, TurnRow, TurnWrite } from "./store.ts";
 
 /** The one key of a sealed value; with one more `$` in front it is a user's own. */
 const mark = "$sealed";
@@ -168,6 +168,7 @@ export class Sealing {
 
 /** The store, with secrets sealed on their way in and opened on their way out. */
 export function sealedStore(store: OpenStore, sealing: Sealing): OpenStore {
+  const take = store.take?.bind(store);
   const texts: Partial<OpenStore> = {
     append: (batch) =>
       after(store.append(batch.map((write) => sealedTurn(sealing, write))), (answers) =>
@@ -177,6 +178,7 @@ export function sealedStore(store: OpenStore, sealing: Sealing): OpenStore {
       store.start(run, { ...turn, facts: sealing.sealStart(turn.facts, run.id), ...sealedBlobs(sealing, turn, run.id) }),
     post: (message) => store.post({ ...message, body: sealing.sealMessage(message.body) }),
     define: (hash, text) => store.define(hash, sealing.seal(text)),
+    ...(take ? { take: (runNos, held) => after(take(runNos, held), (taking) => openedTaking(sealing, taking)) } : {}),
     turns: (runNo, from, limit) => after(store.turns(runNo, from, limit), (turns) => turns.map((turn) => opened(sealing, turn, runNo))),
     tail: (runNo) => after(store.tail(runNo), (turn) => turn && opened(sealing, turn, runNo)),
     blob: (runNo, hash) => after(store.blob(runNo, hash), (text) => (text === undefined ? undefined : sealing.open(text, runNo))),
@@ -198,6 +200,18 @@ export function sealedStore(store: OpenStore, sealing: Sealing): OpenStore {
       return bound;
     },
   });
+}
+
+/** One that cannot be opened does not stop the others. */
+function openedTaking(sealing: Sealing, { taken, left }: Taking): Taking {
+  const openedFirst = ({ row, first }: Taken): Taken => {
+    try {
+      return first ? { row, first: opened(sealing, first, row.runNo) } : { row };
+    } catch {
+      return { row };
+    }
+  };
+  return { taken: taken.map(openedFirst), left };
 }
 
 function sealedSchedules(schedules: ScheduleStore, sealing: Sealing): ScheduleStore {

@@ -202,7 +202,8 @@ export type Admitted =
 /** A run that was in the queue, with its first turn, which is its last: nobody has driven it. */
 export interface Taken {
   readonly row: RunRow;
-  readonly first: TurnRow;
+  /** Left out where it cannot be read: whoever asks for it by `turns` is told why. */
+  readonly first?: TurnRow;
 }
 
 export interface Taking {

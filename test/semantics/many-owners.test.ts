@@ -10,7 +10,7 @@ import { anything, Gate, Ledger } from "./kit.ts";
 
 test("a start of another process is taken by its number: one question and its turns, and no look at the rest", async () => {
   const flow = flowOf(function* () {
-    return "done";
+    return yield* now();
   });
   const fleet = new Fleet([flow] as AnyNode[]);
   const owner = fleet.join();
@@ -66,6 +66,22 @@ test("mail that comes while a run is being taken is read with the next turn", as
   expect([(await fleet.row("r")).status, await client.face.run("r").result()]).toEqual(["completed", 7]);
 });
 
+test("a secret in what another process starts is sealed on the way, and there where it is needed", async () => {
+  const seen: unknown[] = [];
+  const use = effect({ name: "use", input: anything, idempotent: true, readonly: true }, async (input) => void seen.push(input));
+  const flow = flowOf(function* (input) {
+    yield* use(input);
+  });
+  const fleet = new Fleet([flow, use] as AnyNode[]);
+  const owner = fleet.join();
+  const client = fleet.join({ nodes: [] });
+  await fleet.settle();
+  await start(client, flow, "r", { password: "correct horse" });
+  await fleet.settle();
+  expect([seen, owner.line.count("take")]).toEqual([[{ password: "correct horse" }], 1]);
+  expect(JSON.stringify(await fleet.store.turns((await fleet.row("r")).runNo))).not.toContain("correct horse");
+});
+
 test("what is started elsewhere waits for a slot, in the order of the queue", async () => {
   const ledger = new Ledger();
   const gate = new Gate();
@@ -94,10 +110,10 @@ test("what is started elsewhere waits for a slot, in the order of the queue", as
 
 test("a start of a workflow that one process does not hold is the other's at once, and stays in the queue where nobody holds it", async () => {
   const flow = flowOf(function* () {
-    return "done";
+    return yield* now();
   });
   const other = workflow({ name: "other", input: anything }, function* () {
-    return "other";
+    return yield* now();
   });
   const fleet = new Fleet([flow] as AnyNode[]);
   const [a] = (await fleet.joined(1)) as [Member];

@@ -7,7 +7,7 @@
  * Q3 When more is due than can be fair, an owner takes its share, and looks again soon.
  * Q4 What only sets apart need not outlive the server: it does not wait for the disk. A turn that follows does, and takes it along.
  */
-import type { AdmitLimits, Admitted, RunRow, Taken, Taking, TurnRow } from "../store.ts";
+import type { AdmitLimits, Admitted, RunRow, Taken, Taking } from "../store.ts";
 import { bigints, texts } from "./arrays.ts";
 import type { Blocks } from "./blocks.ts";
 import type { Line } from "./line.ts";
@@ -171,7 +171,7 @@ export class Queue {
     for (const row of rows) {
       if (row.run_no === null) continue;
       const [first] = await withBlobs(line, this.#sql, row.run_no as number, [turnRow(row)]);
-      taken.push({ row: runRow(row), first: first as TurnRow });
+      taken.push({ row: runRow(row), ...(first ? { first } : {}) });
     }
     return { taken, left: Number(rows[0]?.unfit) > 0 };
   }

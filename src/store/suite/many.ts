@@ -181,8 +181,8 @@ const scenarios: readonly Scenario[] = [
             .reverse(),
         );
         for (const { row, first: turn } of taken) {
-          t.equal([row.queuedAt, row.owned, turn.turn, turn.next, turn.facts], [undefined, false, 0, first.next, facts]);
-          t.equal(turn.blobs, [{ hash: "h", text: '"v"' }]);
+          t.equal([row.queuedAt, row.owned, turn?.turn, turn?.next, turn?.facts], [undefined, false, 0, first.next, facts]);
+          t.equal(turn?.blobs, [{ hash: "h", text: '"v"' }]);
           t.equal([(await due(store)).includes(row.id), (await due(store === a ? b : a)).includes(row.id)], [true, false]);
           t.equal((await new Log(row.runNo, 0).write(store, { take: true })).accepted, true);
         }
