@@ -101,9 +101,10 @@ export class ActiveRuns {
     if (starting && answer.reason === "exists") return starting.accepted(answer.row);
     // Two reached for it, and the other one has it.
     if (taking && store.owners === "many") return this.#engine.look();
-    world.log.warn(`run ${run.id} was taken by another owner`, { code: "FENCED" });
+    const message = `run ${run.id} was taken by another owner, and goes on there`;
+    world.log.warn(message, { code: "FENCED" });
     states.clear();
-    starting?.failed(new OnexError("FENCED", `run ${run.id} was taken by another owner`));
+    starting?.failed(new OnexError("FENCED", message));
     if (!starting && store.owners === "many") void this.#checkTail(run.runNo as number, run.lastTurn);
   }
 

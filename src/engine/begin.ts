@@ -94,7 +94,10 @@ function undoing(runtime: Runtime, childId: string | undefined): Program {
       runtime.definitions.loadNow(runtime.store, started);
       const contract = runtime.workflowOf(started);
       if (!contract)
-        throw new OnexError("VERSION_MISSING", `the workflow ${started.workflow}@${started.version} of ${childId} is not held here`);
+        throw new OnexError(
+          "VERSION_MISSING",
+          `the workflow ${started.workflow}@${started.version} of ${childId} is not held here: start a process that holds it`,
+        );
       const child = fresh(runtime, childId ?? "", contract, { undoes: (started.input as { runId?: string } | null)?.runId }).replay;
       for (const fact of facts) child.apply(fact);
       return yield* undoProgram(child.owed(), (step) => child.keyOf(step));

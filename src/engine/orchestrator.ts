@@ -357,7 +357,8 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
 
   #mustBeOpen(): void {
     if (this.engine.error) throw this.engine.error;
-    if (this.engine.closing) throw new OnexError("ORCHESTRATOR_CLOSED", "the orchestrator was closed");
+    if (this.engine.closing)
+      throw new OnexError("ORCHESTRATOR_CLOSED", "the orchestrator was closed: make another one with createOrchestrator");
   }
 }
 
