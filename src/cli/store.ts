@@ -84,13 +84,6 @@ function postgresUrl(named: string, where: string): StoreUrl {
   };
 }
 
-/** The store of a run that was named. Throws OnexError `STORE_URL_INVALID`, and `RUN_UNKNOWN` for memory. */
-export function storeOfRun(runId: string, option: string | undefined): StoreUrl {
-  const at = storeUrl(option);
-  if (at.kind === "memory") throw new OnexError("RUN_UNKNOWN", `there is no run ${runId}: ${memoryNote}`);
-  return at;
-}
-
 /** With `--lease`, of a store that has leases. Throws OnexError `USAGE`. */
 export function withLease(at: StoreUrl, lease: string | undefined): StoreUrl {
   if (lease === undefined) return at;
@@ -136,6 +129,13 @@ export async function existing(at: StoreUrl): Promise<Store> {
     if (!(await hasTables(placeOf(at.database)))) throw missing(` (the database has no schema "${schema}" with the tables of onex)`);
   }
   return openable(at, lookMs);
+}
+
+/** The store of a run that was named. Throws OnexError `STORE_URL_INVALID`, and `RUN_UNKNOWN` for memory. */
+export function storeOfRun(runId: string, option: string | undefined): StoreUrl {
+  const at = storeUrl(option);
+  if (at.kind === "memory") throw new OnexError("RUN_UNKNOWN", `there is no run ${runId}: ${memoryNote}`);
+  return at;
 }
 
 export const memoryNote =
