@@ -5,7 +5,7 @@
  *    way out, and lets go of everything that is kept of it.
  * D2 Who starts a run is answered once: when its first turn is accepted or refused, when folding it throws, or by `drop`.
  */
-import type { Fact, FinalBody } from "../core/fact.ts";
+import { type Fact, type FinalBody, isFinal } from "../core/fact.ts";
 import { failureOf, OnexError } from "../core/failure.ts";
 import type { Appended, RunRow } from "../store/store.ts";
 import { ActiveRun } from "./active-run.ts";
@@ -83,7 +83,7 @@ export class ActiveRuns {
       starting.accepted();
     } else if (facts[0]?.type === "lease.acquired") {
       counts.takenOver++;
-      this.#engine.look(); // Mail that came while it was taken.
+      this.#intake.took(run, isFinal(facts.at(-1) as Fact));
     }
     for (const fact of facts)
       if (fact.type === "action.completed" || fact.type === "compute.completed" || fact.type === "reducer.applied") counts.steps++;

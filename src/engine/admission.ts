@@ -36,7 +36,9 @@ export class Admission {
   #reserved = 0;
   /** Something that needs a slot was left without one; until the first look nobody knows. */
   #owed = true;
-  #counted = false;
+  /** Counts what this process has put into the queue, and how far of that a look has seen; of what was there before, nothing at first. */
+  #put = 1;
+  #seen = 0;
   readonly #underWay = new Map<string, number>();
   /** The last admissions of a rate, oldest first. */
   readonly #admitted = new Map<string, number[]>();
@@ -55,12 +57,16 @@ export class Admission {
 
   /** M2. `contracts` are those of the workflows that can be started here. */
   async open(contracts: readonly WorkflowContract[]): Promise<void> {
-    if (this.#store.admit) return;
+    if (this.#isShared) return;
     for (const { concurrency, count } of await this.#store.underWay()) this.#underWay.set(concurrency, count);
     this.#longestMs = Math.max(0, ...contracts.map(({ rate }) => rate?.perMs ?? 0));
     if (this.#longestMs > 0)
       for (const { rate, at } of await this.#store.admissions(this.#store.now() - this.#longestMs)) this.#admit(rate, at);
-    this.#counted = true;
+  }
+
+  /** M5. */
+  get #isShared(): boolean {
+    return this.#store.owners === "many";
   }
 
   // ── slots ──
@@ -90,26 +96,38 @@ export class Admission {
   taken(): void {
     this.#reserved--;
   }
-  /** A look has ended: everything that needs a slot has one, or not. */
-  looked(everyone: boolean): void {
+  /** This process has put a run into the queue: until a look has seen it, nobody who needs a share goes past it. */
+  queued(): void {
+    this.#put++;
+  }
+  get put(): number {
+    return this.#put;
+  }
+  /** A look has ended that began when `put` was so: everything that needs a slot has one, or not. */
+  looked(everyone: boolean, put: number): void {
     this.#owed = !everyone || this.free <= 0;
+    this.#seen = put;
   }
 
   // ── limits ──
 
-  /** M3: whether a new run may begin at once; then it has its shares. */
+  /** M3: whether `count` runs that are under no limit may begin at once. */
+  isOpen(count = 1): boolean {
+    return this.#max === Number.POSITIVE_INFINITY || !(this.#owed || this.free < count);
+  }
+  /** The same of a new run; then it has its shares. */
   passes(run: NewRun): boolean {
-    if (this.#max !== Number.POSITIVE_INFINITY && (this.#owed || this.free <= 0)) return false;
+    if (!this.isOpen()) return false;
     const { concurrency, rate } = run;
     if (concurrency === undefined && rate === undefined) return true;
     // M5
-    if (this.#store.admit || !this.#counted || this.#full.has(concurrency ?? "") || this.#spent.has(rate ?? "")) return false;
+    if (this.#isShared || this.#seen < this.#put || this.#full.has(concurrency ?? "") || this.#spent.has(rate ?? "")) return false;
     return this.share(run);
   }
 
   /** Lets a queued run out of the queue, with its shares of the limits of its workflow, if there are any left. */
   async admit(row: RunRow, contract = this.#definitions.find(row)): Promise<boolean> {
-    if (!this.#store.admit) return this.share(row);
+    if (!this.#isShared || !this.#store.admit) return this.share(row);
     const { concurrency, rate } = contract ?? {};
     const answer = await this.#store.admit(row.runNo, {
       ...(concurrency ? { concurrency: concurrency.limit } : {}),
@@ -146,11 +164,11 @@ export class Admission {
   }
   /** The run goes on whatever its limit says, and counts to it. */
   exceed({ concurrency }: Entrant): void {
-    if (!this.#store.admit && concurrency !== undefined) this.#underWay.set(concurrency, (this.#underWay.get(concurrency) ?? 0) + 1);
+    if (!this.#isShared && concurrency !== undefined) this.#underWay.set(concurrency, (this.#underWay.get(concurrency) ?? 0) + 1);
   }
   /** The run did not begin after all (M4). */
   giveBack(run: Entrant): boolean {
-    if (this.#store.admit) return false;
+    if (this.#isShared) return false;
     if (run.rate !== undefined) this.#admitted.get(run.rate)?.pop();
     return this.ended(run);
   }
@@ -158,7 +176,7 @@ export class Admission {
   ended({ concurrency }: Entrant): boolean {
     if (concurrency === undefined) return false;
     // M5: its share may be asked for at once.
-    if (this.#store.admit) return this.#spent.delete(concurrency);
+    if (this.#isShared) return this.#spent.delete(concurrency);
     const left = (this.#underWay.get(concurrency) ?? 0) - 1;
     if (left > 0) this.#underWay.set(concurrency, left);
     else this.#underWay.delete(concurrency);

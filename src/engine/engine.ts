@@ -17,7 +17,7 @@ import type { Registry } from "../node/registry.ts";
 import type { Checked } from "../node/schema.ts";
 import type { Provided } from "../node/service.ts";
 import { blobsOf, decodeFacts } from "../store/codec.ts";
-import type { OpenStore, Store, TurnRow } from "../store/store.ts";
+import type { OpenStore, Store, Told, TurnRow } from "../store/store.ts";
 import type { ActiveRun } from "./active-run.ts";
 import { ActiveRuns } from "./active-runs.ts";
 import { Admission } from "./admission.ts";
@@ -188,7 +188,8 @@ export class Engine implements Runtime, Tenant {
   follows(): void {
     this.watchers.follow();
   }
-  news(): void {
+  news(told?: Told): void {
+    if (told) return this.#intake.told(told);
     this.#intake.look();
     this.#ticker.look();
   }
@@ -263,6 +264,7 @@ export class Engine implements Runtime, Tenant {
   }
   /** A run was put into the queue for `at`: looks then, if that is this process's to do. */
   queued(at: number): void {
+    if (at <= this.store.now()) this.admission.queued();
     if (this.owner) this.#intake.wakeAt(at);
   }
   /** A schedule was changed by this process. */

@@ -7,7 +7,9 @@
  * N4 What is due goes before what is queued, and a root run is taken only when it has a slot; children need none.
  * N5 With many owners what a look has read may be old when it is used: a run is taken as its row is once its last turn is
  *    known, no more is asked for than there are slots, and a look ends with the lease under which it began.
- * N6 Nothing is waited for between the first news of a run that is taken and its enlisting: one that has news will be written, and
+ * N6 What another process puts into the queue with nothing to wait for is taken by its number, without a look at the rest: one
+ *    question instead of six. Only while nobody waits for a slot; else the order of the queue decides.
+ * N7 Nothing is waited for between the first news of a run that is taken and its enlisting: one that has news will be written, and
  *    what is written and not enlisted nobody drives.
  */
 import type { Fact, FactBody } from "../core/fact.ts";
@@ -16,7 +18,7 @@ import { pinned } from "../core/pin.ts";
 import { undoWorkflow } from "../core/undo.ts";
 import type { WorkflowContract } from "../node/contract.ts";
 import { encodeFacts } from "../store/codec.ts";
-import type { MailRow, RunRow, TurnRow } from "../store/store.ts";
+import type { MailRow, RunRow, Taken, Told, TurnRow } from "../store/store.ts";
 import { ActiveRun } from "./active-run.ts";
 import { acquired, type Folded, fresh } from "./begin.ts";
 import type { Engine } from "./engine.ts";
@@ -26,15 +28,27 @@ import { callOff } from "./queue.ts";
 import { cleanTexts } from "./secrets.ts";
 
 const chunk = 200;
+/** Taken out of the queue at once: others have a turn before the next ones. */
+const handful = 32;
 
 export class Intake {
   readonly #engine: Engine;
   readonly #looks: Looks;
   readonly #named = new Set<string>();
+  /** N6: numbers of runs that were put into the queue. */
+  readonly #offered = new Set<number>();
+  /** The next look is at everything. */
+  #whole = false;
+  /** The last look saw as many as it asked for, and all were being taken: there may be more behind them. */
+  #behind = false;
 
   constructor(engine: Engine) {
     this.#engine = engine;
-    this.#looks = new Looks(engine, () => this.look());
+    this.#looks = new Looks(
+      engine,
+      () => this.look(),
+      () => this.#looks.run(() => this.#look()),
+    );
   }
 
   get quiet(): boolean {
@@ -55,17 +69,39 @@ export class Intake {
   /** Takes what is due and reads mail. */
   look(): void {
     if (!this.#engine.owner) return;
-    this.#looks.run(async () => {
-      for (const runNo of await this.#engine.store.mailed()) {
-        const run = this.#engine.activeNo(runNo);
-        if (run)
-          await this.#readMail(run).catch((error) => {
-            if (!isKeyMissing(error)) throw error;
-            this.#engine.broken(run, error);
-          });
-      }
-      await this.#takeDue();
-    });
+    this.#whole = true;
+    this.#looks.run(() => this.#look());
+  }
+  /** Another process has written. */
+  told({ what, runNo }: Told): void {
+    if (!this.#engine.owner) return;
+    const run = this.#engine.activeNo(runNo);
+    if (what === "mail") return run ? this.#mail(run) : this.look();
+    this.#offered.add(runNo);
+    this.#looks.run(() => this.#look());
+  }
+  /** A run that was taken is this process's own by now. */
+  took(run: ActiveRun, hasEnded: boolean): void {
+    if (this.#engine.store.owners === "one" || this.#behind) return this.look();
+    // What came while it was taken was told to nobody in particular.
+    if (!hasEnded) this.#mail(run);
+  }
+
+  async #look(): Promise<void> {
+    const offered = [...this.#offered];
+    this.#offered.clear();
+    if (!this.#whole && (await this.#takeOffered(offered))) return;
+    this.#whole = false;
+    this.#behind = false;
+    for (const runNo of await this.#engine.store.mailed()) {
+      const run = this.#engine.activeNo(runNo);
+      if (run)
+        await this.#readMail(run).catch((error) => {
+          if (!isKeyMissing(error)) throw error;
+          this.#engine.broken(run, error);
+        });
+    }
+    await this.#takeDue();
   }
   /** A run was put down until `at`; 0 is at once, null is until a message. */
   wakeAt(at: number | null): void {
@@ -77,7 +113,12 @@ export class Intake {
   mail(runId: string): void {
     const run = this.#engine.active(runId);
     if (run?.runNo === undefined) return this.look();
-    this.#readMail(run).catch((error) => (isKeyMissing(error) ? this.#engine.broken(run, error) : this.#engine.stop(error)));
+    this.#mail(run);
+  }
+
+  #mail(run: ActiveRun): void {
+    const { leaseId } = this.#engine;
+    this.#readMail(run).catch((error) => (isKeyMissing(error) ? this.#engine.broken(run, error) : this.#engine.failed(error, leaseId)));
   }
 
   async #readMail(run: ActiveRun): Promise<void> {
@@ -126,13 +167,15 @@ export class Intake {
         else if (!(await this.#takeRoot(row))) everyone = false;
       }
       // Those that are being taken are due until that is written, and then another look follows.
+      if (rows.length >= limit && seen === 0) this.#behind = true;
       if (rows.length < limit || seen === 0) break;
       await this.#written();
     }
     if (this.#looks.over) return;
+    const { put } = admission;
     if (!(await this.#takeQueued())) everyone = false;
     if (this.#looks.over) return;
-    admission.looked(everyone);
+    admission.looked(everyone, put);
     // What has become due since then is not seen yet: the next moment is behind what was asked for, not behind now.
     const next = [await store.nextWake(seenTo), await store.nextQueued(seenTo)].map((at) => at ?? Number.POSITIVE_INFINITY);
     this.#looks.arm(Math.min(...next, admission.nextShare));
@@ -153,7 +196,20 @@ export class Intake {
       return this.#unreadable(row, error);
     }
     admission.exceed(row);
-    if (!(await this.#take(row)) && admission.ended(row)) this.#looks.again();
+    if (!(await this.#take(row)) && admission.ended(row)) this.look();
+  }
+
+  /** N6. Answers whether that was all there is to do. */
+  async #takeOffered(runNos: readonly number[]): Promise<boolean> {
+    const { store, admission } = this.#engine;
+    if (runNos.length === 0) return true;
+    if (!store.take || !admission.isOpen(runNos.length)) return false;
+    const { taken, left } = await store.take(runNos, this.#engine.definitions.held());
+    for (const one of taken) {
+      if (this.#looks.over) return true;
+      if (!this.#engine.activeNo(one.row.runNo)) await this.#takeRoot(one.row, one.first);
+    }
+    return !left;
   }
 
   /** Takes from the queue whatever has a slot and its shares of limits; answers whether nobody was left for want of a slot. */
@@ -162,16 +218,37 @@ export class Intake {
     for (;;) {
       const limit = Math.min(chunk, Math.max(0, admission.free) + chunk / 4);
       const rows = await store.queued(store.now(), limit, admission.closed());
-      for (const row of rows) {
-        if (this.#looks.over) return true;
-        if (this.#engine.activeNo(row.runNo)) continue;
-        if (admission.free <= 0) return false;
-        const contract = await this.#limitsOf(row);
-        if (contract !== false && (await admission.admit(row, contract))) await this.#takeRoot(row);
+      for (let from = 0; from < rows.length; from += handful) {
+        const some = rows.slice(from, from + handful).filter((row) => !this.#engine.activeNo(row.runNo));
+        const free = await this.#takeFree(some);
+        for (const row of some) {
+          if (this.#looks.over) return true;
+          const one = free.get(row.runNo);
+          if (one) await this.#takeRoot(one.row, one.first);
+          else if (admission.free <= 0) return false;
+          else if (one === undefined) {
+            const contract = await this.#limitsOf(row);
+            if (contract !== false && (await admission.admit(row, contract))) await this.#takeRoot(row);
+          }
+        }
       }
       if (rows.length < limit) return true;
       await this.#written();
     }
+  }
+
+  /** With many owners: of these runs those that are under no limit, as many as have a slot; null: somebody else has it. */
+  async #takeFree(rows: readonly RunRow[]): Promise<ReadonlyMap<number, Taken | null>> {
+    const { store, admission, definitions } = this.#engine;
+    const found = new Map<number, Taken | null>();
+    if (!store.take) return found;
+    const held = definitions.held();
+    const free = rows.filter((row) => row.concurrency === undefined && row.rate === undefined && held.includes(nameOf(row)));
+    const asked = free.slice(0, Math.max(0, admission.free)).map((row) => row.runNo);
+    if (asked.length === 0) return found;
+    for (const runNo of asked) found.set(runNo, null);
+    for (const one of (await store.take(asked, held)).taken) found.set(one.row.runNo, one);
+    return found;
   }
 
   /** With many owners whoever lets a run out of the queue must hold its workflow, which says its limits; false: it does not. */
@@ -198,25 +275,25 @@ export class Intake {
   }
 
   /** N4. Answers whether there was a slot. */
-  async #takeRoot(row: RunRow): Promise<boolean> {
+  async #takeRoot(row: RunRow, first?: TurnRow): Promise<boolean> {
     const { admission } = this.#engine;
     if (!admission.reserve()) return false;
-    const taken = await this.#take(row);
+    const taken = await this.#take(row, first);
     admission.taken();
-    if (!taken && row.queuedAt !== undefined && admission.giveBack(row)) this.#looks.again();
+    if (!taken && row.queuedAt !== undefined && admission.giveBack(row)) this.look();
     return true;
   }
 
-  /** Answers whether it is under way. */
-  async #take(row: RunRow): Promise<boolean> {
+  /** Answers whether it is under way. `first`: all its turns, as they were read together with its row. */
+  async #take(row: RunRow, first?: TurnRow): Promise<boolean> {
     try {
-      return await this.#takeNow(row);
+      return await this.#takeNow(row, first);
     } catch (error) {
       await this.#unreadable(row, error);
       return false;
     }
   }
-  async #takeNow(row: RunRow): Promise<boolean> {
+  async #takeNow(row: RunRow, first?: TurnRow): Promise<boolean> {
     const engine = this.#engine;
     if (engine.parkedFolds.has(row.runNo)) {
       const tail = await engine.store.tail(row.runNo);
@@ -224,7 +301,7 @@ export class Intake {
       const kept = engine.parkedFolds.take(row.runNo, tail.turn);
       if (kept) return this.#drive(row, tail, kept, new Map());
     }
-    const turns = await engine.store.turns(row.runNo);
+    const turns = first ? [first] : await engine.store.turns(row.runNo);
     const tail = turns.at(-1);
     if (!tail || tail.final || this.#looks.over) return false;
     const facts = turns.flatMap((turn) => engine.decode(row.runNo, turn));
@@ -241,19 +318,20 @@ export class Intake {
     } catch (error) {
       return this.#pause(row.runNo, tail, failureOf(error, "ENGINE_FAILED"));
     }
-    return this.#drive(row, tail, folded, openChildren(facts));
+    return this.#drive(row, tail, folded, openChildren(facts), first !== undefined);
   }
 
   /** Takes a folded run: its first turn holds the new epoch, the mail that came and the timers that are due. */
-  async #drive({ runNo }: RunRow, tail: TurnRow, folded: Folded, children: Map<string, string>): Promise<boolean> {
+  async #drive(known: RunRow, tail: TurnRow, folded: Folded, children: Map<string, string>, isFresh = false): Promise<boolean> {
     const engine = this.#engine;
+    const { runNo } = known;
     // N5: should others have read its mail meanwhile, they have written a turn too, and this one is refused.
-    const row = await engine.store.byNo(runNo);
+    const row = isFresh ? known : await engine.store.byNo(runNo);
     if (!row || row.owned || row.endedAt !== undefined) return false;
     const mail = row.mailPut > row.mailGot ? await engine.store.inbox(runNo, row.mailGot) : [];
     await this.#learnMoves(row.workflow, mail);
     const conflicts = await this.#conflicts(row.id, children);
-    // N6
+    // N7
     if (this.#looks.over || engine.active(row.id)) return false;
     folded.log.live = true;
     const run = new ActiveRun(
@@ -316,7 +394,7 @@ export class Intake {
 
   async #block(row: RunRow): Promise<false> {
     await this.#engine.store.block(row.runNo, "VERSION_MISSING");
-    const name = `${row.workflow}@${row.version}`;
+    const name = nameOf(row);
     if (this.#named.has(name)) return false;
     this.#named.add(name);
     this.#engine.world.log.warn(`runs of ${name} wait: this process does not hold that workflow and version; start one that does`, {
@@ -374,6 +452,10 @@ export class Intake {
     engine.watchers.publish(row.id, facts);
     return true;
   }
+}
+
+function nameOf({ workflow, version }: RunRow): string {
+  return `${workflow}@${version}`;
 }
 
 function isKeyMissing(error: unknown): error is { readonly code: string; readonly message: string } {

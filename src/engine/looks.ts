@@ -10,6 +10,7 @@ const longestWaitMs = 3_600_000;
 export class Looks {
   readonly #engine: Engine;
   readonly #look: () => void;
+  readonly #follow: () => void;
   #looking = false;
   #again = false;
   #stopped = false;
@@ -22,10 +23,11 @@ export class Looks {
   /** The earliest moment that was named since the look under way began. */
   #named = Number.POSITIVE_INFINITY;
 
-  /** `look` is called when it is time, or when one look was asked for during another; it comes back through `run`. */
-  constructor(engine: Engine, look: () => void) {
+  /** `look` is called when it is time, and `follow` (default the same) when one was asked for during another; they come back through `run`. */
+  constructor(engine: Engine, look: () => void, follow = look) {
     this.#engine = engine;
     this.#look = look;
+    this.#follow = follow;
   }
 
   /** Nothing is under way, and nothing is due soon. */
@@ -44,11 +46,6 @@ export class Looks {
     this.#stopped = true;
     this.#cancelTimer?.();
   }
-  /** The look that is under way does not see everything: another one follows it. */
-  again(): void {
-    this.#again = true;
-  }
-
   /** Does `work` now, or after the look under way: it is no look, and none stands for it. */
   must(work: () => Promise<void>): void {
     if (this.#looking) this.#next.push(work);
@@ -74,7 +71,7 @@ export class Looks {
         if (next) this.run(next);
         else if (this.#again) {
           this.#again = false;
-          this.#look();
+          this.#follow();
         }
         if (!this.#looking) this.#engine.rested();
       });

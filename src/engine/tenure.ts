@@ -6,7 +6,7 @@
  * once, and when that has lapsed another one, under a new id.
  */
 import { OnexError } from "../core/failure.ts";
-import type { OpenStore } from "../store/store.ts";
+import type { OpenStore, Told } from "../store/store.ts";
 import type { World } from "./world.ts";
 
 /** How often a client asks whether the store is free. */
@@ -24,8 +24,8 @@ export interface Tenant {
   begins(): void;
   /** Looks at what others write. */
   follows(): void;
-  /** Other processes have written. */
-  news(): void;
+  /** Other processes have written, and what, if it is one thing. */
+  news(told?: Told): void;
   /** Once in a while. */
   sweep(): void;
   lost(why: string, leaseId: string): void;
@@ -87,7 +87,7 @@ export class Tenure {
   #begins(leaseId: string): void {
     if (this.owner || leaseId !== this.leaseId) return;
     this.owner = true;
-    this.#stopWatching = this.#tenant.store.watch("owner", () => this.#tenant.news());
+    this.#stopWatching = this.#tenant.store.watch("owner", (told) => this.#tenant.news(told));
     const sweep = (): void => {
       this.#tenant.sweep();
       this.#later(sweepMs, sweep);

@@ -103,7 +103,7 @@ export class Ticker {
       if (this.#looks.stopped) return;
     }
     if (await draft.save(next(now))) this.#await(row.id, draft.state);
-    else this.#looks.again();
+    else this.look();
   }
 
   /** Starts the tick that waits, when the run before it has ended. */
@@ -118,7 +118,7 @@ export class Ticker {
       if (await this.#isUnderWay(draft.state)) return this.#await(row.id, draft.state);
       if (!(await this.#start(draft, contract, spec, waiting))) return;
     }
-    if (!(await draft.save(row.nextAt))) this.#looks.again();
+    if (!(await draft.save(row.nextAt))) this.look();
   }
 
   /** Sees to it that the tick that waits is released, also when the run has ended just now. */
@@ -161,7 +161,7 @@ export class Ticker {
     const { error: _past, ...state } = draft.state;
     draft.state = { ...state, starting: at };
     if (!(await draft.save(draft.row.nextAt))) {
-      this.#looks.again();
+      this.look();
       return false;
     }
     const made = this.#make(contract, spec, runId, at);

@@ -21,6 +21,9 @@ import type {
   PruneOptions,
   RunRow,
   StoreHost,
+  Taken,
+  Taking,
+  Told,
   TurnRow,
   TurnWrite,
 } from "./store.ts";
@@ -45,7 +48,7 @@ export class Connection implements OpenStore {
   readonly #data: MemoryData;
   readonly #all: Set<Connection>;
   readonly #host: StoreHost;
-  readonly #watches = new Set<() => void>();
+  readonly #watches = new Set<(told?: Told) => void>();
   /** With many owners: workflows that this one does not hold, "name@version". */
   readonly #missing = new Set<string>();
   /** The last look at what is due left some of it. */
@@ -127,13 +130,14 @@ export class Connection implements OpenStore {
 
   start(run: NewRun, turn: FirstTurn): { readonly created: boolean; readonly row: RunRow } {
     const made = this.#data.add(run, turn, "pending", undefined);
-    if (made !== undefined) this.#committed();
+    if (made !== undefined) this.#committed(this.#isFree(made) ? { what: "queued", runNo: made.runNo } : undefined);
     return { created: made !== undefined, row: made === undefined ? (this.#data.existing(run.id) as RunRow) : rowOf(made) };
   }
 
   post(message: Message): Posted {
     const posted = this.#data.post(message);
-    if (posted.status === "posted") this.#committed();
+    const run = this.#data.byId.get(message.runId);
+    if (posted.status === "posted") this.#committed(run?.leaseNo === undefined ? undefined : { what: "mail", runNo: run.runNo });
     return posted;
   }
 
@@ -358,13 +362,40 @@ export class Connection implements OpenStore {
     return { admitted: true };
   }
 
-  watch(_role: "owner" | "client", listener: () => void): () => void {
+  take(runNos: readonly number[], held: readonly string[]): Taking {
+    const leaseNo = this.#mine();
+    const now = this.now();
+    const taken: Taken[] = [];
+    let left = false;
+    for (const runNo of runNos) {
+      const run = this.#data.byNo(runNo);
+      if (run?.queuedAt === undefined) continue;
+      if (!this.#isFree(run) || !held.includes(nameOf(run))) {
+        left = true;
+        continue;
+      }
+      run.admittedAt = now;
+      this.#data.admit(run, leaseNo, now + claimMs);
+      taken.push({ row: rowOf(run), first: this.#whole(run, run.turns[0] as TurnRow) });
+    }
+    if (taken.length > 0) this.#committed();
+    return { taken, left };
+  }
+
+  /** It waits for nothing but somebody with a slot. */
+  #isFree({ queuedAt, concurrency, rate }: Run): boolean {
+    return queuedAt !== undefined && queuedAt <= this.now() && concurrency === undefined && rate === undefined;
+  }
+
+  watch(_role: "owner" | "client", listener: (told?: Told) => void): () => void {
     let cancel: (() => void) | undefined;
+    let only: Told | undefined;
     // Never from within the write of another: the listener finds the store at rest. Many writes make one call.
-    const wake = (): void => {
+    const wake = (told?: Told): void => {
+      only = cancel === undefined ? told : undefined;
       cancel ??= this.#host.setTimer(0, () => {
         cancel = undefined;
-        listener();
+        listener(only);
       });
     };
     this.#watches.add(wake);
@@ -376,8 +407,8 @@ export class Connection implements OpenStore {
   }
 
   /** Something has changed that no verb of another connection did. */
-  wake(): void {
-    for (const wake of this.#watches) wake();
+  wake(told?: Told): void {
+    for (const wake of this.#watches) wake(told);
   }
 
   close(): void {
@@ -473,9 +504,9 @@ export class Connection implements OpenStore {
     return this.#lease !== undefined && this.#data.live.has(this.#lease);
   }
 
-  #committed(): void {
+  #committed(told?: Told): void {
     this.commits++;
-    for (const other of this.#all) if (other !== this) for (const wake of other.#watches) wake();
+    for (const other of this.#all) if (other !== this) other.wake(this.owners === "many" ? told : undefined);
   }
 }
 

@@ -146,6 +146,11 @@ export interface OpenStore {
    * room for it, and sets it apart for this owner. Serialized for each limit over all owners.
    */
   admit?(runNo: number, limits: AdmitLimits): Awaitable<Admitted>;
+  /**
+   * Only of a store for many owners: takes those of these runs that are queued, due, under no limit and of the workflows `held`
+   * ("name@version") out of the queue, sets them apart for this owner, and gives them, in the order of `runNos`.
+   */
+  take?(runNos: readonly number[], held: readonly string[]): Awaitable<Taking>;
 
   // ── retention ──
   /**
@@ -167,9 +172,10 @@ export interface OpenStore {
   // ── news ──
   /**
    * Calls back soon after another connection wrote. "owner": a start or message from a client (a notification within
-   * 50 ms, with a slow poll as the net). "client": anything the owner wrote. The answer stops it.
+   * 50 ms, with a slow poll as the net). "client": anything the owner wrote. `told` is there if it was one thing that needs
+   * no look at the rest. The answer stops it.
    */
-  watch(role: "owner" | "client", listener: () => void): () => void;
+  watch(role: "owner" | "client", listener: (told?: Told) => void): () => void;
   /** Releases the ownership if held, checkpoints, closes. */
   close(): Awaitable<void>;
 }
@@ -192,6 +198,24 @@ export type Admitted =
   | { readonly admitted: true }
   | { readonly admitted: false; readonly reason: "concurrency" | "gone" }
   | { readonly admitted: false; readonly reason: "rate"; readonly until: number };
+
+/** A run that was in the queue, with its first turn, which is its last: nobody has driven it. */
+export interface Taken {
+  readonly row: RunRow;
+  readonly first: TurnRow;
+}
+
+export interface Taking {
+  readonly taken: readonly Taken[];
+  /** Some are in the queue still, and of other workflows or under a limit. The rest somebody else has. */
+  readonly left: boolean;
+}
+
+/** Another process has put a run that `take` may take into the queue, or mail for a run of this owner. */
+export interface Told {
+  readonly what: "queued" | "mail";
+  readonly runNo: number;
+}
 
 /** A run as it is made. */
 export interface NewRun {

@@ -6,6 +6,114 @@ import { Fleet, leaseMs, type Member } from "./fleet.ts";
 import { asked, flowOf, lapsed, start } from "./fleet-kit.ts";
 import { anything, Gate, Ledger } from "./kit.ts";
 
+// ── starts of others ──
+
+test("a start of another process is taken by its number: one question and its turns, and no look at the rest", async () => {
+  const flow = flowOf(function* () {
+    return "done";
+  });
+  const fleet = new Fleet([flow] as AnyNode[]);
+  const owner = fleet.join();
+  const client = fleet.join({ nodes: [] });
+  await fleet.settle();
+  owner.line.calls.clear();
+  await start(client, flow, "r");
+  await fleet.settle();
+  expect((await fleet.row("r")).status).toBe("completed");
+  expect(Object.fromEntries(owner.line.calls)).toEqual({ take: 1, append: 1 });
+});
+
+test("a signal from another process is read by the one that drives the run, and by no look", async () => {
+  const ledger = new Ledger();
+  const gate = new Gate();
+  ledger.manners.call = gate;
+  const go = signal({ name: "go", payload: z.number() });
+  const flow = flowOf(function* () {
+    yield* ledger.again("call");
+    return yield* go.wait();
+  });
+  const fleet = new Fleet([flow] as AnyNode[]);
+  const [a, b] = (await fleet.joined(2)) as [Member, Member];
+  await start(a, flow, "r");
+  await fleet.settle();
+  for (const { line } of [a, b]) line.calls.clear();
+  await b.face.run("r").signal(go, 7);
+  await fleet.settle();
+  gate.open();
+  await fleet.settle();
+  expect((await fleet.row("r")).status).toBe("completed");
+  expect([a.line.count("inbox"), a.line.count("mailed", "due", "queued"), b.line.count("inbox")]).toEqual([1, 0, 0]);
+});
+
+test("mail that comes while a run is being taken is read with the next turn", async () => {
+  const go = signal({ name: "go", payload: z.number() });
+  const flow = flowOf(function* () {
+    return yield* go.wait();
+  });
+  const fleet = new Fleet([flow] as AnyNode[]);
+  const owner = fleet.join();
+  const client = fleet.join({ nodes: [] });
+  await fleet.settle();
+  owner.line.back.hold();
+  await start(client, flow, "r");
+  await fleet.settle();
+  expect(owner.line.count("take")).toBe(1);
+  // Nobody owns it yet, so this is told to nobody in particular.
+  await client.face.run("r").signal(go, 7);
+  await fleet.settle();
+  owner.line.back.release();
+  await fleet.settle();
+  expect([(await fleet.row("r")).status, await client.face.run("r").result()]).toEqual(["completed", 7]);
+});
+
+test("what is started elsewhere waits for a slot, in the order of the queue", async () => {
+  const ledger = new Ledger();
+  const gate = new Gate();
+  ledger.manners.first = [gate, "ok", "ok", "ok"];
+  const flow = flowOf(function* () {
+    yield* ledger.again("first");
+  });
+  const fleet = new Fleet([flow] as AnyNode[]);
+  fleet.join({ config: { maxConcurrentWorkflows: 1 } });
+  const client = fleet.join({ nodes: [] });
+  await fleet.settle();
+  for (const id of ["r0", "r1", "r2", "r3"]) {
+    await start(client, flow, id, null, { priority: id === "r3" ? 1 : 100 });
+    await fleet.settle();
+  }
+  expect((await Promise.all(["r0", "r1", "r2", "r3"].map((id) => fleet.row(id)))).map(({ status }) => status)).toEqual([
+    "running",
+    ...["pending", "pending", "pending"],
+  ]);
+  gate.open();
+  await fleet.settle();
+  const turns = fleet.log.filter(({ write }) => write.take === true).map(({ runNo }) => runNo);
+  const numbers = new Map(await Promise.all(["r0", "r1", "r2", "r3"].map(async (id) => [(await fleet.row(id)).runNo, id] as const)));
+  expect(turns.map((runNo) => numbers.get(runNo))).toEqual(["r0", "r3", "r1", "r2"]);
+});
+
+test("a start of a workflow that one process does not hold is the other's at once, and stays in the queue where nobody holds it", async () => {
+  const flow = flowOf(function* () {
+    return "done";
+  });
+  const other = workflow({ name: "other", input: anything }, function* () {
+    return "other";
+  });
+  const fleet = new Fleet([flow] as AnyNode[]);
+  const [a] = (await fleet.joined(1)) as [Member];
+  const b = fleet.join({ nodes: [other] as AnyNode[] });
+  const client = fleet.join({ nodes: [] });
+  await fleet.settle();
+  await start(client, other as never, "o");
+  await fleet.settle();
+  expect([(await fleet.row("o")).status, fleet.log.at(-1)?.by]).toEqual(["completed", b.name]);
+  await fleet.close(b);
+  await start(client, other as never, "p");
+  await fleet.settle();
+  const { status, queuedAt } = await fleet.row("p");
+  expect([status, queuedAt !== undefined, a.said]).toEqual(["pending", true, ["VERSION_MISSING"]]);
+});
+
 // ── takeover ──
 
 test("the runs of one that was killed are taken when its lease has lapsed, one epoch higher, and a call in doubt keeps its key", async () => {

@@ -80,14 +80,16 @@ kept AS (
   INSERT INTO @.blobs (run_no, hash, text) SELECT made.run_no, b.hash, b.text FROM made, unnest($21::text[], $22::text[]) AS b(hash, text))
 SELECT ${runColumns}, pg_notify($19, $20) FROM made`;
 
-/** One statement, and the notification in it: whoever drives it hears of it with the commit. */
+/** One statement, and the notification in it: whoever drives it hears of it with the commit, and of its number if it may be taken at once. */
 export async function startRun(line: Line, statements: Statements, born: Born, channel: string, sender: string): Promise<RunRow> {
   const blobs = born.first.blobs ?? [];
+  const { queuedAt, at, concurrency, rate } = born.run;
+  const isFree = queuedAt !== undefined && queuedAt <= at && concurrency === undefined && rate === undefined;
   const [made] = await statements.run(
     line,
     start,
     ...birthValues([born], "pending", null),
-    ...[channel, `:${sender}`],
+    ...[channel, isFree ? `:${sender}:${born.runNo}` : `:${sender}`],
     texts(blobs.map((blob) => encodeText(blob.hash))),
     texts(blobs.map((blob) => encodeText(blob.text))),
   );

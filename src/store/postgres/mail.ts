@@ -13,7 +13,7 @@ const put = `WITH u AS (
   WHERE r.id = $1 AND r.ended_at IS NULL AND (SELECT i.seq FROM @.inbox i WHERE i.run_no = r.run_no AND i.message_id = $2) IS NULL
   RETURNING run_no, mail_put, lease_no),
 i AS (INSERT INTO @.inbox (run_no, seq, message_id, kind, body) SELECT run_no, mail_put, $2, $3, $4 FROM u)
-SELECT mail_put, pg_notify($5, coalesce(lease_no::text, '') || ':' || $6) FROM u`;
+SELECT mail_put, pg_notify($5, CASE WHEN lease_no IS NULL THEN ':' || $6 ELSE lease_no || ':' || $6 || ':' || run_no END) FROM u`;
 
 const why = `SELECT r.ended_at, (SELECT i.seq FROM @.inbox i WHERE i.run_no = r.run_no AND i.message_id = $2) AS seq FROM @.runs r WHERE r.id = $1`;
 

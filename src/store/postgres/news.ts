@@ -1,11 +1,12 @@
 /**
  * News between processes, by LISTEN on a connection of its own, with a slow look as the net.
  *
- * Two channels for a schema. SCHEMA_work: something for an owner, as "LEASE:SENDER" ("" for any owner). SCHEMA_news: an
+ * Two channels for a schema. SCHEMA_work: something for an owner, as "LEASE:SENDER" ("" for any owner), and ":RUN" if it is one
+ * thing that is found by its number (see `Told`). SCHEMA_news: an
  * owner wrote. A notification costs every commit that carries one, so owners send news apart from their turns, many turns in one,
  * and only while somebody watches: who does says so on the first channel, again every 10 s.
  */
-import type { StoreHost } from "../store.ts";
+import type { StoreHost, Told } from "../store.ts";
 import { Line, type Link } from "./line.ts";
 import type { Patience, Pool } from "./pool.ts";
 
@@ -35,7 +36,7 @@ export class News {
   readonly sender = crypto.randomUUID().slice(0, 8);
   readonly #news: string;
   readonly #tools: NewsTools;
-  readonly #listeners = new Map<() => void, Role>();
+  readonly #listeners = new Map<(told?: Told) => void, Role>();
   #line: Line | undefined;
   #isListening = false;
   #lost: () => void = () => {};
@@ -55,8 +56,8 @@ export class News {
     this.#news = `${tools.schema}_news`;
   }
 
-  watch(role: Role, listener: () => void): () => void {
-    const call = (): void => listener();
+  watch(role: Role, listener: (told?: Told) => void): () => void {
+    const call = (told?: Told): void => listener(told);
     this.#listeners.set(call, role);
     void this.#listen();
     if (role === "client" && this.#line !== undefined) {
@@ -150,7 +151,7 @@ export class News {
   }
 
   #hear(payload: string): void {
-    const [target = "", sender] = payload.split(":");
+    const [target = "", sender, runNo] = payload.split(":");
     if (target === "test") {
       if (sender === this.sender) this.#heardSelf?.();
       return;
@@ -158,11 +159,12 @@ export class News {
     if (sender === this.sender || target === this.sender) return;
     if (sender === undefined) this.#call("client");
     else if (target === "watch") this.#watchedUntil = performance.now() + rememberMs;
-    else if (target === "" || Number(target) === this.#tools.leaseNo()) this.#call("owner");
+    else if (target === "" || Number(target) === this.#tools.leaseNo())
+      this.#call("owner", runNo === undefined ? undefined : { what: target === "" ? "queued" : "mail", runNo: Number(runNo) });
   }
 
-  #call(role: Role): void {
-    for (const [listener, its] of [...this.#listeners]) if (its === role) listener();
+  #call(role: Role, told?: Told): void {
+    for (const [listener, its] of [...this.#listeners]) if (its === role) listener(told);
   }
 
   #lookLater(): () => void {

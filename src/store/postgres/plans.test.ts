@@ -77,7 +77,9 @@ describe.skipIf(skipWithoutPostgres("the plans of PostgreSQL"))("plans", () => {
     } as unknown as Line;
     // A row that fits all questions.
     const names = { id: "a", workflow: "w", version: "1", digest: "d", concurrency: "c", rate: "r" };
-    let rows: readonly Row[] = [{ ...names, run_no: 1, mail_put: 1, queued_at: 1, lease_no: null, ended_at: null, count: 0, n: 1 }];
+    let rows: readonly Row[] = [
+      { ...names, run_no: 1, mail_put: 1, queued_at: 1, lease_no: null, ended_at: null, count: 0, n: 1, facts: "[]" },
+    ];
     const sql = new Statements("onex");
     for (const [changes, starts, takes] of [
       [true, true, true],
@@ -106,6 +108,7 @@ describe.skipIf(skipWithoutPostgres("the plans of PostgreSQL"))("plans", () => {
     await queue.due(spy, 1, 1, false, 1);
     await queue.due(spy, 1, 1, true, 1);
     await queue.admit(spy, 1, { concurrency: 1, rate: { limit: 1, perMs: 1 } }, 1, 1);
+    await queue.take(spy, [1], ["w@1"], 1, 1);
     await queue.queued(spy, 1, 1, []);
     await queue.queuedCount(spy, 1);
     rows = [];

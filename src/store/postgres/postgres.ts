@@ -23,6 +23,8 @@ import type {
   RunRow,
   Store,
   StoreHost,
+  Taking,
+  Told,
   TurnRow,
   TurnWrite,
 } from "../store.ts";
@@ -330,6 +332,11 @@ class PostgresStore implements OpenStore {
     return this.#write((line) => this.#queue.admit(line, runNo, limits, leaseNo, this.now()));
   }
 
+  async take(runNos: readonly number[], held: readonly string[]): Promise<Taking> {
+    const { leaseNo } = this.#ownership.mine();
+    return this.#use((line) => this.#queue.take(line, runNos, held, leaseNo, this.now()));
+  }
+
   // ── retention ──
 
   prune(before: number, limit: number, options: PruneOptions = {}): Promise<Pruned> {
@@ -346,7 +353,7 @@ class PostgresStore implements OpenStore {
 
   // ── news ──
 
-  watch(role: "owner" | "client", listener: () => void): () => void {
+  watch(role: "owner" | "client", listener: (told?: Told) => void): () => void {
     return this.#news.watch(role, listener);
   }
 

@@ -5,12 +5,14 @@
  *    It is a courtesy; the fence decides.
  * Q2 What an owner has put down is left to it for its first second, if it lives: it knows the time without looking.
  * Q3 When more is due than can be fair, an owner takes its share, and looks again soon.
+ * Q4 What only sets apart need not outlive the server: it does not wait for the disk. A turn that follows does, and takes it along.
  */
-import type { AdmitLimits, Admitted, RunRow } from "../store.ts";
+import type { AdmitLimits, Admitted, RunRow, Taken, Taking, TurnRow } from "../store.ts";
 import { bigints, texts } from "./arrays.ts";
 import type { Blocks } from "./blocks.ts";
 import type { Line } from "./line.ts";
-import { runColumns, runRow } from "./rows.ts";
+import { withBlobs } from "./reads.ts";
+import { runColumns, runRow, turnColumns, turnRow } from "./rows.ts";
 import type { Statements } from "./sql.ts";
 import { decodeText, encodeText } from "./text.ts";
 
@@ -26,6 +28,8 @@ const counted = 2_000;
 const sleeping = "lease_no IS NULL AND ended_at IS NULL AND wake_at IS NOT NULL";
 const slotlessOnly = "AND (parent IS NOT NULL OR queued_at IS NOT NULL)";
 const nowMs = "(extract(epoch FROM now()) * 1000)::bigint";
+/** Q4, for the transaction of its statement. */
+const unhurried = "(SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL";
 const unblocked = (names: string, numbers: string): string =>
   `(workflow || '@' || version) <> ALL(${names}::text[]) AND run_no <> ALL(${numbers}::bigint[])`;
 
@@ -39,11 +43,21 @@ function dueText(slotless: boolean): string {
     c AS MATERIALIZED (SELECT ${runColumns}, put_by, claim_until ${candidates}
       ORDER BY wake_at, priority, run_no LIMIT (SELECT n FROM share) FOR NO KEY UPDATE SKIP LOCKED),
     u AS (UPDATE @.runs r SET put_by = $3, claim_until = ${nowMs} + ${claimMs} FROM c
-      WHERE r.run_no = c.run_no AND (c.put_by = $3 AND c.claim_until > ${nowMs} + ${claimMs / 2}) IS NOT TRUE)
+      WHERE r.run_no = c.run_no AND (c.put_by = $3 AND c.claim_until > ${nowMs} + ${claimMs / 2}) IS NOT TRUE AND ${unhurried})
     SELECT ${runColumns}, (SELECT n FROM share) AS share FROM c ORDER BY wake_at, priority, run_no`;
 }
 const due = dueText(false);
 const dueSlotless = dueText(true);
+
+const take = `WITH k AS MATERIALIZED (SELECT r.*, b.place FROM unnest($1::bigint[]) WITH ORDINALITY AS b(no, place) CROSS JOIN LATERAL (
+    SELECT run_no AS no, (queued_at <= $3 AND concurrency IS NULL AND rate IS NULL AND (workflow || '@' || version) = ANY($4::text[])
+        AND run_no <> ALL($5::bigint[])) AS fits
+      FROM @.runs WHERE run_no = b.no AND queued_at IS NOT NULL AND lease_no IS NULL AND ended_at IS NULL FOR NO KEY UPDATE SKIP LOCKED) AS r),
+  u AS (UPDATE @.runs SET queued_at = NULL, wake_at = 0, put_by = $2, claim_until = ${nowMs} + ${claimMs}, admitted_at = coalesce(admitted_at, $3)
+    WHERE run_no = ANY(ARRAY(SELECT no FROM k WHERE fits)) AND ${unhurried} RETURNING ${runColumns})
+  SELECT f.*, (SELECT count(*) FROM k WHERE NOT fits) AS unfit FROM (SELECT) AS one LEFT JOIN (
+    SELECT ${runColumns}, place, ${turnColumns} FROM u JOIN k ON k.no = u.run_no CROSS JOIN LATERAL (
+      SELECT ${turnColumns} FROM @.turns t WHERE t.run_no = u.run_no AND t.turn = 0) AS t) AS f ON true ORDER BY place`;
 
 export class Queue {
   readonly #sql: Statements;
@@ -149,7 +163,20 @@ export class Queue {
     return rows.map((row) => ({ rate: decodeText(row.rate as string), at: row.admitted_at as number }));
   }
 
-  /** Without a limit nobody need be counted: one statement, and whoever is first has it. */
+  /** Without a limit nobody need be counted: one statement, and whoever is first has them. */
+  async take(line: Line, runNos: readonly number[], held: readonly string[], leaseNo: number, now: number): Promise<Taking> {
+    const names = texts(held.map(encodeText));
+    const rows = await this.#sql.run(line, take, bigints(runNos), leaseNo, now, names, bigints(this.#blocks.numbers));
+    const taken: Taken[] = [];
+    for (const row of rows) {
+      if (row.run_no === null) continue;
+      const [first] = await withBlobs(line, this.#sql, row.run_no as number, [turnRow(row)]);
+      taken.push({ row: runRow(row), first: first as TurnRow });
+    }
+    return { taken, left: Number(rows[0]?.unfit) > 0 };
+  }
+
+  /** The same of one run, whose workflow may have had limits when it was started. */
   async #take(line: Line, runNo: number, leaseNo: number, now: number): Promise<boolean> {
     const rows = await this.#sql.run(
       line,

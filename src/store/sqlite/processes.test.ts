@@ -112,7 +112,7 @@ describe("sqlite among processes", () => {
     await store.acquire("L1");
     const child = await Child.spawn();
     await child.call("open");
-    const heard = new Promise<void>((resolve) => store.watch("owner", resolve));
+    const heard = new Promise<void>((resolve) => store.watch("owner", () => resolve()));
     await child.call("start", newRun("a"), first);
     await heard;
     expect((await store.due(0, 1))[0]?.id).toBe("a");

@@ -1,5 +1,5 @@
 /** What holds where many processes own one store, each its own runs. */
-import type { Appended, Fold, OpenStore, TurnWrite } from "../store.ts";
+import type { Appended, Fold, OpenStore, Told, TurnWrite } from "../store.ts";
 import { begin, end, fenced, first, Log, newRun, one, park, parked, type Scenario, signal, turnZero } from "./kit.ts";
 
 const scenarios: readonly Scenario[] = [
@@ -149,6 +149,69 @@ const scenarios: readonly Scenario[] = [
     },
   },
   {
+    name: "queued runs under no limit are taken many at once, with their first turn, each by one",
+    async play(t) {
+      const [a, b] = [await t.owner("L1"), await t.owner("L2")];
+      const client = t.open();
+      const facts = JSON.stringify([{ type: "x", blobs: { "/v": "h" } }]);
+      const started = (id: string, more = {}) =>
+        client.start(newRun(id, { queuedAt: 1, ...more }), { ...first, facts, blobs: [{ hash: "h", text: '"v"' }] });
+      const numbers: number[] = [];
+      for (const id of ["a", "b", "c", "d"]) numbers.push((await started(id)).row.runNo);
+      const limited = [await started("x", { concurrency: "c" }), await started("y", { rate: "r" })];
+      const later = await started("z", { queuedAt: Number.MAX_SAFE_INTEGER });
+      const other = await started("o", { workflow: "other" });
+      const asked = [...numbers].reverse().concat(
+        limited.map(({ row }) => row.runNo),
+        later.row.runNo,
+        999_999,
+      );
+      const [one, two] = await Promise.all([a.take?.(asked, ["w@1"]), b.take?.(asked, ["w@1"])]);
+      const ids = [...(one?.taken ?? []), ...(two?.taken ?? [])].map(({ row }) => row.id);
+      t.equal([ids.toSorted(), await client.queuedCount(100)], [["a", "b", "c", "d"], 3]);
+      for (const [store, taken] of [
+        [a, one?.taken ?? []],
+        [b, two?.taken ?? []],
+      ] as const) {
+        t.equal(
+          taken.map(({ row }) => row.id),
+          taken
+            .map(({ row }) => row.id)
+            .toSorted()
+            .reverse(),
+        );
+        for (const { row, first: turn } of taken) {
+          t.equal([row.queuedAt, row.owned, turn.turn, turn.next, turn.facts], [undefined, false, 0, first.next, facts]);
+          t.equal(turn.blobs, [{ hash: "h", text: '"v"' }]);
+          t.equal([(await due(store)).includes(row.id), (await due(store === a ? b : a)).includes(row.id)], [true, false]);
+          t.equal((await new Log(row.runNo, 0).write(store, { take: true })).accepted, true);
+        }
+      }
+      t.equal(await a.take?.(numbers, ["w@1"]), { taken: [], left: false });
+      t.equal(await a.take?.([other.row.runNo], ["w@1"]), { taken: [], left: true });
+      t.equal((await a.take?.([other.row.runNo], ["w@1", "other@1"]))?.taken.length, 1);
+    },
+  },
+  {
+    name: "whoever owns a run hears of its mail, and all hear of a run that may be taken, by its number",
+    async play(t) {
+      const [a, b] = [await t.owner("L1"), await t.owner("L2")];
+      const log = await begin(a, "a");
+      const client = t.open();
+      const put = async () => (await client.start(newRun(`q${Math.random()}`, { queuedAt: 1 }), first)).row.runNo;
+      for (const store of [a, b]) {
+        const { told, asked } = await toldOf(store, put);
+        t.equal([told.what, asked.includes(told.runNo)], ["queued", true]);
+      }
+      let sent = 0;
+      const { told } = await toldOf(a, async () => {
+        await client.post(signal("a", `m${sent++}`));
+        return log.runNo;
+      });
+      t.equal(told, { what: "mail", runNo: log.runNo });
+    },
+  },
+  {
     name: "a turn may follow from states, and tells what it became",
     async play(t) {
       const store = await t.owner();
@@ -258,6 +321,20 @@ const counting: Fold = {
     return { facts: JSON.stringify([n]), states: [String(n)] };
   },
 };
+
+/** Does it until the store calls back with what it was told; it may call without, and at first it may not hear yet. */
+async function toldOf(store: OpenStore, put: () => Promise<number>): Promise<{ readonly told: Told; readonly asked: readonly number[] }> {
+  const asked: number[] = [];
+  for (;;) {
+    let call = (_: Told | undefined): void => {};
+    const called = new Promise<Told | undefined>((resolve) => (call = resolve));
+    const stop = store.watch("owner", call);
+    asked.push(await put());
+    const told = await called;
+    stop();
+    if (told) return { told, asked };
+  }
+}
 
 async function other(store: OpenStore, log: Log): Promise<Appended> {
   return one(store, log.next());
