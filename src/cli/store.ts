@@ -131,6 +131,13 @@ export async function existing(at: StoreUrl): Promise<Store> {
   return openable(at, lookMs);
 }
 
+/** The store of a run that was named. Throws OnexError `STORE_URL_INVALID`, and `RUN_UNKNOWN` for memory. */
+export function storeOfRun(runId: string, option: string | undefined): StoreUrl {
+  const at = storeUrl(option);
+  if (at.kind === "memory") throw new OnexError("RUN_UNKNOWN", `there is no run ${runId}: ${memoryNote}`);
+  return at;
+}
+
 export const memoryNote =
   "memory: is empty when a process starts and gone when it ends; nothing can be looked up in it. Keep runs with --store sqlite:FILE";
 

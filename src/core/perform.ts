@@ -121,7 +121,7 @@ function all(run: Performing, fiber: Fiber, spec: OpSpec & { readonly kind: "all
 function race(run: Performing, fiber: Fiber, spec: OpSpec & { readonly kind: "race" }): Pending {
   let winner: { readonly winner: string; readonly value: unknown } | undefined;
   const entries = Object.entries(spec.branches);
-  if (entries.length === 0) throw new OnexError("BRANCH_INVALID", "a race needs at least one branch");
+  if (entries.length === 0) throw new OnexError("BRANCH_INVALID", "a race needs at least one branch: an empty one would wait for ever");
   for (const [, work] of entries) mustPerform(work);
   const join = new Join(fiber, () => winner, "loser");
   for (const [key, work] of entries)

@@ -8,26 +8,23 @@
  * R4 After each fact the fibers run until all wait (drain); no fiber runs at any other time.
  * R5 The last wish is `finish`, and it comes when every fiber has settled and every undo has ended (ending.ts).
  */
+import { Beginning } from "./beginning.ts";
 import { Cleanup } from "./cleanup.ts";
 import type { Command } from "./command.ts";
 import { builtIn, type RunDefaults } from "./defaults.ts";
 import { Ending } from "./ending.ts";
-import type { Fact, FactBody, FactOf, FinalBody, Mail, Origin, RunStatus, Started } from "./fact.ts";
+import type { Fact, FactBody, FactOf, FinalBody, Mail, RunStatus, Started } from "./fact.ts";
 import { failureOf, OnexError, StepError } from "./failure.ts";
 import { Fiber, Names, type Settled } from "./fiber.ts";
+import { Forgotten } from "./forgotten.ts";
 import type { Json } from "./json.ts";
 import { Mailbox } from "./mailbox.ts";
 import { mismatch } from "./mismatch.ts";
 import { type Callee, isPerformable, type Op, type OpSpec } from "./operation.ts";
 import { type Performing, perform } from "./perform.ts";
-import { isPin, repinned } from "./pin.ts";
-import { placeOf } from "./place.ts";
+import { isPin } from "./pin.ts";
 import type { Closing, Owed, Scope } from "./scope.ts";
-import { ChildStep } from "./steps/child.ts";
 import type { News } from "./steps/desk.ts";
-import { EffectStep } from "./steps/effect.ts";
-import { ComputeStep } from "./steps/inline.ts";
-import { StreamStep } from "./steps/stream.ts";
 import { deadline, judge, statusOf, timedOut, type Verdict } from "./verdict.ts";
 import { Wishes } from "./wishes.ts";
 
@@ -67,27 +64,23 @@ export class Replay implements Performing {
   defaults: RunDefaults = builtIn;
   /** Facts folded so far. */
   length = 0;
-  #started: Started | undefined;
 
   readonly #wishes = new Wishes();
   readonly #news = new Map<string, News>();
   readonly #ready: Fiber[] = [];
   readonly #mail = new Mailbox();
   readonly #cleanup: Cleanup = new Cleanup(this);
-  readonly #usedInputs = new Set<string>();
-  /** Steps that a fork shares: the runs that began them. */
-  readonly #origins = new Map<string, Origin>();
   /** Steps that wait for a person. */
   readonly #paused = new Set<string>();
 
   #root: Fiber | undefined;
   /** Somebody has taken it. */
   #taken = false;
+  readonly #beginning: Beginning;
   readonly #ending: Ending;
   #order = 0;
   #busy = 0;
-  #forgotten = 0;
-  readonly #forgottenPlaces: string[] = [];
+  readonly #forgotten = new Forgotten();
   #final: FinalBody | undefined;
   #tooLong = false;
 
@@ -96,6 +89,7 @@ export class Replay implements Performing {
     this.#options = options;
     this.runId = options.runId;
     this.tracing = options.tracing ?? false;
+    this.#beginning = new Beginning((step, runId) => options.keyOf(step, runId));
     this.#ending = new Ending(this, () => program.onFailure ?? this.defaults.onFailure);
   }
 
@@ -130,8 +124,7 @@ export class Replay implements Performing {
       case "run.resumed":
         return this.#resumed(fact);
       case "run.migrated":
-        if (this.#started) this.#started = repinned(this.#started, fact);
-        return;
+        return this.#beginning.moved(fact);
       case "migration.refused":
         return;
       case "timer.fired":
@@ -158,14 +151,8 @@ export class Replay implements Performing {
     const step = (fact as { readonly step: string }).step;
     const news = this.#news.get(step);
     if (!news) throw mismatch(fact, `does not come to a step "${step}" there; ${this.#wants()}`);
-    if (fact.type === "action.dispatched") this.#share(step);
+    if (fact.type === "action.dispatched") this.#beginning.begun(step, this.length);
     news.on(fact);
-  }
-
-  /** A step that is begun in the shared past of a fork is that run's, and so is its key. */
-  #share(step: string): void {
-    const origin = this.#started?.origins?.find(({ until }) => this.length <= until);
-    if (origin && !this.#origins.has(step)) this.#origins.set(step, origin);
   }
 
   #forked(fact: FactOf<"run.forked">): void {
@@ -181,7 +168,7 @@ export class Replay implements Performing {
   }
 
   #start(fact: Started): void {
-    this.#started = fact;
+    this.#beginning.started = fact;
     this.seed = fact.seed;
     this.priority = fact.priority;
     this.defaults = fact.defaults ?? builtIn;
@@ -294,30 +281,19 @@ export class Replay implements Performing {
         return this.armed.has(fact.step);
       case "action.completed":
       case "action.failed":
-      case "action.progressed": {
-        const news = this.#news.get(fact.step);
-        return news instanceof EffectStep && news.awaits(fact.attempt);
-      }
-      case "action.item": {
-        const news = this.#news.get(fact.step);
-        return news instanceof StreamStep && news.takes(fact.attempt, fact.index);
-      }
+      case "action.progressed":
+      case "action.item":
       case "compute.completed":
-      case "compute.failed": {
-        const news = this.#news.get(fact.step);
-        return news instanceof ComputeStep && news.awaits(fact.digest);
-      }
-      case "child.ended": {
-        const news = this.#news.get(fact.step);
-        return news instanceof ChildStep && news.awaits(fact.runId);
-      }
+      case "compute.failed":
+      case "child.ended":
+        return this.#news.get(fact.step)?.awaits?.(fact) ?? false;
       case "run.paused":
         // Pausing twice is one pause.
         return fact.step !== undefined || !this.held;
       case "run.resumed":
         return fact.step === undefined || this.#news.has(fact.step);
       case "run.migrated":
-        return this.#started !== undefined && !isPin(fact, this.#started);
+        return this.started !== undefined && !isPin(fact, this.started);
       default:
         return true;
     }
@@ -327,7 +303,7 @@ export class Replay implements Performing {
     return this.#wishes.armed;
   }
   get started(): Started | undefined {
-    return this.#started;
+    return this.#beginning.started;
   }
   /** The end of its time, while that still counts: not once it is stopped or only takes back. */
   get deadline(): number | undefined {
@@ -355,7 +331,7 @@ export class Replay implements Performing {
   }
   /** Names in `stepInputs` that no step had so far. */
   get unusedInputs(): string[] {
-    return Object.keys(this.#started?.stepInputs ?? {}).filter((name) => !this.#usedInputs.has(name));
+    return this.#beginning.unusedInputs;
   }
   /** Unread signals. */
   get mailbox(): Mail[] {
@@ -363,7 +339,7 @@ export class Replay implements Performing {
   }
   /** Places of forgotten operations, when tracing. */
   get forgottenPlaces(): readonly string[] {
-    return this.#forgottenPlaces;
+    return this.#forgotten.places;
   }
   /** Everything that the ended run would owe if its parent took it back, newest first. */
   owed(): Owed[] {
@@ -372,14 +348,11 @@ export class Replay implements Performing {
 
   // ── Desk: what steps use ──
 
-  /** The same for all attempts of a step, and another one after each `restart`: a new round is new work. */
   keyOf(step: string): string {
-    const origin = this.#origins.get(step);
-    const round = origin ? origin.round : this.round;
-    return this.#options.keyOf(round === 0 ? step : `${round}\0${step}`, origin?.runId);
+    return this.#beginning.keyOf(step);
   }
   get round(): number {
-    return this.#started?.round ?? 0;
+    return this.#beginning.round;
   }
   nextOrder(): number {
     return this.#order++;
@@ -425,14 +398,7 @@ export class Replay implements Performing {
     this.#mail.unwait(name, waiter);
   }
   stepInput(step: string, input: Json): Json {
-    const given = this.#started?.stepInputs;
-    if (!given) return input;
-    // A step's name is the last part of its path, without the number of its repetition.
-    const name = step.slice(step.lastIndexOf("/") + 1).replace(/#\d+$/, "");
-    const over = Object.hasOwn(given, name) ? given[name] : undefined;
-    if (!over) return input;
-    this.#usedInputs.add(name);
-    return typeof input === "object" && input !== null && !Array.isArray(input) ? { ...input, ...over } : { ...over };
+    return this.#beginning.stepInput(step, input);
   }
 
   // ── Driver: what fibers use ──
@@ -444,8 +410,7 @@ export class Replay implements Performing {
     return this.#options.guard ? this.#options.guard(advance) : advance();
   }
   forgotten(count: number, places: Map<Op, string> | undefined): void {
-    this.#forgotten += count;
-    if (places) for (const place of places.values()) this.#forgottenPlaces.push(placeOf(place));
+    this.#forgotten.add(count, places);
   }
   cleaning(fiber: Fiber): void {
     this.#cleanup.begin(fiber);
@@ -509,15 +474,10 @@ export class Replay implements Performing {
     this.withdraw(`t:${deadline}`);
     this.#cleanup.stop();
     this.#ending.rootEnded(() =>
-      settled.how === "ok" && this.#forgotten > 0
-        ? { how: "failed", error: { code: "OPERATION_NOT_PERFORMED", message: this.#forgottenMessage() } }
+      settled.how === "ok" && this.#forgotten.any
+        ? { how: "failed", error: { code: "OPERATION_NOT_PERFORMED", message: this.#forgotten.message } }
         : judge(settled, (returned) => this.#program.finish(returned)),
     );
-  }
-
-  #forgottenMessage(): string {
-    const places = this.#forgottenPlaces.length > 0 ? `: ${this.#forgottenPlaces.join(", ")}` : "";
-    return `${this.#forgotten} operation${this.#forgotten === 1 ? " was" : "s were"} made and never performed: write \`yield*\` before the call${places}`;
   }
 }
 

@@ -38,7 +38,7 @@ function performable(owed: Owed, keyOf: (step: string) => string): unknown {
     return new Op({ kind: "call", callee, input: event, options: {} });
   }
   if (owed.undo) return owed.undo({ input, output, idempotencyKey: keyOf(owed.step) });
-  if (!callee.undo) throw new OnexError("NO_UNDO", `${callee.name} says neither undo, irreversible nor readonly`);
+  if (!callee.undo) throw new OnexError("NO_UNDO", `${callee.name} says neither undo, irreversible nor readonly: give it one of them`);
   return (callee.undo as (done: unknown) => unknown)({
     input: callee.decodeInput(input),
     output: output === undefined ? undefined : callee.decode(output),

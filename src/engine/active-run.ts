@@ -15,10 +15,12 @@ import type { Command, CommandOf } from "../core/command.ts";
 import { type Fact, type FactBody, type FinalBody, isFinal, type RunStatus } from "../core/fact.ts";
 import type { Json } from "../core/json.ts";
 import type { Replay } from "../core/replay.ts";
+import type { WorkflowContract } from "../node/contract.ts";
 import type { Appended, NewRun, TurnRow } from "../store/store.ts";
-import type { Folded } from "./begin.ts";
+import { child, type Folded, successor } from "./begin.ts";
 import { foldOf } from "./fold.ts";
-import { runCompute, runReducer } from "./inline.ts";
+import { placed } from "./forgotten.ts";
+import { freshValue, runCompute, runReducer } from "./inline.ts";
 import { childEnded } from "./mail.ts";
 import { move } from "./migrate.ts";
 import { RunCalls } from "./run-calls.ts";
@@ -171,7 +173,7 @@ export class ActiveRun implements Writing {
     try {
       return this.#reduce() ?? this.#fold();
     } catch (error) {
-      this.#runtime.broken(this, error);
+      this.#runtime.runs.broken(this, error);
       return undefined;
     }
   }
@@ -248,7 +250,7 @@ export class ActiveRun implements Writing {
       },
       (error) => {
         this.#fetching = false;
-        if (!this.#gone) this.#runtime.broken(this, error);
+        if (!this.#gone) this.#runtime.runs.broken(this, error);
       },
     );
     return true;
@@ -279,15 +281,15 @@ export class ActiveRun implements Writing {
       write: { run: at.runNo as number, turn, after, epoch, pos, next, at: now, final: false, facts: "", fold },
       accepted: (answer) => {
         this.#onItsWay = false;
-        if (!answer.accepted) return this.#runtime.refused(this, answer, false);
+        if (!answer.accepted) return this.#runtime.runs.refused(this, answer, false);
         this.#at = { ...at, turn: at.turn + 1, after: epoch, pos: next };
         try {
           const facts = this.#runtime.decode(answer.runNo, answer.folded as Pick<TurnRow, "facts" | "blobs">);
           for (const fact of facts) this.replay.apply(fact);
-          this.#runtime.accepted(this, facts);
+          this.#runtime.runs.accepted(this, facts);
           this.stir();
         } catch (error) {
-          this.#runtime.broken(this, error);
+          this.#runtime.runs.broken(this, error);
         }
       },
     };
@@ -295,7 +297,7 @@ export class ActiveRun implements Writing {
 
   /** Goes on with another definition from the next fact on, or says why it cannot. */
   #moved(asked: FactBody & { readonly type: "run.migrated" }, turn: readonly Fact[]): FactBody {
-    const before = this.#at.runNo === undefined ? [] : this.#runtime.factsNow(this.id);
+    const before = this.#at.runNo === undefined ? [] : this.#runtime.atHand.facts(this.id);
     const made = move(this.#runtime, this.id, [...before, ...turn], asked);
     if ("refused" in made) return made.refused;
     const old = this.replay;
@@ -323,7 +325,7 @@ export class ActiveRun implements Writing {
       case "record":
         return apply(wish.fact);
       case "value":
-        return apply({ type: "value.recorded", step: wish.step, value: runtime.value(wish.of, now) });
+        return apply({ type: "value.recorded", step: wish.step, value: freshValue(runtime.world, wish.of, now) });
       case "compute":
         if (runtime.client.isRemote(wish.callee)) return void out.ask.push(wish);
         return apply(runCompute(runtime, wish), wish.input);
@@ -370,20 +372,21 @@ export class ActiveRun implements Writing {
   }
 
   #startChild(wish: CommandOf<"start-child">, apply: (body: FactBody, input?: Json) => void, out: Outbox, now: number): void {
-    const child = this.#runtime.newChild(this, wish, now);
-    if ("error" in child)
-      return apply({ type: "step.failed", step: wish.step, node: wish.callee.name, attempts: 0, error: child.error }, wish.input);
-    out.children.push({ ...child, step: wish.step });
+    const begun = child(this.#runtime, this, wish, now);
+    if ("error" in begun)
+      return apply({ type: "step.failed", step: wish.step, node: wish.callee.name, attempts: 0, error: begun.error }, wish.input);
+    const { plan } = wish.callee as WorkflowContract;
+    if (plan) this.#runtime.keep(plan);
+    out.children.push({ ...begun, step: wish.step });
     this.children.set(wish.step, wish.runId);
     apply({ type: "child.started", step: wish.step, runId: wish.runId, node: wish.callee.name, input: wish.input });
   }
 
   #finish(fact: FinalBody, apply: (body: FactBody) => void, out: Outbox, now: number, facts: readonly Fact[]): void {
-    const placed =
-      fact.type === "run.failed" && fact.error.code === "OPERATION_NOT_PERFORMED" ? this.#runtime.placed(this, fact, facts) : fact;
-    const final = this.#clean(placed, facts);
+    const forgot = fact.type === "run.failed" && fact.error.code === "OPERATION_NOT_PERFORMED";
+    const final = this.#clean(forgot ? placed(this.#runtime, this, fact, facts) : fact, facts);
     const started = this.replay.started;
-    if (final.type === "run.restarted") out.successor = this.#runtime.successor(this, final.input, now);
+    if (final.type === "run.restarted") out.successor = successor(this.#runtime, this, final.input, now);
     else if (started?.parent)
       out.messages.push({
         runId: started.parent.runId,
@@ -413,18 +416,18 @@ export class ActiveRun implements Writing {
       write,
       accepted: (answer) => {
         this.#onItsWay = false;
-        if (!answer.accepted) return this.#runtime.refused(this, answer, this.#taking);
+        if (!answer.accepted) return this.#runtime.runs.refused(this, answer, this.#taking);
         if (at.runNo === undefined) this.#runtime.secrets.join(this.id, answer.runNo);
         this.#at = { runNo: answer.runNo, turn: at.turn + 1, after: epoch, epoch, pos: write.next, mailGot };
         this.#taking = false;
         this.#status = status;
         this.#mailSaved = mailGot;
-        this.#runtime.accepted(this, facts);
+        this.#runtime.runs.accepted(this, facts);
         this.#afterAccept(out, answer);
-        if (final) return this.#runtime.ended(this, last as Fact & FinalBody, out.successor, answer.successorNo);
-        if (parks && this.#arrived.length === 0) return this.#runtime.parked(this, park.wakeAt);
+        if (final) return this.#runtime.runs.ended(this, last as Fact & FinalBody, out.successor, answer.successorNo);
+        if (parks && this.#arrived.length === 0) return this.#runtime.runs.parked(this, park.wakeAt);
         // It was put down and has news already: it is taken again at once, by the mail or the timer that it was put down for.
-        if (parks) return this.#runtime.parked(this, 0);
+        if (parks) return this.#runtime.runs.parked(this, 0);
         if (out.armed) this.sweep();
         if (!this.quiet) this.stir();
       },
@@ -461,7 +464,7 @@ export class ActiveRun implements Writing {
     out.children.forEach((child, i) => {
       const runNo = answer?.children?.[i];
       if (runNo === undefined) this.#childExists(child.step, child.run.id);
-      else runtime.adopt(child, runNo);
+      else runtime.runs.adopt(child, runNo);
     });
     this.#calls.afterAccept(out);
     for (const message of out.messages) runtime.posted(message.runId);

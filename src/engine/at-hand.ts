@@ -1,7 +1,7 @@
 /**
  * What a fold needs of a store that answers with promises: it is read before, and the run stands still until it is there.
  *
- * H1 A store for one owner answers at once, and nothing is kept here.
+ * H1 A store for one owner answers at once: it is asked when the fold needs it, and nothing is kept here.
  * H2 What is kept is looked for again at each use: an entry that made room for others is simply read again.
  */
 import type { Command } from "../core/command.ts";
@@ -10,6 +10,7 @@ import { OnexError } from "../core/failure.ts";
 import { pinned } from "../core/pin.ts";
 import { undoWorkflow } from "../core/undo.ts";
 import type { WorkflowContract } from "../node/contract.ts";
+import type { RunRow, TurnRow } from "../store/store.ts";
 import type { Engine } from "./engine.ts";
 
 const maxRuns = 256;
@@ -27,8 +28,14 @@ export class AtHand {
     this.#engine = engine;
   }
 
-  /** The facts of a run that were read for a fold. */
+  /** The facts of a run, in the middle of a fold. */
   facts(runId: string): readonly Fact[] {
+    const { store } = this.#engine;
+    if (store.owners === "one") {
+      const row = store.run(runId) as RunRow | undefined;
+      if (row === undefined) throw new OnexError("RUN_UNKNOWN", `there is no run "${runId}" in ${store.name}`);
+      return (store.turns(row.runNo) as readonly TurnRow[]).flatMap((turn) => this.#engine.decode(row.runNo, turn));
+    }
     const kept = this.#runs.get(runId);
     if (!kept) throw new OnexError("ENGINE_FAILED", `the facts of run ${runId} were not read before they were needed`);
     return kept.facts;

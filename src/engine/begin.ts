@@ -67,7 +67,7 @@ export function fresh(runtime: Runtime, runId: string, contract: WorkflowContrac
   const log = new RunLog(runtime.secrets.logOf(runtime.world.log, runId));
   const keyOf = (step: string, of = runId) => runtime.world.hash(`${of}\0${step}`).slice(0, 32);
   const program = contract.name === undoWorkflow.name ? undoing(runtime, undoes) : programOf(runtime, runId, contract, log, nodes);
-  const met = (callee: Callee) => runtime.learn(callee as WorkflowContract);
+  const met = (callee: Callee) => runtime.definitions.learn(callee as WorkflowContract);
   return { replay: new Replay(program, { runId, keyOf, guard: runtime.guard, met, tracing }), log };
 }
 
@@ -88,12 +88,16 @@ function undoing(runtime: Runtime, childId: string | undefined): Program {
   return {
     onFailure: "compensate",
     *begin() {
-      const facts = runtime.factsNow(childId ?? "");
+      const facts = runtime.atHand.facts(childId ?? "");
       const started = pinned(facts);
       if (!isFinal(facts.at(-1) as Fact) || (facts.at(-1) as Fact).type !== "run.completed") return null;
-      const contract = runtime.workflowNow(started);
+      runtime.definitions.loadNow(runtime.store, started);
+      const contract = runtime.workflowOf(started);
       if (!contract)
-        throw new OnexError("VERSION_MISSING", `the workflow ${started.workflow}@${started.version} of ${childId} is not held here`);
+        throw new OnexError(
+          "VERSION_MISSING",
+          `the workflow ${started.workflow}@${started.version} of ${childId} is not held here: start a process that holds it`,
+        );
       const child = fresh(runtime, childId ?? "", contract, { undoes: (started.input as { runId?: string } | null)?.runId }).replay;
       for (const fact of facts) child.apply(fact);
       return yield* undoProgram(child.owed(), (step) => child.keyOf(step));
@@ -222,8 +226,9 @@ export function child(
 }
 
 /** The run that goes on under the same id after `restart(input)`. */
-export function successor(runtime: Runtime, ended: ActiveRun, contract: WorkflowContract, input: Json, now: number): Begun {
+export function successor(runtime: Runtime, ended: ActiveRun, input: Json, now: number): Begun {
   const before = ended.replay.started as Started;
+  const contract = runtime.workflowOf(before) as WorkflowContract;
   const mail = ended.replay.mailbox;
   const { runDefaults, runTimeoutMs } = runtime.settings;
   const timeoutMs = contract.timeout === undefined ? (before.parent ? undefined : runTimeoutMs) : durationMs(contract.timeout);

@@ -8,21 +8,20 @@
  *    runs and takes another lease. While it is in doubt about its lease, it makes no call.
  */
 import type { CommandOf } from "../core/command.ts";
-import { type Fact, type FinalBody, isFinal, type Started } from "../core/fact.ts";
-import { type Failure, failureOf, OnexError } from "../core/failure.ts";
-import type { Json } from "../core/json.ts";
+import type { Fact, FinalBody, Started } from "../core/fact.ts";
+import { failureOf, OnexError } from "../core/failure.ts";
 import { Sanitizer } from "../core/sanitizer.ts";
 import { undoWorkflow } from "../core/undo.ts";
-import type { AnyNode, WorkflowContract } from "../node/contract.ts";
+import type { AnyNode, PlanSource, WorkflowContract } from "../node/contract.ts";
 import type { Registry } from "../node/registry.ts";
 import type { Checked } from "../node/schema.ts";
 import type { Provided } from "../node/service.ts";
 import { blobsOf, decodeFacts } from "../store/codec.ts";
-import type { Appended, OpenStore, RunRow, Store, Told, TurnRow } from "../store/store.ts";
-import { ActiveRun } from "./active-run.ts";
+import type { OpenStore, Store, Told, TurnRow } from "../store/store.ts";
+import type { ActiveRun } from "./active-run.ts";
+import { ActiveRuns } from "./active-runs.ts";
 import { Admission } from "./admission.ts";
 import { AtHand } from "./at-hand.ts";
-import { type Begun, child, fresh, successor } from "./begin.ts";
 import type { BreakerSettings } from "./breaker.ts";
 import type { Call } from "./call.ts";
 import { NodeClient } from "./client/client.ts";
@@ -83,6 +82,7 @@ export class Engine implements Runtime, Tenant {
   readonly parkedFolds = new ParkedFolds();
   readonly atHand: AtHand;
   readonly metrics: Metrics;
+  readonly runs: ActiveRuns;
   tracing: Tracing;
   readonly gate: Gate;
   /** What metrics and health show. */
@@ -98,9 +98,6 @@ export class Engine implements Runtime, Tenant {
   closing = false;
   error: OnexError | undefined;
 
-  readonly #active = new Map<number, ActiveRun>();
-  readonly #byId = new Map<string, ActiveRun>();
-  readonly #starting = new Map<ActiveRun, { accepted: (row?: RunRow) => void; failed: (error: unknown) => void }>();
   readonly #intake: Intake;
   readonly #ticker: Ticker;
   readonly #tenure: Tenure;
@@ -155,14 +152,12 @@ export class Engine implements Runtime, Tenant {
     );
     this.watchers = new Watchers(this);
     this.#intake = new Intake(this);
+    this.runs = new ActiveRuns(this, this.#intake);
     this.#ticker = new Ticker(this);
     this.#outgoing = new Outgoing(
       world.clock,
       () => this.store.trusted(),
-      () => {
-        this.#drained?.();
-        this.#quiet();
-      },
+      () => this.#quiet(),
     );
     this.#tenure = new Tenure(this);
     this.#tenure.begin();
@@ -199,7 +194,7 @@ export class Engine implements Runtime, Tenant {
     this.#ticker.look();
   }
   sweep(): void {
-    for (const run of this.#active.values()) run.sweep();
+    for (const run of this.runs.all()) run.sweep();
     this.#ticker.sweep();
     // A net: whatever was missed is late, and not lost.
     this.#intake.look();
@@ -216,13 +211,9 @@ export class Engine implements Runtime, Tenant {
     this.#tenure.end();
     this.counts.leasesLost++;
     const error = new OnexError("LEASE_LOST", `${why}; what was begun goes on in another process`);
-    const starting = [...this.#starting.values()];
-    this.#starting.clear();
     this.#outgoing.drop();
     this.writer.drop();
-    for (const run of [...this.#byId.values()]) this.#forget(run);
-    this.states.clear();
-    for (const { failed } of starting) failed(error);
+    this.runs.drop(error);
     this.watchers.look();
     if (!this.closing) this.#tenure.again();
   }
@@ -230,22 +221,47 @@ export class Engine implements Runtime, Tenant {
   // ── runs ──
 
   active(id: string): ActiveRun | undefined {
-    return this.#byId.get(id);
+    return this.runs.get(id);
   }
   activeNo(runNo: number): ActiveRun | undefined {
-    return this.#active.get(runNo);
+    return this.runs.byNo(runNo);
   }
   get activeCount(): number {
-    return this.#byId.size;
+    return this.runs.count;
   }
-  get callsInFlight(): number {
-    return this.#outgoing.inFlight;
+  enlist(run: ActiveRun): void {
+    this.runs.enlist(run);
   }
+  broken(run: ActiveRun, error: unknown): void {
+    this.runs.broken(run, error);
+  }
+
+  // ── workflows, and facts of their runs ──
+
+  /** The workflows that can be started here. */
+  workflows(): WorkflowContract[] {
+    return this.registry.contracts().filter((contract): contract is WorkflowContract => contract.kind === "workflow");
+  }
+
+  workflowOf(started: Pick<Started, "workflow" | "version" | "definition">): WorkflowContract | undefined {
+    if (started.workflow === undoWorkflow.name) return undoWorkflow as WorkflowContract;
+    return this.definitions.find(started);
+  }
+
+  decode(runNo: number, { facts, blobs }: Pick<TurnRow, "facts" | "blobs">): Fact[] {
+    return decodeFacts(facts, blobsOf(this.store, runNo, blobs));
+  }
+
+  keep(plan: PlanSource): void {
+    this.definitions.keep(this.store, plan)?.catch((error) => this.stop(error));
+  }
+
+  // ── what is to be looked at ──
+
   /** Looks for due runs and mail, soon. */
   look(): void {
     if (this.owner) this.#intake.look();
   }
-
   /** A run was put into the queue for `at`: looks then, if that is this process's to do. */
   queued(at: number): void {
     if (at <= this.store.now()) this.admission.queued();
@@ -255,178 +271,20 @@ export class Engine implements Runtime, Tenant {
   scheduled(): void {
     if (this.owner) this.#ticker.look();
   }
-  /** The workflows that can be started here. */
-  workflows(): WorkflowContract[] {
-    return this.registry.contracts().filter((contract): contract is WorkflowContract => contract.kind === "workflow");
-  }
-
-  /** Drives a run that this process makes; resolves when its first turn is accepted. */
-  begin(run: ActiveRun): Promise<RunRow | undefined> {
-    this.#byId.set(run.id, run);
-    this.admission.hold(run);
-    return new Promise((accepted, failed) => {
-      this.#starting.set(run, { accepted, failed });
-      run.stir();
-    });
-  }
-  /** Drives a run that was taken from the store. */
-  enlist(run: ActiveRun): void {
-    this.#byId.set(run.id, run);
-    this.#active.set(run.runNo as number, run);
-    this.admission.hold(run);
-    run.stir();
-  }
-  adopt(begun: Begun, runNo: number, mailGot = 0): void {
-    const at = { runNo, turn: 1, after: begun.first.epoch, epoch: begun.first.epoch, pos: begun.first.next, mailGot };
-    const run = new ActiveRun(this, begun.run, begun, at, { taking: false, status: "running" });
-    this.tracing.begun(begun.replay.started);
-    this.enlist(run);
-    run.sweep();
-  }
-
-  workflowOf(started: Pick<Started, "workflow" | "version" | "definition">): WorkflowContract | undefined {
-    if (started.workflow === undoWorkflow.name) return undoWorkflow as WorkflowContract;
-    return this.definitions.find(started);
-  }
-
-  workflowNow(pin: Pick<Started, "workflow" | "version" | "definition">): WorkflowContract | undefined {
-    this.definitions.loadNow(this.store, pin);
-    return this.workflowOf(pin);
-  }
-
-  learn(contract: WorkflowContract): void {
-    this.definitions.learn(contract);
-  }
-
-  factsNow(runId: string): readonly Fact[] {
-    if (this.store.owners === "many") return this.atHand.facts(runId);
-    const row = this.store.run(runId) as RunRow | undefined;
-    if (row === undefined) throw new OnexError("RUN_UNKNOWN", `there is no run "${runId}" in ${this.store.name}`);
-    return (this.store.turns(row.runNo) as readonly TurnRow[]).flatMap((turn) => this.decode(row.runNo, turn));
-  }
-  decode(runNo: number, { facts, blobs }: Pick<TurnRow, "facts" | "blobs">): Fact[] {
-    return decodeFacts(facts, blobsOf(this.store, runNo, blobs));
-  }
-
-  newChild(parent: ActiveRun, wish: CommandOf<"start-child">, now: number): Begun | { readonly error: Failure } {
-    const begun = child(this, parent, wish, now);
-    const plan = (wish.callee as WorkflowContract).plan;
-    if (plan && !("error" in begun)) this.definitions.keep(this.store, plan)?.catch((error) => this.stop(error));
-    return begun;
-  }
-  successor(run: ActiveRun, input: Json, now: number): Begun {
-    return successor(this, run, this.workflowOf(run.replay.started as Started) as WorkflowContract, input, now);
-  }
-
-  placed(run: ActiveRun, final: FinalBody & { readonly type: "run.failed" }, turn: readonly Fact[]): FinalBody {
-    const contract = this.workflowOf(run.replay.started as Started);
-    if (!contract) return final;
-    // The run is folded again with every operation's place kept: too slow to do always, and the same by I1.
-    const traced = fresh(this, run.id, contract, { tracing: true }).replay;
-    const before = run.runNo === undefined ? [] : this.factsNow(run.id);
-    try {
-      for (const fact of [...before, ...turn]) traced.apply(fact);
-    } catch {
-      // It does not replay as it ran, so its places are not known; that it forgot something is.
-      return final;
-    }
-    const places = traced.forgottenPlaces.join(", ");
-    return places === "" ? final : { ...final, error: { ...final.error, message: `${final.error.message}: ${places}` } };
-  }
-
-  value(of: "now" | "random" | "uuid", now: number): Json {
-    return of === "now" ? now : of === "random" ? this.world.entropy.random() : this.world.entropy.uuid();
-  }
-
-  // ── what follows from accepted turns ──
-
-  accepted(run: ActiveRun, facts: readonly Fact[]): void {
-    const starting = this.#starting.get(run);
-    if (starting) {
-      this.#starting.delete(run);
-      this.#active.set(run.runNo as number, run);
-      starting.accepted();
-    } else if (facts[0]?.type === "lease.acquired") {
-      this.counts.takenOver++;
-      this.#intake.took(run, isFinal(facts.at(-1) as Fact));
-    }
-    for (const fact of facts)
-      if (fact.type === "action.completed" || fact.type === "compute.completed" || fact.type === "reducer.applied") this.counts.steps++;
-    this.metrics.accepted(run, facts, run.quiet);
-    this.tracing.accepted(run, facts);
-    run.folded.log.flush();
-    this.watchers.publish(run.id, facts);
-  }
-
-  refused(run: ActiveRun, answer: Appended & { readonly accepted: false }, taking: boolean): void {
-    const starting = this.#starting.get(run);
-    this.#starting.delete(run);
-    this.#forget(run);
-    if (starting && answer.reason === "exists") return starting.accepted(answer.row);
-    // Two reached for it, and the other one has it.
-    if (taking && this.store.owners === "many") return this.look();
-    this.world.log.warn(`run ${run.id} was taken by another owner`, { code: "FENCED" });
-    this.states.clear();
-    starting?.failed(new OnexError("FENCED", `run ${run.id} was taken by another owner`));
-    if (!starting && this.store.owners === "many") void this.#checkTail(run.runNo as number, run.lastTurn);
-  }
-
-  /** A database that was failed over may lack turns that it had acknowledged. Then no other has the run: all that this process had is read again. */
-  async #checkTail(runNo: number, lastTurn: number): Promise<void> {
-    const { leaseId } = this;
-    try {
-      const tail = await this.store.tail(runNo);
-      if ((tail?.turn ?? -1) < lastTurn) this.lost(`${this.store.name} lacks turns that it had acknowledged`, leaseId);
-    } catch (error) {
-      this.stop(error);
-    }
-  }
-
-  ended(run: ActiveRun, final: Fact & FinalBody, next: Begun | undefined, nextNo: number | undefined): void {
-    this.metrics.ended(run.replay.started, final);
-    this.tracing.ended(run, final);
-    this.#forget(run);
-    if (next && nextNo !== undefined) return this.adopt(next, nextNo, run.mailSaved);
-    if (this.admission.ended(run.row)) this.look();
-    this.over(run.id, final);
-  }
   /** The log of that id has ended for good. */
   over(runId: string, final: Fact & FinalBody): void {
     this.watchers.ended(runId, final);
     this.#ticker.ended(runId);
   }
-
-  parked(run: ActiveRun, wakeAt: number | null): void {
-    this.#forget(run);
-    this.parkedFolds.keep(run.runNo as number, run.lastTurn, run.folded);
-    this.#intake.wakeAt(wakeAt);
-  }
-
-  broken(run: ActiveRun, error: unknown): void {
-    const failure = failureOf(error, "ENGINE_FAILED");
-    this.world.log.error(`run ${run.id}: ${failure.message}`, { code: failure.code });
-    const starting = this.#starting.get(run);
-    this.#starting.delete(run);
-    this.#forget(run);
-    if (starting) return starting.failed(error);
-    this.#intake.pause(run.id, failure);
-  }
-
   posted(runId: string): void {
     if (this.owner) this.#intake.mail(runId);
   }
 
-  #forget(run: ActiveRun): void {
-    run.drop();
-    this.states.forget(run.id);
-    this.tracing.left(run.id);
-    if (this.#byId.get(run.id) === run) this.#byId.delete(run.id);
-    if (run.runNo !== undefined && this.#active.get(run.runNo) === run) this.#active.delete(run.runNo);
-    if (this.admission.leave(run)) this.look();
-  }
-
   // ── calls ──
 
+  get callsInFlight(): number {
+    return this.#outgoing.inFlight;
+  }
   deliver(call: Pick<Call, "start">, decoded: Checked | undefined, command: Pick<CommandOf<"deliver">, "priority" | "delivery">): void {
     this.#outgoing.deliver(call, decoded, command);
     if (command.delivery > 1) this.counts.redelivered++;
@@ -438,7 +296,6 @@ export class Engine implements Runtime, Tenant {
   callOver(): void {
     this.#outgoing.ended();
   }
-  #drained: (() => void) | undefined;
 
   #afterBatch(): void {
     this.states.settled();
@@ -456,7 +313,7 @@ export class Engine implements Runtime, Tenant {
       this.#intake.quiet &&
       this.gate.restful(this.settings.parkAfterMs) &&
       this.#ticker.quiet &&
-      [...this.#byId.values()].every((run) => run.quiet && run.restful)
+      [...this.runs.all()].every((run) => run.quiet && run.restful)
     );
   }
   idle(): Promise<void> {
@@ -504,9 +361,7 @@ export class Engine implements Runtime, Tenant {
     this.gate.stop();
     this.#intake.stop();
     this.#ticker.stop();
-    for (const run of [...this.#byId.values()]) this.#forget(run);
-    for (const { failed } of this.#starting.values()) failed(error);
-    this.#starting.clear();
+    this.runs.drop(error);
     this.watchers.stop(error);
     this.client.close().catch(() => {});
     this.#quiet();
@@ -524,9 +379,9 @@ export class Engine implements Runtime, Tenant {
     if (this.closing) return this.error ? undefined : this.stopped;
     this.closing = true;
     this.#intake.stop();
-    for (const run of this.#byId.values()) run.rest();
+    for (const run of this.runs.all()) run.rest();
     this.#ticker.stop();
-    await this.#drain(graceMs);
+    await this.#outgoing.drain(graceMs, () => this.writer.idle);
     if (this.error) return;
     this.#shutDown(
       new OnexError("ORCHESTRATOR_CLOSED", "the orchestrator was closed; the run goes on when a process opens the store again"),
@@ -538,27 +393,5 @@ export class Engine implements Runtime, Tenant {
       });
     await this.store.close();
     this.#stopped?.resolve();
-  }
-
-  /** Waits for calls in flight and for their answers to be written. */
-  #drain(graceMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      let over = false;
-      const end = (): void => {
-        if (over) return;
-        over = true;
-        this.#drained = undefined;
-        cancel();
-        resolve();
-      };
-      const cancel = this.world.clock.setTimer(graceMs, end);
-      const look = (): void => {
-        if (over || this.#outgoing.inFlight > 0) return;
-        if (this.writer.idle) end();
-        else this.world.clock.soon(look);
-      };
-      this.#drained = look;
-      look();
-    });
   }
 }

@@ -67,7 +67,9 @@ export class RunHandle<Output> implements StartedRun<Output> {
       if (timeoutMs !== undefined)
         stops.push(
           this.#engine.world.clock.setTimer(timeoutMs, () =>
-            over(() => reject(new OnexError("RESULT_TIMEOUT", `run ${this.runId} did not end within ${timeoutMs} ms; it goes on`))),
+            over(() =>
+              reject(new OnexError("RESULT_TIMEOUT", `run ${this.runId} did not end within ${timeoutMs} ms: it goes on, so ask again`)),
+            ),
           ),
         );
       if (this.#engine.active(this.runId)) return;

@@ -8,6 +8,7 @@ import { recordedOutput } from "../node/contract.ts";
 import { type Checked, checkMaybe } from "../node/schema.ts";
 import type { Runtime } from "./runtime.ts";
 import { checkSize } from "./values.ts";
+import type { World } from "./world.ts";
 
 export function runCompute(
   runtime: Pick<Runtime, "guard"> & { readonly settings: Pick<Runtime["settings"], "maxValueBytes"> },
@@ -24,6 +25,11 @@ export function runCompute(
   } catch (error) {
     return { type: "compute.failed", ...base, error: failureOf(error, "COMPUTE_THREW") };
   }
+}
+
+/** A value that a workflow may not make itself, so that it replays; `now`: the time of the turn. */
+export function freshValue({ entropy }: World, of: CommandOf<"value">["of"], now: number): Json {
+  return of === "now" ? now : of === "random" ? entropy.random() : entropy.uuid();
 }
 
 /** Applies an event on a store with one owner. */

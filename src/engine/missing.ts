@@ -5,7 +5,8 @@ import type { OpenStore } from "../store/store.ts";
 /** `RUN_PRUNED` when it ended and was removed, as long as its id is kept; else `RUN_UNKNOWN`. */
 export async function missing(store: OpenStore, runId: string): Promise<OnexError> {
   const was = await store.pruned(runId);
-  if (was?.endedAt === undefined) return new OnexError("RUN_UNKNOWN", `there is no run "${runId}" in ${store.name}`);
+  if (was?.endedAt === undefined)
+    return new OnexError("RUN_UNKNOWN", `there is no run "${runId}" in ${store.name}: correct the id, or name the store that has it`);
   const when = new Date(was.endedAt).toISOString();
   return new OnexError(
     "RUN_PRUNED",

@@ -229,7 +229,7 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
     active.arrive(started);
     active.arrive(acquired(engine, 1));
     let taken: RunRow | undefined;
-    const begun = engine.begin(active).catch(async (error: unknown) => {
+    const begun = engine.runs.begin(active).catch(async (error: unknown) => {
       if (!(error instanceof OnexError) || error.code !== "LEASE_LOST") throw error;
       // Whether it was written is not known: by its id it is put into the queue once, for whoever drives it now.
       const stored = await enqueue(engine, run, started);
@@ -357,7 +357,8 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
 
   #mustBeOpen(): void {
     if (this.engine.error) throw this.engine.error;
-    if (this.engine.closing) throw new OnexError("ORCHESTRATOR_CLOSED", "the orchestrator was closed");
+    if (this.engine.closing)
+      throw new OnexError("ORCHESTRATOR_CLOSED", "the orchestrator was closed: make another one with createOrchestrator");
   }
 }
 

@@ -24,6 +24,7 @@ export class Outgoing {
   #waiting: Waiting[] = [];
   #order = 0;
   #cancelLook: (() => void) | undefined;
+  #drained: (() => void) | undefined;
   /** Calls that were delivered and have not ended. */
   inFlight = 0;
 
@@ -40,7 +41,11 @@ export class Outgoing {
   }
   ended(): void {
     this.inFlight--;
-    if (this.inFlight === 0) this.#clock.soon(this.#over);
+    if (this.inFlight === 0)
+      this.#clock.soon(() => {
+        this.#drained?.();
+        this.#over();
+      });
   }
 
   /** The turns of a batch were accepted: their calls go. In doubt they go when the lease is renewed, and never when it is lost. */
@@ -62,5 +67,27 @@ export class Outgoing {
     this.#waiting = [];
     this.#cancelLook?.();
     this.#cancelLook = undefined;
+  }
+
+  /** Waits for calls in flight, and until their answers are `written`; no longer than `graceMs`. */
+  drain(graceMs: number, written: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      let over = false;
+      const end = (): void => {
+        if (over) return;
+        over = true;
+        this.#drained = undefined;
+        cancel();
+        resolve();
+      };
+      const cancel = this.#clock.setTimer(graceMs, end);
+      const look = (): void => {
+        if (over || this.inFlight > 0) return;
+        if (written()) end();
+        else this.#clock.soon(look);
+      };
+      this.#drained = look;
+      look();
+    });
   }
 }

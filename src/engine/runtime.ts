@@ -1,18 +1,16 @@
 /** What a run that is driven sees of the process that drives it. */
 import type { CommandOf } from "../core/command.ts";
 import type { RunDefaults } from "../core/defaults.ts";
-import type { Fact, FactBody, FinalBody } from "../core/fact.ts";
-import type { Failure } from "../core/failure.ts";
-import type { Json } from "../core/json.ts";
+import type { Fact } from "../core/fact.ts";
 import type { Pin } from "../core/pin.ts";
-import type { NodeSource, WorkflowContract } from "../node/contract.ts";
+import type { NodeSource, PlanSource, WorkflowContract } from "../node/contract.ts";
 import type { Checked } from "../node/schema.ts";
-import type { Appended, OpenStore, StoreHost, TurnRow } from "../store/store.ts";
-import type { ActiveRun } from "./active-run.ts";
+import type { OpenStore, StoreHost, TurnRow } from "../store/store.ts";
+import type { ActiveRuns } from "./active-runs.ts";
 import type { AtHand } from "./at-hand.ts";
-import type { Begun } from "./begin.ts";
 import type { Call } from "./call.ts";
 import type { NodeClient } from "./client/client.ts";
+import type { Definitions } from "./definitions.ts";
 import type { Gate } from "./gate.ts";
 import type { Secrets } from "./secrets.ts";
 import type { Services } from "./services.ts";
@@ -52,39 +50,22 @@ export interface Runtime {
   readonly states: States;
   readonly gate: Gate;
   readonly tracing: Tracing;
+  readonly definitions: Definitions;
+  /** The runs that it drives. */
+  readonly runs: ActiveRuns;
   readonly leaseId: string;
   /** Nothing new is begun any more. */
   readonly closing: boolean;
   guard<T>(advance: () => T): T;
-  value(of: "now" | "random" | "uuid", now: number): Json;
-  /** Facts of a run, read at once. */
-  factsNow(runId: string): readonly Fact[];
   /** The facts of a turn. */
   decode(runNo: number, turn: Pick<TurnRow, "facts" | "blobs">): Fact[];
   /** What the next fold of a run needs of the store, when that cannot be asked at once. */
   readonly atHand: AtHand;
   /** The workflow that a run is pinned to, if this process holds it. */
   workflowOf(pin: Pin): WorkflowContract | undefined;
-  /** The same, with definitions that only the store holds, read at once. */
-  workflowNow(pin: Pin): WorkflowContract | undefined;
-  /** A workflow that another one calls in code is held from now on. */
-  learn(contract: WorkflowContract): void;
+  /** Sees to it that a definition is in the store before the first run that is pinned to it. */
+  keep(plan: PlanSource): void;
 
-  newChild(parent: ActiveRun, wish: CommandOf<"start-child">, now: number): Begun | { readonly error: Failure };
-  successor(run: ActiveRun, input: Json, now: number): Begun;
-  /** The failure of a run that forgot an operation, with its place. */
-  placed(run: ActiveRun, final: FactBody & { readonly type: "run.failed" }, turn: readonly Fact[]): FinalBody;
-
-  /** A turn was accepted. */
-  accepted(run: ActiveRun, facts: readonly Fact[]): void;
-  /** `taking`: it was a turn that takes the run. */
-  refused(run: ActiveRun, answer: Appended & { readonly accepted: false }, taking: boolean): void;
-  ended(run: ActiveRun, final: Fact & FinalBody, successor: Begun | undefined, successorNo: number | undefined): void;
-  parked(run: ActiveRun, wakeAt: number | null): void;
-  /** Folding threw: the run's code has changed, or there is a bug. */
-  broken(run: ActiveRun, error: unknown): void;
-  /** Drives a run whose first turn is in the store. */
-  adopt(begun: Begun, runNo: number): void;
   /** Starts the call after the batch, in the order of priority. */
   deliver(call: Pick<Call, "start">, decoded: Checked | undefined, command: Pick<CommandOf<"deliver">, "priority" | "delivery">): void;
   /** Tells the run, if it is driven here then, that a timer of it is due. */

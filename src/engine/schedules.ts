@@ -201,7 +201,11 @@ export class StoredSchedules implements Schedules {
   async #known(id: string, change: (row: ScheduleRow) => Changed | ScheduleRow): Promise<ScheduleView> {
     this.#open();
     return this.#change(id, (row) => {
-      if (!row) throw new OnexError("SCHEDULE_UNKNOWN", `there is no schedule "${id}" in ${this.#engine.store.name}`);
+      if (!row)
+        throw new OnexError(
+          "SCHEDULE_UNKNOWN",
+          `there is no schedule "${id}" in ${this.#engine.store.name}: \`schedules.list()\` and \`onex schedules\` have them all`,
+        );
       return change(row);
     });
   }

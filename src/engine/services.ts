@@ -14,7 +14,8 @@ export class Services {
   constructor(provided: readonly Provided[], needsNone: (node: string) => boolean = () => false) {
     this.#needsNone = needsNone;
     for (const one of provided) {
-      if (this.#provided.has(one.service)) throw new OnexError("SERVICE_DUPLICATE", `the service "${one.service}" is provided twice`);
+      if (this.#provided.has(one.service))
+        throw new OnexError("SERVICE_DUPLICATE", `the service "${one.service}" is provided twice: take one of the two out of \`provide\``);
       this.#provided.set(one.service, one);
     }
   }

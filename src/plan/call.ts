@@ -40,7 +40,8 @@ export function itemAsJson(item: unknown, node: AnyNode, where: string): Json {
 export function* readNode(run: PlanRun, verb: Verb & { readonly kind: "read" }, at: At, name: string): Steps<Json> {
   const node = run.node("reducer", verb.reference);
   const key = verb.key ? fill(verb.key, at.frame) : "";
-  if (typeof key === "object") throw new OnexError("EXPRESSION_FAILED", `key must be text, and it is ${kindOf(key)}`);
+  if (typeof key === "object")
+    throw new OnexError("EXPRESSION_FAILED", `${at.path}${name}: the key of ${verb.reference} must be text, and it is ${kindOf(key)}`);
   return asJson(yield* readState(node.contract, String(key), name), node, `${at.path}${name}`);
 }
 

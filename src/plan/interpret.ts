@@ -69,7 +69,8 @@ export function* interpret(
     node(kind, reference) {
       const key = `${kind} ${reference}`;
       const node = found.get(key) ?? nodes.find(kind, reference);
-      if (!node) throw new OnexError("NODE_UNKNOWN", `there is no ${kind} "${reference}" among the nodes of this orchestrator`);
+      if (!node)
+        throw new OnexError("NODE_UNKNOWN", `there is no ${kind} "${reference}" among the nodes of this orchestrator: add it to \`nodes\``);
       found.set(key, node);
       return node;
     },

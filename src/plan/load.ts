@@ -91,7 +91,10 @@ async function read(file: string): Promise<string> {
   try {
     const text = await readFile(file);
     if (text.length > limits.bytes)
-      throw new OnexError("CONTRACT_INVALID", `${file} has ${text.length} bytes; a contract has at most ${limits.bytes} (1 MiB)`);
+      throw new OnexError(
+        "CONTRACT_INVALID",
+        `${file} has ${text.length} bytes; a contract has at most ${limits.bytes} (1 MiB): divide it into workflows that call each other`,
+      );
     return new TextDecoder("utf-8", { fatal: true }).decode(text);
   } catch (error) {
     if (error instanceof OnexError) throw error;

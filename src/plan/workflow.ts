@@ -175,7 +175,7 @@ function build(read: Read, file: string, text: string, options: PlanOptions, sou
   for (const [name, schema] of read.signals) checks.set(name, (payload) => check(schema, payload, `signal ${name}`) as ReturnType<Check>);
   const signal = (name: string): Check => {
     const found = checks.get(name);
-    if (!found) throw new OnexError("SIGNAL_UNDECLARED", `the signal "${name}" is not declared`);
+    if (!found) throw new OnexError("SIGNAL_UNDECLARED", `the signal "${name}" is not declared: write it under \`signals\` of ${file}`);
     return found;
   };
   const decoding = decoders("workflow", flow.name, input, undefined);

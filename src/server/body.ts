@@ -36,7 +36,7 @@ async function read(body: ReadableStream<Uint8Array>, maxBytes: number): Promise
     }
   } catch (error) {
     // Nobody may be there any more to be told; it is no fault of the server.
-    throw error instanceof OnexError ? error : new OnexError("INPUT_NOT_JSON", "the body broke off before its end");
+    throw error instanceof OnexError ? error : new OnexError("INPUT_NOT_JSON", "the body broke off before its end: send it again, whole");
   }
   const whole = new Uint8Array(length);
   let at = 0;

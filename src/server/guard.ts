@@ -47,15 +47,15 @@ export class Guard {
       if (!this.#isOurs(name))
         throw new OnexError(
           "HOST_REFUSED",
-          `this server is not ${JSON.stringify(name.slice(0, 255))}: call it by its address or localhost, or start it with --allow-host`,
+          `this server is not ${JSON.stringify(name.slice(0, 255))}: call it by its address or localhost, or start it with --allow-host NAME`,
         );
     const origin = headers.get("origin");
     if (origin !== null && this.#origins.has(origin)) return origin;
     if (origin !== null && !isSame(origin, host))
-      throw new OnexError("ORIGIN_REFUSED", "a page of another origin may not call this server: start it with --allow-origin");
+      throw new OnexError("ORIGIN_REFUSED", "a page of another origin may not call this server: start it with --allow-origin ORIGIN");
     const site = headers.get("sec-fetch-site");
     if (site !== null && site !== "same-origin" && site !== "none")
-      throw new OnexError("ORIGIN_REFUSED", "a page of another site may not call this server: start it with --allow-origin");
+      throw new OnexError("ORIGIN_REFUSED", "a page of another site may not call this server: start it with --allow-origin ORIGIN");
     return undefined;
   }
 
@@ -64,7 +64,8 @@ export class Guard {
     if (this.#tokenDigest === undefined) return;
     const [, given] = /^Bearer +(\S+) *$/i.exec(request.headers.get("authorization") ?? "") ?? [];
     if (given === undefined) throw new OnexError("TOKEN_REFUSED", "this server asks for its token: send Authorization: Bearer TOKEN");
-    if (!sameText(sha256(given), this.#tokenDigest)) throw new OnexError("TOKEN_REFUSED", "the token is not that of this server");
+    if (!sameText(sha256(given), this.#tokenDigest))
+      throw new OnexError("TOKEN_REFUSED", "the token is not that of this server: send the one of its --token-file or ONEX_TOKEN");
   }
 
   #isOurs(host: string): boolean {

@@ -101,7 +101,7 @@ function closed(server: Server, graceMs: number): Promise<void> {
 }
 
 function tooManyHeaders(outgoing: ServerResponse<IncomingMessage>): void {
-  const error = new OnexError("HEADERS_TOO_LARGE", `the request has more than ${maxHeaders} headers`);
+  const error = new OnexError("HEADERS_TOO_LARGE", `the request has more than ${maxHeaders} headers: send fewer`);
   const problem = problemOf(error);
   outgoing.writeHead(problem.status, { "content-type": "application/problem+json", connection: "close" });
   outgoing.end(JSON.stringify(problem));

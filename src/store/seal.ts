@@ -73,7 +73,11 @@ export function sealer(given: string | undefined, place: KeyPlace | undefined, n
         decipher.setAuthTag(body.subarray(-tagBytes));
         return decipher.update(body.subarray(nonceBytes, -tagBytes), undefined, "utf16le") + decipher.final("utf16le");
       } catch (cause) {
-        throw new OnexError("SECRET_KEY_MISSING", `a secret in ${name} cannot be opened with the key ${id}: it was changed`, { cause });
+        throw new OnexError(
+          "SECRET_KEY_MISSING",
+          `a secret in ${name} cannot be opened with the key ${id}: what is stored was changed; restore it from a backup`,
+          { cause },
+        );
       }
     },
     ready(make) {

@@ -1,9 +1,8 @@
 /** `onex cancel RUN`: asks a run to stop and take back what it did. */
-import { OnexError } from "../../core/failure.ts";
 import { sayWhoDrives, withClient } from "../client.ts";
 import { type ExitCode, exit } from "../exit.ts";
 import { clean } from "../output.ts";
-import { memoryNote, storeUrl } from "../store.ts";
+import { storeOfRun } from "../store.ts";
 
 export interface CancelOptions {
   readonly store?: string;
@@ -11,8 +10,7 @@ export interface CancelOptions {
 }
 
 export async function cancel(runId: string, options: CancelOptions): Promise<ExitCode> {
-  const at = storeUrl(options.store);
-  if (at.kind === "memory") throw new OnexError("RUN_UNKNOWN", `there is no run ${runId}: ${memoryNote}`);
+  const at = storeOfRun(runId, options.store);
   return withClient(at, async (client) => {
     await client.orchestrator.run(runId).cancel(options.reason);
     process.stderr.write(`run ${clean(runId)} is asked to cancel: it takes back what it did, then ends\n`);

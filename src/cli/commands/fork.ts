@@ -1,11 +1,10 @@
 /** `onex fork RUN`: a new run that shares the past of another one; its id is written to stdout. */
-import { OnexError } from "../../core/failure.ts";
 import type { Run } from "../../engine/api.ts";
 import { type Client, sayWhoDrives, withClient } from "../client.ts";
 import { type ExitCode, exit } from "../exit.ts";
 import { readJson } from "../input.ts";
 import { clean, print } from "../output.ts";
-import { memoryNote, type StoreUrl, storeUrl } from "../store.ts";
+import { type StoreUrl, storeOfRun } from "../store.ts";
 
 export interface ForkOptions {
   readonly store?: string;
@@ -25,8 +24,7 @@ export async function fork(runId: string, options: ForkOptions): Promise<ExitCod
 
 /** Throws OnexError `STORE_URL_INVALID`, `RUN_UNKNOWN` for memory. */
 export function forkable(runId: string, store: string | undefined): StoreUrl {
-  const at = storeUrl(store);
-  if (at.kind === "memory") throw new OnexError("RUN_UNKNOWN", `there is no run ${runId}: ${memoryNote}`);
+  const at = storeOfRun(runId, store);
   return at;
 }
 

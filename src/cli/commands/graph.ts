@@ -10,7 +10,7 @@ import { draw, type Format } from "../graph/formats.ts";
 import type { Picture } from "../graph/picture.ts";
 import { isFolder, splitName } from "../load.ts";
 import { clean, styleOf, Terminal } from "../output.ts";
-import { memoryNote, quote, type StoreUrl, storeUrl } from "../store.ts";
+import { quote, type StoreUrl, storeOfRun } from "../store.ts";
 import { flowOf, sayFindings } from "./plan.ts";
 
 export interface GraphOptions {
@@ -64,8 +64,7 @@ async function ofFile(target: string, options: GraphOptions, terminal: Terminal)
 }
 
 async function ofRun(runId: string, { store, run }: GraphOptions): Promise<Picture> {
-  const at = storeUrl(store);
-  if (at.kind === "memory") throw new OnexError("RUN_UNKNOWN", `there is no run ${runId}: ${memoryNote}`);
+  const at = storeOfRun(runId, store);
   return withClient(at, async (client) => {
     const handle = client.orchestrator.run(runId);
     const view = await known(handle.status(), runId, at, run === true);

@@ -5,7 +5,7 @@ import { type Resume, sayWhoDrives, withClient } from "../client.ts";
 import { type ExitCode, exit } from "../exit.ts";
 import { readJson } from "../input.ts";
 import { clean } from "../output.ts";
-import { memoryNote, storeUrl } from "../store.ts";
+import { storeOfRun } from "../store.ts";
 
 /** A message that nobody has read yet cannot be seen from here. */
 const pausesLater = " (a pause that was just asked for begins when a process that drives runs has read it)";
@@ -20,8 +20,7 @@ export interface ResumeOptions {
 
 export async function resume(runId: string, options: ResumeOptions): Promise<ExitCode> {
   const how = await settling(options);
-  const at = storeUrl(options.store);
-  if (at.kind === "memory") throw new OnexError("RUN_UNKNOWN", `there is no run ${runId}: ${memoryNote}`);
+  const at = storeOfRun(runId, options.store);
   return withClient(at, async (client) => {
     const run = client.orchestrator.run(runId);
     const view = await run.status();

@@ -1,5 +1,5 @@
 /** `onex show RUN`: one run, its steps, what went wrong and how it goes on; or its facts. */
-import { OnexError, sentenceOf } from "../../core/failure.ts";
+import { sentenceOf } from "../../core/failure.ts";
 import type { RunView, StepView } from "../../core/view.ts";
 import { resumeCommands, signalCommand } from "../advice.ts";
 import { type Client, withClient } from "../client.ts";
@@ -7,7 +7,7 @@ import { engineOf } from "../diff/runs.ts";
 import { type ExitCode, exit } from "../exit.ts";
 import { brief, clean, cleanLines, json, moment, print, printJson, type Style, statusPaint, styleOf, table, took } from "../output.ts";
 import { type Now, ownerLines } from "../owners.ts";
-import { memoryNote, type StoreUrl, storeUrl } from "../store.ts";
+import { type StoreUrl, storeOfRun } from "../store.ts";
 
 export interface ShowOptions {
   readonly store?: string;
@@ -16,8 +16,7 @@ export interface ShowOptions {
 }
 
 export async function show(runId: string, options: ShowOptions): Promise<ExitCode> {
-  const at = storeUrl(options.store);
-  if (at.kind === "memory") throw new OnexError("RUN_UNKNOWN", `there is no run ${runId}: ${memoryNote}`);
+  const at = storeOfRun(runId, options.store);
   return withClient(at, async (client) => {
     const { orchestrator } = client;
     if (options.facts) {

@@ -1,6 +1,6 @@
 /** A child run: started with the turn of its parent, answered by a message with the child's last turn. */
 import { durationMs } from "../duration.ts";
-import type { Fact, FactOf } from "../fact.ts";
+import type { Fact, FactBody, FactOf } from "../fact.ts";
 import { type Failure, StepError } from "../failure.ts";
 import type { Fiber, Pending } from "../fiber.ts";
 import { type Json, sameJson } from "../json.ts";
@@ -60,9 +60,9 @@ export class ChildStep implements Pending, News {
     });
   }
 
-  /** Whether this is the child that it waits for. */
-  awaits(runId: string): boolean {
-    return this.#state === "running" && this.#child === runId;
+  /** Whether this is the end of the child that it waits for. */
+  awaits(fact: FactBody): boolean {
+    return fact.type === "child.ended" && this.#state === "running" && this.#child === fact.runId;
   }
 
   on(fact: Fact): void {
@@ -70,7 +70,7 @@ export class ChildStep implements Pending, News {
       case "child.started":
         return this.#started(fact);
       case "child.ended":
-        if (!this.awaits(fact.runId)) throw mismatch(fact, "waits for another child there");
+        if (!this.awaits(fact)) throw mismatch(fact, "waits for another child there");
         return this.#ended(fact);
       case "step.failed":
         if (this.#state !== "asking") throw mismatch(fact, "has the child under way");

@@ -7,6 +7,8 @@ import type { Check } from "../operation.ts";
 
 export interface News {
   on(fact: Fact): void;
+  /** Whether an answer is still waited for; a late one is not. Undefined: none comes from outside. */
+  awaits?(fact: FactBody): boolean;
   /** A new owner has taken the run: what was sent and not answered is in doubt. */
   taken?(): void;
   /** The run is a fork of one that waited here, so much earlier. */

@@ -13,7 +13,7 @@
  */
 import type { RunDefaults } from "../defaults.ts";
 import { durationMs } from "../duration.ts";
-import type { Fact, FactOf } from "../fact.ts";
+import type { Fact, FactBody, FactOf } from "../fact.ts";
 import { type Failure, failureOf, StepError } from "../failure.ts";
 import type { Fiber, Pending } from "../fiber.ts";
 import { type Json, sameJson } from "../json.ts";
@@ -122,7 +122,17 @@ export class EffectStep implements Pending, News {
   }
 
   /** Whether this news is about the attempt under way; late news of an earlier one is not. */
-  awaits(attempt: number): boolean {
+  awaits(fact: FactBody): boolean {
+    switch (fact.type) {
+      case "action.completed":
+      case "action.failed":
+      case "action.progressed":
+        return this.isAt(fact.attempt);
+      default:
+        return false;
+    }
+  }
+  protected isAt(attempt: number): boolean {
     return (this.#state === "open" || this.#state === "paused") && this.#attempt === attempt;
   }
 
@@ -175,7 +185,7 @@ export class EffectStep implements Pending, News {
   }
 
   #check(fact: FactOf<"action.completed"> | FactOf<"action.failed">): void {
-    if (!this.awaits(fact.attempt)) throw mismatch(fact, `has no attempt ${fact.attempt} of it under way`);
+    if (!this.isAt(fact.attempt)) throw mismatch(fact, `has no attempt ${fact.attempt} of it under way`);
   }
 
   #completed(output: Json): void {

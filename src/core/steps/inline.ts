@@ -1,6 +1,6 @@
 /** Steps that are answered inside the turn: COMPUTE, REDUCER, a read of its state, and recorded values. */
 import { digest } from "../digest.ts";
-import type { Fact } from "../fact.ts";
+import type { Fact, FactBody } from "../fact.ts";
 import { StepError } from "../failure.ts";
 import type { Fiber, Pending } from "../fiber.ts";
 import { type Json, sameJson } from "../json.ts";
@@ -60,8 +60,9 @@ export class ComputeStep extends InlineStep {
   }
 
   /** Whether this is an answer to its question, and the question is still open. */
-  awaits(digest: string): boolean {
-    return this.#digest === digest && this.desk.isOpen(this.key);
+  awaits(fact: FactBody): boolean {
+    const answers = fact.type === "compute.completed" || fact.type === "compute.failed";
+    return answers && this.#digest === fact.digest && this.desk.isOpen(this.key);
   }
 
   on(fact: Fact): void {

@@ -8,7 +8,7 @@
  * S2 Items are numbered over all attempts: a new attempt, and a call that is sent again, go on behind the last recorded one.
  * S3 A stream only reads: nothing of it is undone, and in doubt it is sent again unless `inDoubt` says otherwise.
  */
-import type { Fact, FactOf } from "../fact.ts";
+import type { Fact, FactBody, FactOf } from "../fact.ts";
 import { OnexError } from "../failure.ts";
 import type { Fiber } from "../fiber.ts";
 import type { Join, Spawn } from "../joins.ts";
@@ -44,9 +44,12 @@ export class StreamStep extends EffectStep {
     this.#desk.wish({ type: "pull", key: this.#key, step: this.#step, attempt: this.attempt, index: this.#count });
   }
 
+  override awaits(fact: FactBody): boolean {
+    return fact.type === "action.item" ? this.#isNext(fact) : super.awaits(fact);
+  }
   /** Whether this item is the one that was asked for. */
-  takes(attempt: number, index: number): boolean {
-    return this.live && this.awaits(attempt) && index === this.#count && this.#desk.isOpen(this.#key);
+  #isNext({ attempt, index }: FactBody & { readonly type: "action.item" }): boolean {
+    return this.live && this.isAt(attempt) && index === this.#count && this.#desk.isOpen(this.#key);
   }
 
   override on(fact: Fact): void {
@@ -70,7 +73,7 @@ export class StreamStep extends EffectStep {
   }
 
   #item(fact: FactOf<"action.item">): void {
-    if (!this.takes(fact.attempt, fact.index)) throw mismatch(fact, `has not asked for item ${fact.index} there: it has ${this.#count}`);
+    if (!this.#isNext(fact)) throw mismatch(fact, `has not asked for item ${fact.index} there: it has ${this.#count}`);
     this.#desk.withdraw(this.#key);
     this.#count++;
     this.pardon();

@@ -1,25 +1,15 @@
 /** An action that a host has taken: under way, then answered once; everybody who delivers it gets that one answer. */
 import type { FactBody } from "../../core/fact.ts";
 import { type Failure, failureOf } from "../../core/failure.ts";
-import type { EffectContract, Log } from "../../node/contract.ts";
+import type { EffectContract } from "../../node/contract.ts";
 import type { Action } from "../action.ts";
 import { Call, type CallHost } from "../call.ts";
-import type { NodeClient } from "../client/client.ts";
-import type { Services } from "../services.ts";
 import { checkSize } from "../values.ts";
 import type { Ended } from "../wire.ts";
-import type { Clock } from "../world.ts";
 import { answerOf, Reply } from "./reply.ts";
 
 /** What work needs of its host. */
-export interface Workshop {
-  readonly log: Log;
-  readonly clock: Clock;
-  readonly client: NodeClient;
-  readonly services: Services;
-  readonly abortGraceMs: number;
-  readonly maxValueBytes: number;
-}
+export type Workshop = Pick<CallHost, "log" | "clock" | "client" | "services" | "abortGraceMs" | "maxValueBytes">;
 
 export class Work extends Reply {
   /** Of what every delivery must say alike. */

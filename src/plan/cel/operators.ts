@@ -70,7 +70,10 @@ function add(a: Value, b: Value, evaluation: Evaluation): Value {
   if (typeof a === "string" && typeof b === "string") {
     const length = a.length + b.length;
     if (length > maxText)
-      throw new OnexError("EXPRESSION_LIMIT", `the text would have ${length} characters; an expression builds at most ${maxText}`);
+      throw new OnexError(
+        "EXPRESSION_LIMIT",
+        `the text would have ${length} characters; an expression builds at most ${maxText}; do it in a compute node`,
+      );
     evaluation.spend(1 + length / 1000);
     return a + b;
   }

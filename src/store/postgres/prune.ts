@@ -9,8 +9,8 @@
 import type { RunStatus } from "../../core/fact.ts";
 import { keepIdsMs, type Pruned, type PruneGroup, type PruneOptions, type RunRow } from "../store.ts";
 import { texts } from "./arrays.ts";
-import type { Line, Row } from "./line.ts";
-import { runRow } from "./rows.ts";
+import type { Line } from "./line.ts";
+import { prunedRow } from "./rows.ts";
 import type { Statements } from "./sql.ts";
 import { decodeText, encodeText } from "./text.ts";
 
@@ -62,11 +62,6 @@ function wanted(before: number, { statuses, workflow, from }: PruneOptions): rea
     statuses === undefined ? null : texts(statuses),
     workflow === undefined ? null : encodeText(workflow),
   ];
-}
-
-function prunedRow(row: Row): RunRow {
-  const left = { blocked: null, lease_no: null, wake_at: null, queued_at: null, concurrency: null, rate: null };
-  return runRow({ ...row, ...left, mail_put: 0, mail_got: 0 });
 }
 
 /**

@@ -6,8 +6,9 @@
  */
 import type { RunStatus } from "../../core/fact.ts";
 import { keepIdsMs, type Pruned, type PruneGroup, type PruneOptions, type RunRow } from "../store.ts";
-import type { Database, Row, Statement } from "./driver.ts";
+import type { Database, Statement } from "./driver.ts";
 import { prepareAll } from "./prepare.ts";
+import { prunedRow } from "./rows.ts";
 
 const maxRows = 500;
 
@@ -57,29 +58,6 @@ export class Prunes {
 
 function wanted(before: number, { statuses, workflow, from }: PruneOptions): [number, number, string | null, string | null] {
   return [from ?? 0, before, statuses === undefined ? null : JSON.stringify(statuses), workflow ?? null];
-}
-
-function prunedRow(row: Row): RunRow {
-  return {
-    runNo: row.run_no as number,
-    id: row.id as string,
-    workflow: row.workflow as string,
-    version: row.version as string,
-    digest: row.digest as string,
-    status: row.status as RunStatus,
-    blocked: undefined,
-    priority: row.priority as number,
-    createdAt: row.created_at as number,
-    endedAt: row.ended_at as number,
-    owned: false,
-    wakeAt: undefined,
-    mailPut: 0,
-    mailGot: 0,
-    parent: (row.parent ?? undefined) as string | undefined,
-    queuedAt: undefined,
-    concurrency: undefined,
-    rate: undefined,
-  };
 }
 
 /**

@@ -1,18 +1,17 @@
 /** What is read of the queue, by statements prepared once. */
 import type { RunRow } from "../store.ts";
-import type { Database, Row, Statement } from "./driver.ts";
+import type { Database, Statement } from "./driver.ts";
 import { prepareAll } from "./prepare.ts";
+import { runColumns, runRow } from "./rows.ts";
 
 export class QueueReads {
   readonly #statements: Readonly<Record<"queued" | "count" | "next" | "underWay" | "admissions", Statement>>;
-  readonly #row: (row: Row) => RunRow;
 
-  constructor(db: Database, columns: string, row: (row: Row) => RunRow) {
-    this.#row = row;
+  constructor(db: Database) {
     // The plus keeps SQLite from sorting all that waits: the index of the order gives the first few at once.
     this.#statements = prepareAll(db, {
       ...texts,
-      queued: `SELECT ${columns} ${queue} AND +queued_at <= ?
+      queued: `SELECT ${runColumns} ${queue} AND +queued_at <= ?
         AND coalesce(concurrency, '') NOT IN (SELECT value FROM json_each(?)) AND coalesce(rate, '') NOT IN (SELECT value FROM json_each(?))
         ORDER BY priority, queued_at, run_no LIMIT ?`,
     });
@@ -22,7 +21,7 @@ export class QueueReads {
     // Most looks find nothing to take: one step in the smaller index says so.
     if (this.#isEmpty(now)) return [];
     const without = JSON.stringify(except);
-    return this.#statements.queued.all(now, without, without, limit).map(this.#row);
+    return this.#statements.queued.all(now, without, without, limit).map(runRow);
   }
   #isEmpty(now: number): boolean {
     const first = this.nextQueued(-1);

@@ -1,16 +1,13 @@
 /** All that is read, by statements prepared once. Every read is drained at once, so it never holds up a checkpoint. */
-import type { RunStatus } from "../../core/fact.ts";
-import type { MailRow, Message, OpenStore, RunRow, TurnRow } from "../store.ts";
+import type { MailRow, OpenStore, RunRow, TurnRow } from "../store.ts";
 import type { Database, Row, Statement } from "./driver.ts";
 import { prepareAll } from "./prepare.ts";
 import { type Mark, parseMark } from "./promoted.ts";
 import { Prunes } from "./prune.ts";
 import { QueueReads } from "./queue.ts";
+import { mailRow, runColumns, runRow, turnColumns, turnRow } from "./rows.ts";
 import { ScheduleTable } from "./schedules.ts";
 
-const runColumns =
-  "run_no, id, workflow, version, digest, status, blocked, priority, created_at, ended_at, lease_no, wake_at, mail_put, mail_got, parent, queued_at, concurrency, rate";
-const turnColumns = "turn, epoch, pos, next, at, final, facts";
 /** Runs that wait for a time, in the words of the index `runs_open`. */
 const sleeping = "FROM runs WHERE ended_at IS NULL AND blocked IS NULL AND lease_no IS NULL";
 
@@ -25,7 +22,7 @@ export class Reads {
   constructor(db: Database) {
     this.#db = db;
     this.#statements = prepareAll(db, texts);
-    this.queue = new QueueReads(db, runColumns, runRow);
+    this.queue = new QueueReads(db);
     this.schedules = new ScheduleTable(db);
   }
 
@@ -105,7 +102,7 @@ export class Reads {
   }
 
   nextWake(after: number): number | undefined {
-    return optional(this.#statements.nextWake.get(after)?.wake_at) as number | undefined;
+    return (this.#statements.nextWake.get(after)?.wake_at ?? undefined) as number | undefined;
   }
 
   owner(): { readonly leaseId: string; readonly pid: number } | undefined {
@@ -154,56 +151,8 @@ export function stateKey(key: string): string {
   return JSON.stringify(key);
 }
 
-function runRow(row: Row): RunRow {
-  return {
-    runNo: row.run_no as number,
-    id: row.id as string,
-    workflow: row.workflow as string,
-    version: row.version as string,
-    digest: row.digest as string,
-    status: row.status as RunStatus,
-    blocked: optional(row.blocked) as string | undefined,
-    priority: row.priority as number,
-    createdAt: row.created_at as number,
-    endedAt: optional(row.ended_at) as number | undefined,
-    owned: row.lease_no !== null,
-    wakeAt: optional(row.wake_at) as number | undefined,
-    mailPut: row.mail_put as number,
-    mailGot: row.mail_got as number,
-    parent: optional(row.parent) as string | undefined,
-    queuedAt: optional(row.queued_at) as number | undefined,
-    concurrency: optional(row.concurrency) as string | undefined,
-    rate: optional(row.rate) as string | undefined,
-  };
-}
-
-function turnRow(row: Row): TurnRow {
-  return {
-    turn: row.turn as number,
-    epoch: row.epoch as number,
-    pos: row.pos as number,
-    next: row.next as number,
-    at: row.at as number,
-    final: row.final === 1,
-    facts: row.facts as string,
-  };
-}
-
-function mailRow(row: Row): MailRow {
-  return {
-    seq: row.seq as number,
-    messageId: row.message_id as string,
-    kind: row.kind as Message["kind"],
-    body: row.body as string,
-  };
-}
-
 function text(row: Row | undefined, column: string): string | undefined {
   return row?.[column] as string | undefined;
-}
-
-function optional(value: string | number | null | undefined): string | number | undefined {
-  return value ?? undefined;
 }
 
 function maybe<T>(row: Row | undefined, make: (row: Row) => T): T | undefined {
