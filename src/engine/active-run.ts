@@ -19,6 +19,7 @@ import type { Appended, NewRun, TurnRow } from "../store/store.ts";
 import type { Folded } from "./begin.ts";
 import { foldOf } from "./fold.ts";
 import { runCompute, runReducer } from "./inline.ts";
+import type { LetGo } from "./let-go.ts";
 import { childEnded } from "./mail.ts";
 import { move } from "./migrate.ts";
 import { RunCalls } from "./run-calls.ts";
@@ -155,13 +156,13 @@ export class ActiveRun implements Writing {
       }
   }
   /** A4: streams that nothing is asked of are left where they stand; nothing more will be asked of them here. */
-  rest(): void {
-    this.#calls.rest();
+  rest(why: LetGo): void {
+    this.#calls.rest(why);
   }
   /** Forgets the run: its calls are left in doubt. */
-  drop(): void {
+  drop(why: LetGo): void {
     this.#gone = true;
-    this.#calls.drop();
+    this.#calls.drop(why);
   }
 
   // ── one turn ──
@@ -400,7 +401,7 @@ export class ActiveRun implements Writing {
     const final = isFinal(last);
     const status = final && last.type === "run.restarted" ? "completed" : this.replay.status;
     const park = final || !this.#mayPark(out) ? undefined : { wakeAt: this.#nextDue() ?? null };
-    if (park) this.rest();
+    if (park) this.rest("PAUSED");
     const parks = park !== undefined && (park.wakeAt === null || park.wakeAt - now > this.#runtime.settings.parkAfterMs);
     // The last turn closes the epoch; one that takes the run as well has a fresh epoch that nobody else ever had.
     const epoch = final && !this.#taking ? at.epoch + 1 : at.epoch;

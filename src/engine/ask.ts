@@ -17,6 +17,7 @@ import type { Outcome } from "./breaker.ts";
 import type { CallHost } from "./call.ts";
 import { CallFailed } from "./client/failed.ts";
 import type { Gate, Pass } from "./gate.ts";
+import { type LetGo, letGo } from "./let-go.ts";
 import type { AttemptSpan } from "./tracing/tracing.ts";
 import { checkSize } from "./values.ts";
 
@@ -163,16 +164,16 @@ export class Ask {
 
   /** Its branch was given up: nobody waits for the answer. */
   cancel(): void {
-    this.#give("CANCELLED", "the step was cancelled");
+    this.#give(new OnexError("CANCELLED", "the step was cancelled"));
   }
   /** The run is let go: its next owner asks again. */
-  drop(): void {
-    this.#give("ORCHESTRATOR_CLOSED", "the orchestrator was closed");
+  drop(why: LetGo): void {
+    this.#give(letGo(why));
   }
-  #give(code: "CANCELLED" | "ORCHESTRATOR_CLOSED", message: string): void {
+  #give(why: OnexError): void {
     if (this.#done) return;
     this.#end(undefined);
-    this.#cut?.abort(new OnexError(code, message));
+    this.#cut?.abort(why);
   }
 
   #end(fact: FactBody | undefined): void {

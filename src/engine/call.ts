@@ -19,6 +19,7 @@ import { type Action, actionOf, type Origin } from "./action.ts";
 import type { NodeClient } from "./client/client.ts";
 import { CallFailed } from "./client/failed.ts";
 import { Feed } from "./feed.ts";
+import { type LetGo, letGo } from "./let-go.ts";
 import type { Services } from "./services.ts";
 import type { AttemptSpan, Delivery } from "./tracing/tracing.ts";
 import { checkSize } from "./values.ts";
@@ -218,9 +219,9 @@ export class Call {
   }
 
   /** Ends it without an answer: it stays in doubt. */
-  drop(): void {
+  drop(why: LetGo): void {
     if (this.#done) return;
-    this.#controller?.abort(new OnexError("ORCHESTRATOR_CLOSED", "the orchestrator was closed"));
+    this.#controller?.abort(letGo(why));
     this.#end();
   }
 

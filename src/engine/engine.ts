@@ -31,6 +31,7 @@ import { Definitions } from "./definitions.ts";
 import { Gate } from "./gate.ts";
 import { guarded, unguarded } from "./guard.ts";
 import { Intake } from "./intake.ts";
+import type { LetGo } from "./let-go.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import { Outgoing } from "./outgoing.ts";
 import { ParkedFolds } from "./parked.ts";
@@ -219,7 +220,7 @@ export class Engine implements Runtime, Tenant {
     this.#starting.clear();
     this.#outgoing.drop();
     this.writer.drop();
-    for (const run of [...this.#byId.values()]) this.#forget(run);
+    for (const run of [...this.#byId.values()]) this.#forget(run, "LEASE_LOST");
     this.states.clear();
     for (const { failed } of starting) failed(error);
     this.watchers.look();
@@ -359,7 +360,7 @@ export class Engine implements Runtime, Tenant {
   refused(run: ActiveRun, answer: Appended & { readonly accepted: false }, taking: boolean): void {
     const starting = this.#starting.get(run);
     this.#starting.delete(run);
-    this.#forget(run);
+    this.#forget(run, "FENCED");
     if (starting && answer.reason === "exists") return starting.accepted(answer.row);
     // Two reached for it, and the other one has it.
     if (taking && this.store.owners === "many") return this.look();
@@ -405,7 +406,7 @@ export class Engine implements Runtime, Tenant {
     this.world.log.error(`run ${run.id}: ${failure.message}`, { code: failure.code });
     const starting = this.#starting.get(run);
     this.#starting.delete(run);
-    this.#forget(run);
+    this.#forget(run, "PAUSED");
     if (starting) return starting.failed(error);
     this.#intake.pause(run.id, failure);
   }
@@ -414,8 +415,8 @@ export class Engine implements Runtime, Tenant {
     if (this.owner) this.#intake.mail(runId);
   }
 
-  #forget(run: ActiveRun): void {
-    run.drop();
+  #forget(run: ActiveRun, why: LetGo = "ORCHESTRATOR_CLOSED"): void {
+    run.drop(why);
     this.states.forget(run.id);
     this.tracing.left(run.id);
     if (this.#byId.get(run.id) === run) this.#byId.delete(run.id);
@@ -522,7 +523,7 @@ export class Engine implements Runtime, Tenant {
     if (this.closing) return this.error ? undefined : this.stopped;
     this.closing = true;
     this.#intake.stop();
-    for (const run of this.#byId.values()) run.rest();
+    for (const run of this.#byId.values()) run.rest("ORCHESTRATOR_CLOSED");
     this.#ticker.stop();
     await this.#drain(graceMs);
     if (this.error) return;

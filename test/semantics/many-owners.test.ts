@@ -168,7 +168,12 @@ test("one whose lease has lapsed drives nothing of before, begins anew, and take
   a.line.back.hold();
   fleet.lapse(a);
   await fleet.settle();
-  expect([signals[0]?.aborted, a.said, a.face.role, a.face.engine.counts.leasesLost]).toEqual([true, ["LEASE_LOST"], "client", 1]);
+  expect([signals[0]?.reason, a.said, a.face.role, a.face.engine.counts.leasesLost]).toEqual([
+    expect.objectContaining({ code: "LEASE_LOST" }),
+    ["LEASE_LOST"],
+    "client",
+    1,
+  ]);
   expect([fleet.driver("r") ?? b, (await fleet.row("r")).status]).toEqual([b, "completed"]);
   a.line.back.release();
   await fleet.settle();
