@@ -38,6 +38,7 @@ import { ParkedFolds } from "./parked.ts";
 import type { Runtime, Settings } from "./runtime.ts";
 import { Secrets, sanitizedLog } from "./secrets.ts";
 import { Services } from "./services.ts";
+import { Starts } from "./starts.ts";
 import { States } from "./states.ts";
 import { type Tenant, Tenure } from "./tenure.ts";
 import { Ticker } from "./ticker.ts";
@@ -81,6 +82,7 @@ export class Engine implements Runtime, Tenant {
   readonly watchers: Watchers;
   readonly definitions: Definitions;
   readonly admission: Admission;
+  readonly starts: Starts;
   readonly parkedFolds = new ParkedFolds();
   readonly atHand: AtHand;
   readonly metrics: Metrics;
@@ -138,6 +140,7 @@ export class Engine implements Runtime, Tenant {
     this.secrets = new Secrets(stored, sanitizer, options);
     this.store = this.secrets.store;
     this.admission = new Admission(this.store, this.definitions, this.settings.maxConcurrentWorkflows);
+    this.starts = new Starts({ clock: world.clock, timeoutMs: this.settings.startTimeoutMs });
     this.timers = new Timers(world.clock, () => this.store.now());
     this.states = new States(this.store);
     this.atHand = new AtHand(this);
@@ -501,6 +504,7 @@ export class Engine implements Runtime, Tenant {
     this.writer.stop();
     this.timers.stop();
     this.gate.stop();
+    this.starts.stop();
     this.#intake.stop();
     this.#ticker.stop();
     for (const run of [...this.#byId.values()]) this.#forget(run);
