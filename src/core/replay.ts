@@ -132,6 +132,7 @@ export class Replay implements Performing {
       case "run.migrated":
         if (this.#started) this.#started = repinned(this.#started, fact);
         return;
+      case "lease.raised":
       case "migration.refused":
         return;
       case "timer.fired":

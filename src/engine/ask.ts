@@ -108,7 +108,8 @@ export class Ask {
       resume: undefined,
     };
     const span = this.#host.attempt?.(work);
-    const send = () => client.ask(actionOf(this.#host, work, now, now + this.#timeoutMs, span?.headers), cut.signal);
+    const action = () => actionOf(this.#host, work, now, now + this.#timeoutMs, span?.headers);
+    const send = () => client.ask(action, cut.signal, { raise: this.#host.raise });
     this.#span = span;
     (span ? span.within(send) : send()).then(
       (output) => this.#answered(output, clock.elapsed() - from),

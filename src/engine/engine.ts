@@ -35,6 +35,7 @@ import type { LetGo } from "./let-go.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import { Outgoing } from "./outgoing.ts";
 import { ParkedFolds } from "./parked.ts";
+import { tellRaised } from "./raises.ts";
 import type { Runtime, Settings } from "./runtime.ts";
 import { Secrets, sanitizedLog } from "./secrets.ts";
 import { Services } from "./services.ts";
@@ -354,6 +355,7 @@ export class Engine implements Runtime, Tenant {
     }
     for (const fact of facts)
       if (fact.type === "action.completed" || fact.type === "compute.completed" || fact.type === "reducer.applied") this.counts.steps++;
+      else if (fact.type === "lease.raised") tellRaised(this.world.log, this.store.name, run.id, fact.epoch);
     this.metrics.accepted(run, facts, run.quiet);
     this.tracing.accepted(run, facts);
     run.folded.log.flush();

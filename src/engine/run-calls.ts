@@ -25,6 +25,7 @@ export interface Caller {
   readonly epoch: number;
   readonly gone: boolean;
   arrive(body: FactBody): void;
+  raise(seen: number): Promise<boolean>;
   stir(): void;
 }
 
@@ -80,6 +81,7 @@ export class RunCalls {
       maxValueBytes: runtime.settings.maxValueBytes,
       now: () => runtime.store.now(),
       attempt: (delivery) => runtime.tracing.attempt(run, delivery),
+      raise: (seen) => run.raise(seen),
       keyOf: (step) => run.replay.keyOf(step),
       actionIdOf: (step, attempt) => actionIdOf(runtime.world.hash, run.replay.keyOf(step), attempt),
       report: (call, body) => {
