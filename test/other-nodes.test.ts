@@ -4,7 +4,9 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { sourcesIn } from "../dist/cli/check/folder.js";
-import { findAll } from "../dist/cli/check/source.js";
+import { findAll, sourcesOf } from "../dist/cli/check/source.js";
+import { unseenLines } from "../dist/cli/check/unseen.js";
+import { contractsOf } from "../dist/cli/contracts.js";
 
 let root: string;
 beforeEach(() => {
@@ -67,3 +69,41 @@ test("what does not load is a finding, told once, and the rest is looked at", as
   expect(all.filter(({ code }) => code === "MODULE_INVALID")).toHaveLength(1);
   expect(all.filter(({ code }) => code === "MODULE_EMPTY")).toHaveLength(1);
 });
+
+const elsewhere = (names: readonly string[], url = "http://far:3400/nodes") =>
+  `export const endpoints = ${JSON.stringify(Object.fromEntries(names.map((name) => [name, url])))};`;
+
+test("a node that only endpoints name is there, and it is said what is not known of it", async () => {
+  const price = `export const price = ${definition("compute", "price")};`;
+  node("src/order", "orchestrator", "order", `${price}\n${elsewhere(["discount", "other"])}`, calls("discount@1"));
+  expect(await found("NODE_UNKNOWN")).toEqual([]);
+  const [contract] = sourcesIn(join(root, "src"), undefined).filter(({ kind }) => kind === "contract");
+  await contract?.find();
+  expect([...(contract?.unseen ?? [])].map(([name, { href }]) => [name, href])).toEqual([["discount", "http://far:3400/nodes"]]);
+  expect(unseenLines(contract?.unseen ?? new Map()).join("\n")).toMatch(
+    /^a node lives elsewhere.*discount at http:\/\/far:3400\/nodes.*not checked/s,
+  );
+  const [{ nodes, opened } = never()] = await contractsOf(join(root, "src/order"), undefined);
+  expect([opened.findings, [...(nodes?.unseen().keys() ?? [])]]).toEqual([[], ["discount"]]);
+  // A slip in a name is still one.
+  write("src/order/it.contract.yaml", calls("discuont"));
+  expect(await found("NODE_UNKNOWN")).toEqual([expect.stringContaining('"discuont". Did you mean "discount"?')]);
+});
+
+test("a module may name places alone; what is no URL, and what cannot live elsewhere, are findings", async () => {
+  write("places.mjs", elsewhere(["price"]));
+  const check = async (file: string) =>
+    (await findAll(await sourcesOf(join(root, file), undefined))).map(({ code, message }) => `${code} ${message}`);
+  expect(await check("places.mjs")).toEqual([]);
+  write("bad.mjs", elsewhere(["price"], "far"));
+  expect(await check("bad.mjs")).toEqual([expect.stringMatching(/^OPTION_INVALID endpoints: price: "far" is no URL/)]);
+  write("state.mjs", `export const stock = ${definition("reducer", "stock")};\n${elsewhere(["stock"])}`);
+  expect(await check("state.mjs")).toEqual([expect.stringMatching(/^REMOTE_REFUSED endpoints: stock is a reducer/)]);
+  node("src/order", "orchestrator", "order", elsewhere(["discount"], "far"), calls("discount"));
+  expect((await found("OPTION_INVALID")).length).toBe(1);
+  expect(await found("NODE_UNKNOWN")).toEqual([]);
+});
+
+function never(): never {
+  throw new Error("there is no contract");
+}

@@ -1,7 +1,7 @@
 /** The YAML contracts that a file, a folder or a module stands for, for commands that look at plans. */
 import { basename, dirname } from "node:path";
 import { OnexError } from "../core/failure.ts";
-import type { Registry } from "../node/registry.ts";
+import type { EndpointRegistry } from "../engine/client/endpoints.ts";
 import type { Opened } from "../plan/load.ts";
 import { checkThere, isFolder, isYaml, manifestsAt, nodesOf, splitName } from "./load.ts";
 import { isManifest, manifestOf } from "./manifest.ts";
@@ -9,7 +9,7 @@ import { isManifest, manifestOf } from "./manifest.ts";
 export interface Contract {
   readonly file: string;
   readonly opened: Opened;
-  readonly nodes: Registry | undefined;
+  readonly nodes: EndpointRegistry | undefined;
 }
 
 /**

@@ -4,8 +4,8 @@ import { basename, dirname, extname, relative, resolve, sep } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { OnexError } from "../core/failure.ts";
 import type { Json } from "../core/json.ts";
+import type { EndpointRegistry } from "../engine/client/endpoints.ts";
 import type { AnyNode } from "../node/contract.ts";
-import type { Registry } from "../node/registry.ts";
 import type { Provided } from "../node/service.ts";
 import type { Workflow } from "../node/workflow.ts";
 import { didYouMean, oneOf } from "../plan/suggest.ts";
@@ -135,14 +135,15 @@ export function manifestsAt(folder: string): readonly Manifest[] {
 
 /**
  * The nodes that a YAML workflow is looked at with: of `--nodes`, else of the generated node that it belongs to; undefined
- * when neither is there. Throws what `load` throws.
+ * when neither is there. With those that only `endpoints` of these modules name. Throws what `load` throws.
  */
-export async function nodesOf(file: string, nodeModules: readonly string[] | undefined): Promise<Registry | undefined> {
+export async function nodesOf(file: string, nodeModules: readonly string[] | undefined): Promise<EndpointRegistry | undefined> {
   const manifest = nodeModules === undefined ? manifestOf(file) : undefined;
   const modules = nodeModules ?? (manifest ? [manifest.entry] : undefined);
   if (modules === undefined) return undefined;
-  const { Registry } = await import("../node/registry.ts");
-  return new Registry((await load([], modules)).nodes);
+  const { EndpointRegistry, readEndpoints } = await import("../engine/client/endpoints.ts");
+  const { nodes, endpoints } = await load([], modules);
+  return new EndpointRegistry(nodes, readEndpoints(endpoints));
 }
 
 /** The one kind of node that YAML can be: the ONEX contract of a reducer. */

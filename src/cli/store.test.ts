@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { storeUrl, withLease } from "./store.ts";
+import { openable, storeUrl, withLease, withListen } from "./store.ts";
 
 const refused = (url: string) => {
   try {
@@ -60,5 +60,28 @@ describe("--lease", () => {
   });
   test("is of PostgreSQL alone", () => {
     expect(() => withLease(storeUrl("sqlite:a.db", ""), "3s")).toThrow(/--lease is of PostgreSQL alone/);
+  });
+});
+
+describe("--listen", () => {
+  const pooled = () => storeUrl("postgres://shop@pooler:6432/shop?schema=dev", "", "");
+  test("names the server behind a pooler; the store is still that of the pooler", async () => {
+    const at = withListen(pooled(), "postgres://shop:s3cret@db:5432/shop?schema=other");
+    expect(at).toEqual({ ...pooled(), database: { ...pooled().database, listenUrl: "postgres://shop:s3cret@db:5432/shop" } });
+    expect(withLease(at, "3s").database).toMatchObject({ listenUrl: "postgres://shop:s3cret@db:5432/shop", leaseMs: 3_000 });
+    expect((await openable(at)).kind).toBe("postgres");
+  });
+  test("stands before ONEX_LISTEN, which is for a database alone", () => {
+    const at = storeUrl("postgres://pooler/shop", "", "postgres://db/shop");
+    expect(at.database).toMatchObject({ url: "postgres://pooler/shop", listenUrl: "postgres://db/shop" });
+    expect(withListen(at, undefined)).toBe(at);
+    expect(withListen(at, "postgres://other/shop").database).toMatchObject({ listenUrl: "postgres://other/shop" });
+    expect(storeUrl("sqlite:a.db", "", "postgres://db/shop").database).toBe(undefined);
+    expect(() => storeUrl("postgres://pooler/shop", "", "db:5432")).toThrow(/^ONEX_LISTEN is no URL of a PostgreSQL database/);
+  });
+  test("is of PostgreSQL alone, must be one of its URLs, and is shown by no message", () => {
+    expect(() => withListen(storeUrl("sqlite:a.db", ""), "postgres://db/shop")).toThrow(/--listen is of PostgreSQL alone.*sqlite:a\.db/);
+    expect(() => withListen(pooled(), "sqlite:a.db")).toThrow(/^--listen is no URL of a PostgreSQL database/);
+    expect(() => withListen(pooled(), "postgres://shop:s3cret@db")).toThrow(/^--listen (?!.*s3cret).*names no database/);
   });
 });

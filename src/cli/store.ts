@@ -28,14 +28,23 @@ export interface Database {
   /** With the password, if one was given. */
   readonly url: string;
   readonly schema: string;
+  /** Of the server itself, where `url` is that of a pooler. */
+  readonly listenUrl?: string;
   readonly leaseMs?: number;
 }
 
-/** `--store`, else `ONEX_STORE`, else `sqlite:onex.db` in this folder. Throws OnexError `STORE_URL_INVALID`. */
-export function storeUrl(option: string | undefined, env: string | undefined = process.env.ONEX_STORE): StoreUrl {
+/** `--store`, else `ONEX_STORE`, else `sqlite:onex.db` in this folder; with `ONEX_LISTEN`. Throws OnexError `STORE_URL_INVALID`. */
+export function storeUrl(
+  option: string | undefined,
+  env: string | undefined = process.env.ONEX_STORE,
+  listen: string | undefined = process.env.ONEX_LISTEN,
+): StoreUrl {
   const named = option ?? (env === undefined || env === "" ? defaultStore : env);
   const where = option === undefined && named === env ? "ONEX_STORE" : "--store";
-  if (/^postgres(?:ql)?:/i.test(named)) return postgresUrl(named, where);
+  if (/^postgres(?:ql)?:/i.test(named)) {
+    const at = postgresUrl(named, where);
+    return listen === undefined || listen === "" ? at : listening(at, listen, "ONEX_LISTEN");
+  }
   const flag = option === undefined ? "" : ` --store ${quote(option)}`;
   if (named === "memory:" || named === "memory") return { kind: "memory", url: "memory:", path: "", flag };
   const path = /^sqlite:(?:\/\/)?(.+)$/s.exec(named)?.[1];
@@ -52,8 +61,10 @@ export function storeUrl(option: string | undefined, env: string | undefined = p
 /** What stands in for a password in what is shown. */
 const hidden = "PASSWORD";
 
+type OfPostgres = StoreUrl & { readonly database: Database };
+
 /** Nothing of a URL that cannot be read is repeated: a password in it may stand where none is looked for. */
-function postgresUrl(named: string, where: string): StoreUrl {
+function postgresUrl(named: string, where: string): OfPostgres {
   const bad = (why: string): OnexError =>
     new OnexError("STORE_URL_INVALID", `${where} is no URL of a PostgreSQL database: ${why}; write postgres://USER@HOST:PORT/DATABASE`);
   const encoded = "in a password, write / ? # @ % : as %2F %3F %23 %40 %25 %3A";
@@ -84,6 +95,18 @@ function postgresUrl(named: string, where: string): StoreUrl {
   };
 }
 
+/** With `--listen`, of a database. Throws OnexError `USAGE`, `STORE_URL_INVALID`. */
+export function withListen(at: StoreUrl, listen: string | undefined): StoreUrl {
+  if (listen === undefined) return at;
+  if (at.database === undefined) throw new OnexError("USAGE", `--listen is of PostgreSQL alone, and the store is ${at.url}: leave it out`);
+  return listening({ ...at, database: at.database }, listen, "--listen");
+}
+
+/** The schema is that of the store. */
+function listening(at: OfPostgres, listen: string, where: string): StoreUrl {
+  return { ...at, database: { ...at.database, listenUrl: postgresUrl(listen, where).database.url } };
+}
+
 /** With `--lease`, of a store that has leases. Throws OnexError `USAGE`. */
 export function withLease(at: StoreUrl, lease: string | undefined): StoreUrl {
   if (lease === undefined) return at;
@@ -108,9 +131,9 @@ function invalid(where: string, named: string, todo: string): OnexError {
 export async function openable(at: StoreUrl, connectTimeoutMs = 10_000): Promise<Store> {
   if (at.kind === "memory") return (await import("../store/memory.ts")).memory();
   if (at.database === undefined) return (await import("../store/sqlite/sqlite.ts")).sqlite(at.path);
-  const { url, schema, leaseMs } = at.database;
+  const { url, ...options } = at.database;
   const { postgres } = await import("../store/postgres/postgres.ts");
-  return postgres(url, { schema, connectTimeoutMs, ...(leaseMs === undefined ? {} : { leaseMs }) });
+  return postgres(url, { connectTimeoutMs, ...options });
 }
 
 /** For those who look past the store. */

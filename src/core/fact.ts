@@ -73,6 +73,8 @@ export type FactBody =
       /** The process whose lease it is. */
       readonly by?: { readonly host: string; readonly pid: number };
     }
+  /** A far side has seen a higher epoch, of a state that the store has lost: the owner goes on above that. Nothing is taken. */
+  | { readonly type: "lease.raised"; readonly epoch: number }
   /** What stands before it happened in another run; here this run begins. */
   | {
       readonly type: "run.forked";

@@ -98,6 +98,8 @@ export function shareUntil(
   const keep = (fact: Fact, from: number): void => {
     // The new run begins with the pin that the old one had last.
     if (fact.type === "run.migrated" || fact.type === "migration.refused") return;
+    // Of that run alone: this one has epochs of its own.
+    if (fact.type === "lease.raised") return;
     // A new owner matters only to what is under way: it is then in doubt.
     if (fact.type === "lease.acquired" && !opening.calls) return;
     opening.fold(fact);

@@ -29,7 +29,16 @@ export type Verdict = { readonly how: "safe" } | { readonly how: "finish" | "dec
 
 /** What happens in a run without anything of it being done. */
 const idle: ReadonlySet<Fact["type"]> = new Set([
-  ...(["run.started", "lease.acquired", "run.forked", "run.paused", "run.resumed", "run.migrated", "migration.refused"] as const),
+  ...([
+    "run.started",
+    "lease.acquired",
+    "lease.raised",
+    "run.forked",
+    "run.paused",
+    "run.resumed",
+    "run.migrated",
+    "migration.refused",
+  ] as const),
   ...(["signal.received", "cancel.requested", "action.progressed"] as const),
 ]);
 /** Wishes that have been carried out while they stand: somebody answers them. */

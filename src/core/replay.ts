@@ -125,6 +125,7 @@ export class Replay implements Performing {
         return this.#resumed(fact);
       case "run.migrated":
         return this.#beginning.moved(fact);
+      case "lease.raised":
       case "migration.refused":
         return;
       case "timer.fired":

@@ -145,6 +145,12 @@ export function view(runId: string, facts: readonly Fact[]): RunView {
         owners.push({ epoch, leaseId, taken, at, ...(by === undefined ? {} : { by }) });
         break;
       }
+      case "lease.raised": {
+        epoch = fact.epoch;
+        const owner = owners.pop();
+        if (owner) owners.push({ ...owner, epoch });
+        break;
+      }
       case "action.dispatched": {
         const draft = step(fact, fact.node, "effect", "running");
         draft.attempts = fact.attempt;

@@ -21,13 +21,14 @@ import { child, type Folded, successor } from "./begin.ts";
 import { foldOf } from "./fold.ts";
 import { placed } from "./forgotten.ts";
 import { freshValue, runCompute, runReducer } from "./inline.ts";
+import type { LetGo } from "./let-go.ts";
 import { childEnded } from "./mail.ts";
 import { move } from "./migrate.ts";
+import { Raises, raiseOf } from "./raises.ts";
 import { RunCalls } from "./run-calls.ts";
 import type { Runtime } from "./runtime.ts";
 import { hasTexts, TurnTexts } from "./secrets.ts";
-import { emptyOutbox, type Outbox, type Position, turnOf } from "./turn.ts";
-import { roughLength } from "./values.ts";
+import { emptyOutbox, factLength, type Outbox, type Position, turnOf } from "./turn.ts";
 import type { Prepared, Writing } from "./writer.ts";
 
 const maxTurnFacts = 256;
@@ -60,6 +61,7 @@ export class ActiveRun implements Writing {
   readonly #arrived: Arrival[] = [];
   #backlog: Command[] = [];
   readonly #calls: RunCalls;
+  readonly #raises = new Raises();
   readonly #near = new Set<string>();
   /** Child runs under way, by step. */
   readonly children: Map<string, string>;
@@ -138,6 +140,10 @@ export class ActiveRun implements Writing {
     this.#arrived.push({ body, seq });
     this.stir();
   }
+  /** Goes on above an epoch that a far side has seen; answers whether it does. */
+  raise(seen: number): Promise<boolean> {
+    return this.#raises.above(seen, this.epoch, (fact) => this.arrive(fact));
+  }
   /** Asks to be prepared in the next flush. */
   stir(): void {
     if (!this.#onItsWay && !this.#fetching && !this.#gone) this.#runtime.writer.add(this);
@@ -157,13 +163,14 @@ export class ActiveRun implements Writing {
       }
   }
   /** A4: streams that nothing is asked of are left where they stand; nothing more will be asked of them here. */
-  rest(): void {
-    this.#calls.rest();
+  rest(why: LetGo): void {
+    this.#calls.rest(why);
   }
   /** Forgets the run: its calls are left in doubt. */
-  drop(): void {
+  drop(why: LetGo): void {
     this.#gone = true;
-    this.#calls.drop();
+    this.#calls.drop(why);
+    this.#raises.drop();
   }
 
   // ── one turn ──
@@ -188,7 +195,7 @@ export class ActiveRun implements Writing {
     const full = () => facts.length >= maxTurnFacts || length >= maxTurnLength;
     this.#texts = undefined;
     const apply = (body: FactBody, input?: Json): void => {
-      length += factLength(body);
+      length += factLength(body, maxTurnLength);
       const fact = Object.assign(this.#clean(body, facts, input), { at: now });
       this.replay.apply(fact);
       facts.push(fact);
@@ -201,7 +208,10 @@ export class ActiveRun implements Writing {
         const { body, seq } = this.#arrived.shift() as Arrival;
         if (seq !== undefined) mailGot = seq;
         if (body.type === "child.ended") this.children.delete(body.step);
-        if (this.replay.expects(body)) apply(body.type === "run.migrated" ? this.#moved(body, facts) : body);
+        const raise = raiseOf(body);
+        if (!this.replay.expects(body) || (raise !== undefined && raise <= this.epoch)) continue;
+        apply(body.type === "run.migrated" ? this.#moved(body, facts) : body);
+        if (raise !== undefined) break folding;
       }
       if (this.replay.held) this.#calls.turnstile.hold();
       if (this.#runtime.closing || this.replay.held) break;
@@ -403,10 +413,10 @@ export class ActiveRun implements Writing {
     const final = isFinal(last);
     const status = final && last.type === "run.restarted" ? "completed" : this.replay.status;
     const park = final || !this.#mayPark(out) ? undefined : { wakeAt: this.#nextDue() ?? null };
-    if (park) this.rest();
+    if (park) this.rest("PAUSED");
     const parks = park !== undefined && (park.wakeAt === null || park.wakeAt - now > this.#runtime.settings.parkAfterMs);
     // The last turn closes the epoch; one that takes the run as well has a fresh epoch that nobody else ever had.
-    const epoch = final && !this.#taking ? at.epoch + 1 : at.epoch;
+    const epoch = final && !this.#taking ? at.epoch + 1 : (raiseOf(last) ?? at.epoch);
     const moved = facts.some(({ type }) => type === "run.migrated") ? { version: this.row.version } : {};
     const changed = final || parks || status !== this.#status || mailGot !== this.#mailSaved;
     const row = changed ? { status, mailGot, ...moved, ...(parks ? { park } : {}) } : undefined;
@@ -422,6 +432,7 @@ export class ActiveRun implements Writing {
         this.#taking = false;
         this.#status = status;
         this.#mailSaved = mailGot;
+        if (raiseOf(last) !== undefined) this.#raises.raised(epoch);
         this.#runtime.runs.accepted(this, facts);
         this.#afterAccept(out, answer);
         if (final) return this.#runtime.runs.ended(this, last as Fact & FinalBody, out.successor, answer.successorNo);
@@ -479,14 +490,4 @@ export class ActiveRun implements Writing {
       error: { code: "RUN_ID_CONFLICT", message: `the run id "${runId}" is taken by another run: give the child another runId` },
     });
   }
-}
-
-/** About the length of the values in a fact; the rest of it is short. */
-function factLength(fact: FactBody): number {
-  let length = 0;
-  const { input, output, item, state, payload, note } = fact as {
-    readonly [field in "input" | "output" | "item" | "state" | "payload" | "note"]?: Json;
-  };
-  for (const value of [input, output, item, state, payload, note]) if (value !== undefined) length += roughLength(value, maxTurnLength);
-  return length;
 }

@@ -12,6 +12,8 @@ import { ActiveRun } from "./active-run.ts";
 import type { Begun } from "./begin.ts";
 import type { Engine } from "./engine.ts";
 import type { Intake } from "./intake.ts";
+import type { LetGo } from "./let-go.ts";
+import { tellRaised } from "./raises.ts";
 
 interface Starting {
   /** With the row of the run that has its id already. */
@@ -76,7 +78,7 @@ export class ActiveRuns {
 
   /** A turn was accepted. */
   accepted(run: ActiveRun, facts: readonly Fact[]): void {
-    const { counts, metrics, tracing, watchers } = this.#engine;
+    const { counts, metrics, store, tracing, watchers, world } = this.#engine;
     const starting = this.#taken(run);
     if (starting) {
       this.#byNo.set(run.runNo as number, run);
@@ -87,6 +89,7 @@ export class ActiveRuns {
     }
     for (const fact of facts)
       if (fact.type === "action.completed" || fact.type === "compute.completed" || fact.type === "reducer.applied") counts.steps++;
+      else if (fact.type === "lease.raised") tellRaised(world.log, store.name, run.id, fact.epoch);
     metrics.accepted(run, facts, run.quiet);
     tracing.accepted(run, facts);
     run.folded.log.flush();
@@ -97,7 +100,7 @@ export class ActiveRuns {
   refused(run: ActiveRun, answer: Appended & { readonly accepted: false }, taking: boolean): void {
     const { store, world, states } = this.#engine;
     const starting = this.#taken(run);
-    this.#forget(run);
+    this.#forget(run, "FENCED");
     if (starting && answer.reason === "exists") return starting.accepted(answer.row);
     // Two reached for it, and the other one has it.
     if (taking && store.owners === "many") return this.#engine.look();
@@ -145,16 +148,16 @@ export class ActiveRuns {
     const failure = failureOf(error, "ENGINE_FAILED");
     this.#engine.world.log.error(`run ${run.id}: ${failure.message}`, { code: failure.code });
     const starting = this.#taken(run);
-    this.#forget(run);
+    this.#forget(run, "PAUSED");
     if (starting) return starting.failed(error);
     this.#intake.pause(run.id, failure);
   }
 
   /** Drives none of them any more; whoever waits for a start gets the error. */
-  drop(error: OnexError): void {
+  drop(error: OnexError, why: LetGo): void {
     const starting = [...this.#starting.values()];
     this.#starting.clear();
-    for (const run of [...this.#byId.values()]) this.#forget(run);
+    for (const run of [...this.#byId.values()]) this.#forget(run, why);
     this.#engine.states.clear();
     for (const { failed } of starting) failed(error);
   }
@@ -167,9 +170,9 @@ export class ActiveRuns {
   }
 
   /** D1. */
-  #forget(run: ActiveRun): void {
+  #forget(run: ActiveRun, why: LetGo = "ORCHESTRATOR_CLOSED"): void {
     const { states, tracing, admission } = this.#engine;
-    run.drop();
+    run.drop(why);
     states.forget(run.id);
     tracing.left(run.id);
     if (this.#byId.get(run.id) === run) this.#byId.delete(run.id);

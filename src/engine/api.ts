@@ -181,6 +181,11 @@ export interface OrchestratorOptions<N extends readonly AnyNode[]> {
   readonly maxConcurrentWorkflows?: number;
   /** What a start gets when that many are driven: its turn later ("queue", the default), or `ADMISSION_REFUSED`. A client's start is always queued. */
   readonly whenFull?: "queue" | "refuse";
+  /**
+   * How long a start waits while a database answers none, ms; default 30 000. Then it is `START_TIMEOUT`, and whether it was taken is not
+   * known: starting again with the same `runId` makes no second run.
+   */
+  readonly startTimeoutMs?: number;
 }
 /** Of the runs that ended in this process since it was made; those under way are counted in `activeWorkflows` alone. */
 export interface PerformanceMetrics extends RunMetrics {
@@ -205,7 +210,7 @@ export type InputOf<W> = W extends (input: infer I, options?: never) => unknown 
 export type OutputOf<W> = W extends Node<"workflow", never, infer O> ? O : never;
 
 export interface Orchestrator<N extends readonly AnyNode[] = readonly AnyNode[]> {
-  /** Resolves when the start is in the store. Throws OnexError `INPUT_INVALID`, `RUN_ID_CONFLICT`, `WORKFLOW_UNKNOWN`, `OPTION_INVALID`, `ADMISSION_REFUSED`. */
+  /** Resolves when the start is in the store. Throws OnexError `INPUT_INVALID`, `RUN_ID_CONFLICT`, `WORKFLOW_UNKNOWN`, `OPTION_INVALID`, `ADMISSION_REFUSED`, `START_TIMEOUT`. */
   start<I, O>(workflow: Workflow<I, O>, input: NoInfer<I>, options?: StartOptions): Promise<StartedRun<O>>;
   run<O = unknown>(runId: string, workflow?: Workflow<never, O>): Run<O>;
   /**

@@ -197,7 +197,7 @@ describe("at the gate", () => {
     clock.step(60_000);
     await until(() => bodies.length === 1 && client.views()[0]?.calls === 1);
     expect(state(gate)).toBe(then);
-    ask.drop();
+    ask.drop("ORCHESTRATOR_CLOSED");
   });
 
   test("every attempt counts, and one that is given up gives its place back", async () => {
@@ -210,7 +210,7 @@ describe("at the gate", () => {
     const waits = await asked(() => {});
     opened(waits.gate);
     waits.ask.start();
-    waits.ask.drop();
+    waits.ask.drop("ORCHESTRATOR_CLOSED");
     expect(waits.ask.idle).toBe(false);
     waits.clock.step(60_000);
     expect([waits.bodies.length, waits.over(), facts.length, state(waits.gate)]).toEqual([0, 1, 0, "half_open"]);
@@ -222,8 +222,9 @@ test("given up, it says nothing more, and counts once", async () => {
     const { ask, facts, bodies, until, over } = await asked(() => {});
     ask.start();
     await until(() => bodies.length === 1);
-    ask[how]();
-    ask.drop();
+    if (how === "cancel") ask.cancel();
+    else ask.drop("LEASE_LOST");
+    ask.drop("ORCHESTRATOR_CLOSED");
     await new Promise((resolve) => setImmediate(resolve));
     expect([facts.length, over(), bodies.length]).toEqual([0, 1, 1]);
   }

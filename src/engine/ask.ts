@@ -17,6 +17,7 @@ import type { Outcome } from "./breaker.ts";
 import type { CallHost } from "./call.ts";
 import { CallFailed } from "./client/failed.ts";
 import type { Gate, Pass } from "./gate.ts";
+import { type LetGo, letGo } from "./let-go.ts";
 import type { AttemptSpan } from "./tracing/tracing.ts";
 import { checkSize } from "./values.ts";
 
@@ -107,7 +108,8 @@ export class Ask {
       resume: undefined,
     };
     const span = this.#host.attempt?.(work);
-    const send = () => client.ask(actionOf(this.#host, work, now, now + this.#timeoutMs, span?.headers), cut.signal);
+    const action = () => actionOf(this.#host, work, now, now + this.#timeoutMs, span?.headers);
+    const send = () => client.ask(action, cut.signal, { raise: this.#host.raise });
     this.#span = span;
     (span ? span.within(send) : send()).then(
       (output) => this.#answered(output, clock.elapsed() - from),
@@ -163,16 +165,16 @@ export class Ask {
 
   /** Its branch was given up: nobody waits for the answer. */
   cancel(): void {
-    this.#give("CANCELLED", "the step was cancelled");
+    this.#give(new OnexError("CANCELLED", "the step was cancelled"));
   }
   /** The run is let go: its next owner asks again. */
-  drop(): void {
-    this.#give("ORCHESTRATOR_CLOSED", "the orchestrator was closed");
+  drop(why: LetGo): void {
+    this.#give(letGo(why));
   }
-  #give(code: "CANCELLED" | "ORCHESTRATOR_CLOSED", message: string): void {
+  #give(why: OnexError): void {
     if (this.#done) return;
     this.#end(undefined);
-    this.#cut?.abort(new OnexError(code, message));
+    this.#cut?.abort(why);
   }
 
   #end(fact: FactBody | undefined): void {

@@ -18,7 +18,9 @@ import { type Checked, checkMaybe } from "../node/schema.ts";
 import { type Action, actionOf, type Origin } from "./action.ts";
 import type { NodeClient } from "./client/client.ts";
 import { CallFailed } from "./client/failed.ts";
+import type { Raise } from "./client/outranked.ts";
 import { Feed } from "./feed.ts";
+import { type LetGo, letGo } from "./let-go.ts";
 import type { Services } from "./services.ts";
 import type { AttemptSpan, Delivery } from "./tracing/tracing.ts";
 import { checkSize } from "./values.ts";
@@ -33,6 +35,7 @@ export interface CallHost extends Origin {
   readonly abortGraceMs: number;
   readonly maxValueBytes: number;
   now(): number;
+  raise?: Raise;
   /** A delivery leaves: its span, where somebody traces. */
   attempt?(delivery: Delivery): AttemptSpan | undefined;
   /** The answer, or a note on the way. */
@@ -145,7 +148,10 @@ export class Call {
   #make(input: unknown, services: Record<string, unknown>): unknown {
     const context = this.#context(services);
     const call = (given: EffectContext): unknown =>
-      this.#host.client.call({ contract: this.#contract, input, context: given, action: (taken) => this.#action(taken) });
+      this.#host.client.call({
+        ...{ contract: this.#contract, input, context: given, raise: this.#host.raise },
+        action: (taken) => this.#action(taken),
+      });
     return this.#feed ? this.#feed.run((taken) => call(Object.assign(context, { taken })), this.#signal()) : call(context);
   }
 
@@ -218,9 +224,9 @@ export class Call {
   }
 
   /** Ends it without an answer: it stays in doubt. */
-  drop(): void {
+  drop(why: LetGo): void {
     if (this.#done) return;
-    this.#controller?.abort(new OnexError("ORCHESTRATOR_CLOSED", "the orchestrator was closed"));
+    this.#controller?.abort(letGo(why));
     this.#end();
   }
 

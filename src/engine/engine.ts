@@ -36,6 +36,7 @@ import { ParkedFolds } from "./parked.ts";
 import type { Runtime, Settings } from "./runtime.ts";
 import { Secrets, sanitizedLog } from "./secrets.ts";
 import { Services } from "./services.ts";
+import { Starts } from "./starts.ts";
 import { States } from "./states.ts";
 import { type Tenant, Tenure } from "./tenure.ts";
 import { Ticker } from "./ticker.ts";
@@ -79,6 +80,7 @@ export class Engine implements Runtime, Tenant {
   readonly watchers: Watchers;
   readonly definitions: Definitions;
   readonly admission: Admission;
+  readonly starts: Starts;
   readonly parkedFolds = new ParkedFolds();
   readonly atHand: AtHand;
   readonly metrics: Metrics;
@@ -134,6 +136,7 @@ export class Engine implements Runtime, Tenant {
     this.secrets = new Secrets(stored, sanitizer, options);
     this.store = this.secrets.store;
     this.admission = new Admission(this.store, this.definitions, this.settings.maxConcurrentWorkflows);
+    this.starts = new Starts({ clock: world.clock, timeoutMs: this.settings.startTimeoutMs });
     this.timers = new Timers(world.clock, () => this.store.now());
     this.states = new States(this.store);
     this.atHand = new AtHand(this);
@@ -213,7 +216,7 @@ export class Engine implements Runtime, Tenant {
     const error = new OnexError("LEASE_LOST", `${why}; what was begun goes on in another process`);
     this.#outgoing.drop();
     this.writer.drop();
-    this.runs.drop(error);
+    this.runs.drop(error, "LEASE_LOST");
     this.watchers.look();
     if (!this.closing) this.#tenure.again();
   }
@@ -359,9 +362,10 @@ export class Engine implements Runtime, Tenant {
     this.writer.stop();
     this.timers.stop();
     this.gate.stop();
+    this.starts.stop();
     this.#intake.stop();
     this.#ticker.stop();
-    this.runs.drop(error);
+    this.runs.drop(error, "ORCHESTRATOR_CLOSED");
     this.watchers.stop(error);
     this.client.close().catch(() => {});
     this.#quiet();
@@ -379,7 +383,7 @@ export class Engine implements Runtime, Tenant {
     if (this.closing) return this.error ? undefined : this.stopped;
     this.closing = true;
     this.#intake.stop();
-    for (const run of this.runs.all()) run.rest();
+    for (const run of this.runs.all()) run.rest("ORCHESTRATOR_CLOSED");
     this.#ticker.stop();
     await this.#outgoing.drain(graceMs, () => this.writer.idle);
     if (this.error) return;

@@ -13,7 +13,16 @@ const latestTime = 8.64e15;
 
 const optionNames: readonly (keyof OrchestratorOptions<readonly AnyNode[]>)[] = [
   ...(["store", "nodes", "provide", "endpoints", "config", "circuitBreaker", "log", "secrets", "secretKey", "parkAfterMs"] as const),
-  ...(["tracing", "endpointSecret", "abortGraceMs", "maxValueBytes", "maxWorkflowDepth", "maxConcurrentWorkflows", "whenFull"] as const),
+  ...([
+    "tracing",
+    "endpointSecret",
+    "abortGraceMs",
+    "maxValueBytes",
+    "maxWorkflowDepth",
+    "maxConcurrentWorkflows",
+    "startTimeoutMs",
+    "whenFull",
+  ] as const),
 ];
 
 /** The form of the options; their ranges are checked where they are read. Throws OnexError `OPTION_INVALID`. */

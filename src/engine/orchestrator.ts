@@ -81,6 +81,7 @@ export function orchestratorIn<const N extends readonly AnyNode[]>(world: World,
         maxWorkflowDepth: options.maxWorkflowDepth ?? 32,
         maxConcurrentWorkflows: options.maxConcurrentWorkflows ?? config.maxConcurrentWorkflows,
         whenFull: options.whenFull ?? "queue",
+        startTimeoutMs: options.startTimeoutMs ?? 30_000,
         ...leaseOf(config),
       },
       circuitBreaker: breakerSettings(options.circuitBreaker, config.circuitBreaker),
@@ -103,7 +104,9 @@ function checkOptions(world: World, options: OrchestratorOptions<readonly AnyNod
     if (ms !== undefined && !(ms >= 0 && ms <= 3_600_000))
       throw new OnexError("OPTION_INVALID", `${name} is ${ms}: give ms from 0 to 3600000`);
   }
-  const { maxConcurrentWorkflows: runs, whenFull } = options;
+  const { maxConcurrentWorkflows: runs, startTimeoutMs: startMs, whenFull } = options;
+  if (startMs !== undefined && !(startMs >= 1 && startMs <= 3_600_000))
+    throw new OnexError("OPTION_INVALID", `startTimeoutMs is ${startMs}: give ms from 1 to 3600000`);
   if (runs !== undefined && !(Number.isInteger(runs) && runs >= 1))
     throw new OnexError("OPTION_INVALID", `maxConcurrentWorkflows is ${runs}: give a whole number from 1, or leave it out`);
   if (whenFull !== undefined && whenFull !== "queue" && whenFull !== "refuse")
@@ -198,6 +201,15 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
     const stepInputs = options.stepInputs && checkedStepInputs(options.stepInputs, engine.settings.maxValueBytes);
     // Read before the first wait: the caller may change what it gave.
     const spec: StartSpec = { id, contract, input, options: stepInputs ? { ...options, stepInputs } : { ...options }, deadline };
+    // A store with one owner is a file, and answers at once.
+    return engine.store.owners === "many"
+      ? engine.starts.wait(id, () => this.#take<O>(spec, contract, askedAt))
+      : this.#take(spec, contract, askedAt);
+  }
+
+  async #take<O>(spec: StartSpec, contract: WorkflowContract, askedAt: number): Promise<RunHandle<O>> {
+    const { engine } = this;
+    const { id, options } = spec;
     if (engine.store.owners === "many") await engine.ready;
     this.#mustHold(contract);
     const handle = new RunHandle<O>(engine, id, contract);

@@ -14,6 +14,7 @@ import { actionIdOf } from "./action.ts";
 import { Ask } from "./ask.ts";
 import { Call, type CallHost } from "./call.ts";
 import { tryInput } from "./inline.ts";
+import type { LetGo } from "./let-go.ts";
 import type { Runtime } from "./runtime.ts";
 import { Turnstile } from "./turnstile.ts";
 
@@ -24,6 +25,7 @@ export interface Caller {
   readonly epoch: number;
   readonly gone: boolean;
   arrive(body: FactBody): void;
+  raise(seen: number): Promise<boolean>;
   stir(): void;
 }
 
@@ -79,13 +81,14 @@ export class RunCalls {
       maxValueBytes: runtime.settings.maxValueBytes,
       now: () => runtime.store.now(),
       attempt: (delivery) => runtime.tracing.attempt(run, delivery),
+      raise: (seen) => run.raise(seen),
       keyOf: (step) => run.replay.keyOf(step),
       actionIdOf: (step, attempt) => actionIdOf(runtime.world.hash, run.replay.keyOf(step), attempt),
       report: (call, body) => {
         turnstile.heard(call.step, body);
         const last = body.type !== "action.progressed" && body.type !== "action.item";
         if (last || calls.get(call.step) === call) run.arrive(body);
-        if (runtime.closing) this.rest();
+        if (runtime.closing) this.rest("ORCHESTRATOR_CLOSED");
       },
       over: (call) => {
         if (calls.get(call.step) === call) calls.delete(call.step);
@@ -105,9 +108,9 @@ export class RunCalls {
     return this.#asks.size === 0 && [...this.#calls.values()].every((call) => call.mayRest);
   }
   /** Leaves streams that nothing is asked of where they stand, and computes that are not sent now. */
-  rest(): void {
-    for (const call of [...this.#calls.values()]) if (call.idle) call.drop();
-    for (const ask of [...this.#asks.values()]) if (ask.idle) ask.drop();
+  rest(why: LetGo): void {
+    for (const call of [...this.#calls.values()]) if (call.idle) call.drop(why);
+    for (const ask of [...this.#asks.values()]) if (ask.idle) ask.drop(why);
   }
   /** The run goes on with another fold: what waits at the gate, and computes that are asked elsewhere, are wished for anew. */
   renew(): void {
@@ -115,11 +118,11 @@ export class RunCalls {
     for (const ask of [...this.#asks.values()]) ask.cancel();
   }
   /** Lets go of everything: calls are left in doubt. */
-  drop(): void {
-    for (const call of [...this.#calls.values()]) call.drop();
+  drop(why: LetGo): void {
+    for (const call of [...this.#calls.values()]) call.drop(why);
     this.#calls.clear();
     this.turnstile.drop();
-    for (const ask of [...this.#asks.values()]) ask.drop();
+    for (const ask of [...this.#asks.values()]) ask.drop(why);
   }
 
   /** Notes the intent, when it may go. */

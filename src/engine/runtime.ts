@@ -34,6 +34,8 @@ export interface Settings {
   /** Root runs that may be driven at once; undefined: any number. */
   readonly maxConcurrentWorkflows: number | undefined;
   readonly whenFull: "queue" | "refuse";
+  /** How long a start waits for a store that answers none. */
+  readonly startTimeoutMs: number;
   readonly lease?: StoreHost["lease"];
 }
 

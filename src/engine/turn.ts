@@ -1,10 +1,13 @@
 /** What a fold leaves: the turn that is written, and what leaves the process once it is accepted. */
 import type { CommandOf } from "../core/command.ts";
-import type { Fact } from "../core/fact.ts";
+import type { Fact, FactBody } from "../core/fact.ts";
+import type { Json } from "../core/json.ts";
 import { encodeFacts } from "../store/codec.ts";
 import type { Message, NewRun, RowChange, TurnWrite } from "../store/store.ts";
 import type { Begun } from "./begin.ts";
+import { raiseOf } from "./raises.ts";
 import type { CallsOutbox } from "./run-calls.ts";
+import { roughLength } from "./values.ts";
 
 /** Where the log of a run stands. */
 export interface Position {
@@ -70,6 +73,7 @@ export function turnOf({ at, run, taking, epoch, now, final, facts, row }: Turn,
     final,
     facts: encoded.text,
     ...(taking ? { take: true } : {}),
+    ...(raiseOf(facts.at(-1)) === undefined ? {} : { raise: true }),
     ...(encoded.blobs ? { blobs: encoded.blobs } : {}),
     ...(row ? { row } : {}),
     ...(out.children.length > 0 ? { children: out.children.map(({ run, first }) => ({ run, first })) } : {}),
@@ -77,4 +81,14 @@ export function turnOf({ at, run, taking, epoch, now, final, facts, row }: Turn,
     ...(out.states.length > 0 ? { states: out.states } : {}),
     ...(out.successor ? { successor: { run: out.successor.run, first: out.successor.first } } : {}),
   };
+}
+
+/** About the length of the values in a fact; the rest of it is short. Not counted beyond `most`. */
+export function factLength(fact: FactBody, most: number): number {
+  let length = 0;
+  const { input, output, item, state, payload, note } = fact as {
+    readonly [field in "input" | "output" | "item" | "state" | "payload" | "note"]?: Json;
+  };
+  for (const value of [input, output, item, state, payload, note]) if (value !== undefined) length += roughLength(value, most);
+  return length;
 }

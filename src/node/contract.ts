@@ -21,7 +21,11 @@ export interface RunContext {
   readonly log: Log;
 }
 export interface EffectContext extends RunContext {
-  /** Aborted on timeout, cancel and close. */
+  /**
+   * Aborted on timeout (`STEP_TIMEOUT`, `HEARTBEAT_TIMEOUT`) and cancel (`CANCELLED`), and when this process lets the run go, which goes on
+   * elsewhere or later: it closes (`ORCHESTRATOR_CLOSED`), its lease has lapsed (`LEASE_LOST`), another has the run (`FENCED`), the run is
+   * paused (`PAUSED`). `signal.reason.code` says which.
+   */
   readonly signal: AbortSignal;
   /** The same for all attempts of this step, other for every other step. */
   readonly idempotencyKey: string;

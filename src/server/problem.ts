@@ -35,6 +35,7 @@ export const statusOf: Readonly<Record<string, number>> = {
   OWNERSHIP_LOST: 503,
   SERVER_CLOSING: 503,
   SERVER_NOT_READY: 503,
+  START_TIMEOUT: 503,
   STORE_BUSY: 503,
   STORE_FAILED: 503,
   FENCED: 503,

@@ -21,10 +21,15 @@ export function admits(view: FenceView | undefined, write: TurnWrite, leaseNo: n
   // S1: the turn before exists, carries `after`, ends at `pos`, and is not final.
   if (tail === undefined || tail.final) return false;
   if (tail.turn !== write.turn - 1 || tail.epoch !== write.after || tail.next !== write.pos || write.next < write.pos) return false;
-  // The epoch rises where ownership changes or the run ends, and nowhere else.
-  if (write.epoch !== write.after + (write.take === true || write.final ? 1 : 0)) return false;
+  if (!rises(write)) return false;
   // A run that nobody owns must be taken, one that somebody owns cannot be.
   return write.take === true ? view.leaseNo === undefined : view.leaseNo === leaseNo;
+}
+
+/** The epoch rises by one where ownership changes or the run ends, further where its owner raises it, and nowhere else. */
+export function rises({ after, epoch, take, final, raise }: Pick<TurnWrite, "after" | "epoch" | "take" | "final" | "raise">): boolean {
+  const changes = take === true || final;
+  return raise === true ? !changes && epoch > after : epoch === after + (changes ? 1 : 0);
 }
 
 /** Whether a turn may open the log of a new run. */

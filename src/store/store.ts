@@ -271,7 +271,7 @@ export interface TurnWrite {
   readonly turn: number;
   /** Epoch that the turn before must carry. */
   readonly after: number;
-  /** `after`, or one higher when the turn takes the run or is final. */
+  /** `after`, or one higher when the turn takes the run or is final; any higher one when it raises. */
   readonly epoch: number;
   readonly pos: number;
   readonly next: number;
@@ -279,6 +279,8 @@ export interface TurnWrite {
   readonly final: boolean;
   /** The turn takes an unowned run for this owner, out of the queue too. */
   readonly take?: boolean;
+  /** The owner goes on under a higher epoch, since somebody has seen one. */
+  readonly raise?: boolean;
   /** JSON array of facts. */
   readonly facts: string;
   readonly blobs?: readonly Blob[];

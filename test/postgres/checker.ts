@@ -67,7 +67,9 @@ const rules = {
     eachTurn(evidence, ({ turn, epoch, facts, final }, i, { row, turns }) => {
       const taken = facts.filter((fact): fact is FactOf<"lease.acquired"> => fact.type === "lease.acquired");
       const before = turns[i - 1]?.epoch;
-      const rises = final || taken.length > 0 ? 1 : 0;
+      const raised = facts.findLast((fact) => fact.type === "lease.raised");
+      if (raised && raised.epoch !== epoch) tell(row.id, `turn ${turn} of epoch ${epoch} notes that it was raised to ${raised.epoch}`);
+      const rises = final || taken.length > 0 ? 1 : raised ? Math.max(1, raised.epoch - (before ?? 0)) : 0;
       if (before !== undefined && epoch !== before + rises) tell(row.id, `turn ${turn} has epoch ${epoch} after ${before}`);
       for (const fact of taken)
         if (fact.epoch !== epoch) tell(row.id, `turn ${turn} of epoch ${epoch} notes a lease of epoch ${fact.epoch}`);
@@ -155,8 +157,12 @@ const rules = {
 
   "a call names a lease that its run was under": (evidence, tell) => {
     const leases = new Set<string>();
+    let lease = "";
     for (const { row, turns } of evidence.runs)
-      for (const fact of factsOf(turns)) if (fact.type === "lease.acquired") leases.add(`${row.id} ${fact.epoch} ${fact.leaseId}`);
+      for (const fact of factsOf(turns)) {
+        if (fact.type === "lease.acquired") lease = fact.leaseId;
+        if (fact.type === "lease.acquired" || fact.type === "lease.raised") leases.add(`${row.id} ${fact.epoch} ${lease}`);
+      }
     return eachAccepted(evidence, ({ run, step, epoch, leaseId }) => {
       if (!leases.has(`${run} ${epoch} ${leaseId}`))
         tell(run, `step ${step} was called under lease ${leaseId} of epoch ${epoch}, which its log does not know`);

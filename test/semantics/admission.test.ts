@@ -234,7 +234,9 @@ describe("whenFull: refuse", () => {
 test.each([0, 1.5, -1, Number.NaN])("maxConcurrentWorkflows %s is OPTION_INVALID", (max) => {
   expect(() => tested({ nodes: [], maxConcurrentWorkflows: max })).toThrow(expect.objectContaining({ code: "OPTION_INVALID" }));
 });
-test("whenFull of another word is OPTION_INVALID", () => {
+test("whenFull of another word, and a startTimeoutMs out of its range, are OPTION_INVALID", () => {
+  for (const startTimeoutMs of [0, -1, Number.NaN, 3_600_001])
+    expect(() => tested({ nodes: [], startTimeoutMs })).toThrow(expect.objectContaining({ code: "OPTION_INVALID" }));
   expect(() => tested({ nodes: [], maxConcurrentWorkflows: 1, whenFull: "drop" as never })).toThrow(
     expect.objectContaining({ code: "OPTION_INVALID" }),
   );

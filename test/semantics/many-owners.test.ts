@@ -292,7 +292,12 @@ test("one whose lease has lapsed drives nothing of before, begins anew, and take
   a.line.back.hold();
   fleet.lapse(a);
   await fleet.settle();
-  expect([signals[0]?.aborted, a.said, a.face.role, a.face.engine.counts.leasesLost]).toEqual([true, ["LEASE_LOST"], "client", 1]);
+  expect([signals[0]?.reason, a.said, a.face.role, a.face.engine.counts.leasesLost]).toEqual([
+    expect.objectContaining({ code: "LEASE_LOST" }),
+    ["LEASE_LOST"],
+    "client",
+    1,
+  ]);
   expect([fleet.driver("r") ?? b, (await fleet.row("r")).status]).toEqual([b, "completed"]);
   a.line.back.release();
   await fleet.settle();
@@ -368,6 +373,36 @@ test.each(["there", "back"] as const)("a start on its way (%s) when the lease is
   await fleet.advance("10s");
   expect(started.error).toBe(undefined);
   expect([(await fleet.rows()).map(({ status }) => status), ledger.lines]).toEqual([["completed"], ["once"]]);
+});
+
+test("a start waits for a store that is away for a bounded time, and what it asked for happens once", async () => {
+  const ledger = new Ledger();
+  const flow = flowOf(function* (id) {
+    return (yield* ledger.again(id as string)).id;
+  });
+  const fleet = new Fleet([flow] as AnyNode[]);
+  const [a, b] = [fleet.join({ startTimeoutMs: 20_000 }), fleet.join()];
+  await fleet.settle();
+  const away = asked(start(a, flow, "early", "early"));
+  a.line.there.hold();
+  const named = asked(start(a, flow, "r", "r"));
+  const unnamed = asked(a.face.start(flow as never, "u" as never));
+  await fleet.advance("19s");
+  expect([away.error, named.error, unnamed.error]).toEqual([undefined, undefined, undefined]);
+  await fleet.advance("1s");
+  for (const { error } of [named, unnamed])
+    expect(error).toMatchObject({ code: "START_TIMEOUT", message: expect.stringContaining("runId") });
+  const waiting = a.line.verbs;
+  const refused = Array.from({ length: 50 }, (_, i) => asked(start(a, flow, `more${i}`)));
+  await fleet.settle();
+  expect(refused.map(({ error }) => (error as { code?: string } | undefined)?.code)).toEqual(Array(50).fill("START_TIMEOUT"));
+  expect(a.line.verbs).toBe(waiting);
+  // The same start by another process, and by this one when the store is back, makes no second run.
+  await start(b, flow, "r", "r");
+  a.line.there.release();
+  await fleet.advance("1m");
+  const again = await fleet.ask(start(a, flow, "r", "r"));
+  expect([again.existed, ledger.lines.toSorted(), (await fleet.rows()).length]).toEqual([true, ["early", "r", "u"], 3]);
 });
 
 test("a look at the store that began before the lease was lost takes nothing, and does not stop the engine", async () => {

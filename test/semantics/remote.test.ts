@@ -23,7 +23,7 @@ import {
   workflow,
 } from "../../src/index.ts";
 import type { MemoryStore } from "../../src/store/memory.ts";
-import { serving } from "../serve.ts";
+import { listening, serving, textOf } from "../serve.ts";
 import { anything, Gate, quiet } from "./kit.ts";
 
 const bank = service<{ name: string }>("bank");
@@ -423,4 +423,45 @@ test("health asks endpoints that nobody has called yet", async () => {
     expect(await orchestrator.healthCheck()).toMatchObject({ status, reasons });
     await orchestrator.close();
   }
+});
+
+test("a host that has seen a higher epoch is gone above: no attempt is used up, and what is under way beside it goes on", async () => {
+  const gate = new Gate();
+  let near = 0;
+  const told: { readonly epoch: number; readonly action_id: string; readonly attempt: number }[] = [];
+  const url = await listening(async (request, response) => {
+    const { action } = JSON.parse(await textOf(request));
+    told.push(action);
+    const refused = action.epoch < 7 && { code: "STALE_EPOCH", message: "no", details: { seen_epoch: 6, seen_lease_id: "other" } };
+    const answer = refused ? { status: "failed", error: refused, outcome: "none" } : { status: "completed", output: action.epoch };
+    response.writeHead(refused ? 409 : 200, { "content-type": "application/json" }).end(JSON.stringify({ onex: 1, ...answer }));
+    if (!refused) gate.open();
+  });
+  const far = effect({ name: "far", input: anything, idempotent: false, irreversible: "no" }, async () => null);
+  const here = effect({ name: "here", input: anything, idempotent: false, irreversible: "no", inDoubt: "pause" }, async () => {
+    near++;
+    await gate.pass();
+    return "here";
+  });
+  const flow = workflow({ name: "flow", input: anything }, function* () {
+    return yield* all([here(1), far(1), far(2)]);
+  });
+  const store: MemoryStore = memory();
+  const codes: unknown[] = [];
+  const log = { ...quiet, warn: (_: string, fields?: object) => codes.push((fields as { readonly code?: string } | undefined)?.code) };
+  const orchestrator = createOrchestrator({ store, nodes: [flow, here, far], endpoints: { far: url }, log });
+  const run = await orchestrator.start(flow, null, { runId: "r" });
+  expect(await run.result()).toEqual(["here", 7, 7]);
+  expect([near, codes]).toEqual([1, ["STALE_EPOCH"]]);
+  expect(new Set(told.map(({ action_id }) => action_id)).size).toBe(2);
+  expect(new Set(told.map(({ attempt }) => attempt))).toEqual(new Set([1]));
+  const facts = await run.facts();
+  expect(facts.flatMap((fact) => (fact.type === "lease.raised" ? [fact.epoch] : []))).toEqual([7]);
+  expect(facts.filter(({ type }) => type === "action.failed" || type === "lease.acquired").length).toBe(1);
+  expect((await run.status()).owners?.map(({ epoch }) => epoch)).toEqual([7]);
+  // Who takes what is left of it begins above, and a fork shares none of that.
+  const fork = await orchestrator.fork("r", { from: "1/far" });
+  expect(await fork.result()).toEqual(["here", 7, 7]);
+  expect((await fork.facts()).filter(({ type }) => type === "lease.raised").length).toBe(1);
+  await orchestrator.close();
 });

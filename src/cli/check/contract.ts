@@ -1,6 +1,6 @@
 /** A YAML contract as a source of findings. */
 import { OnexError } from "../../core/failure.ts";
-import type { Registry } from "../../node/registry.ts";
+import type { EndpointRegistry } from "../../engine/client/endpoints.ts";
 import type { Finding } from "../../plan/finding.ts";
 import { exit, exitOf } from "../exit.ts";
 import { checkThere, nodesOf } from "../load.ts";
@@ -12,7 +12,8 @@ import { thrownFindings } from "./thrown.ts";
 /** A contract, with the nodes that `checkContract` finds for it. */
 export function contractSource(file: string, nodeModules: readonly string[] | undefined, own?: string): Source {
   const alone = nodeModules === undefined && own === undefined && !isOfNode(file);
-  return { kind: "contract", file, alone, find: () => checkContract(file, nodeModules, own) };
+  const unseen = new Map<string, URL>();
+  return { kind: "contract", file, alone, unseen, find: () => checkContract(file, nodeModules, own, unseen) };
 }
 
 function isOfNode(file: string): boolean {
@@ -27,25 +28,33 @@ function isOfNode(file: string): boolean {
 /**
  * What there is to say about a contract, with the nodes of the modules that were named, else of `own`, the module of its
  * node, else of the generated node that it stands in. A node's own module that does not load is a finding, and the contract
- * is looked at without it; modules that were named must load. Throws OnexError `FILE_MISSING`, and what `load` throws for
+ * is looked at without it; modules that were named must load. `unseen` gets the nodes of which only endpoints tell. Throws OnexError `FILE_MISSING`, and what `load` throws for
  * `nodeModules`.
  */
-export async function checkContract(file: string, nodeModules: readonly string[] | undefined, own?: string): Promise<readonly Finding[]> {
+export async function checkContract(
+  file: string,
+  nodeModules: readonly string[] | undefined,
+  own?: string,
+  unseen: Map<string, URL> = new Map(),
+): Promise<readonly Finding[]> {
   // A file that is not there is a mistake of typing, not a finding.
   checkThere(file);
   const { checkFile } = await import("../../plan/load.ts");
   const findings: Finding[] = [];
-  let nodes: Registry | undefined;
+  let nodes: EndpointRegistry | undefined;
   try {
     nodes = await nodesOf(file, nodeModules ?? (own === undefined ? undefined : [own]));
   } catch (error) {
-    if (nodeModules !== undefined || !(error instanceof OnexError) || exitOf(error) !== exit.contract) throw error;
+    // Of endpoints that are none the module's own source tells too.
+    const isOfModule = error instanceof OnexError && (exitOf(error) === exit.contract || error.code === "OPTION_INVALID");
+    if (nodeModules !== undefined || !isOfModule) throw error;
     findings.push(...thrownFindings(error, own ?? file));
   }
   const entry = own ?? (nodeModules === undefined ? entryOf(file) : undefined);
   try {
     const found = await checkFile(file, nodes);
     findings.push(...(entry === undefined ? found : withSuppliers(found, entry)));
+    for (const [name, url] of nodes?.unseen() ?? []) unseen.set(name, url);
   } catch (error) {
     // Too long, or no text: there is no line to point at.
     if (!(error instanceof OnexError) || exitOf(error) !== exit.contract) throw error;

@@ -1,5 +1,6 @@
 /** A module as a source of findings. */
 import { OnexError } from "../../core/failure.ts";
+import { type Endpoints, readEndpoints, refuseRemote } from "../../engine/client/endpoints.ts";
 import type { AnyNode } from "../../node/contract.ts";
 import type { Finding } from "../../plan/finding.ts";
 import { exit, exitOf } from "../exit.ts";
@@ -14,13 +15,34 @@ import { thrownFindings } from "./thrown.ts";
  */
 export async function checkModule(file: string, nodeModules: readonly string[]): Promise<readonly Finding[]> {
   let nodes: readonly AnyNode[];
+  let endpoints: Endpoints;
   try {
-    nodes = (await loadModule(file)).nodes;
+    const found = await loadModule(file);
+    nodes = found.nodes;
+    endpoints = endpointsOf(found.endpoints);
+    refuseRemote(
+      endpoints,
+      nodes.map(({ contract }) => contract),
+    );
     await load([], nodeModules);
   } catch (error) {
+    if (error instanceof BadEndpoints) return thrownFindings(error, file);
     if (error instanceof OnexError && exitOf(error) === exit.contract) return thrownFindings(error, file);
     throw error;
   }
   // Each looks at the module in its own way; all of them are asked.
-  return [...checkNodes(file, nodes), ...(await checkCallsFrom(file))];
+  // One that says where nodes live need export none.
+  const own = nodes.length === 0 && endpoints.size > 0 ? [] : checkNodes(file, nodes);
+  return [...own, ...(await checkCallsFrom(file))];
+}
+
+/** What stands in the export `endpoints` is a finding, not a mistake of typing. */
+class BadEndpoints extends OnexError {}
+
+function endpointsOf(exported: Readonly<Record<string, unknown>>): Endpoints {
+  try {
+    return readEndpoints(exported as Readonly<Record<string, string>>);
+  } catch (error) {
+    throw error instanceof OnexError ? new BadEndpoints(error.code, error.message) : error;
+  }
 }

@@ -10,6 +10,8 @@ export interface Source {
   readonly file: string;
   /** Of a contract for which no nodes are there: what it calls is not looked at. */
   readonly alone?: boolean;
+  /** Of a contract that was looked at: nodes that it calls, and of which only an export `endpoints` tells. */
+  readonly unseen?: Map<string, URL>;
   /** Throws for a mistake of typing; what is wrong with the file is an answer. */
   find(): Promise<readonly Finding[]>;
 }

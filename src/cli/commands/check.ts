@@ -2,6 +2,7 @@
 import { OnexError } from "../../core/failure.ts";
 import { forGitHub, forPeople, forPrograms, withExcerpts } from "../check/print.ts";
 import { findAll, type Source, sourcesOf } from "../check/source.ts";
+import { unseenLines } from "../check/unseen.ts";
 import { type ExitCode, exit } from "../exit.ts";
 import { isFolder, shown, splitName } from "../load.ts";
 import { clean, json, print, styleOf, Terminal } from "../output.ts";
@@ -51,6 +52,8 @@ export async function check(targets: readonly string[], options: CheckOptions): 
     terminal.say(`${mark} ${clean(what)}: ${count(errors, "error")}, ${count(warnings, "warning")}`);
   }
   if (sources.some(({ alone }) => alone)) terminal.say(dim(`  no nodes are given, so what is called was not looked at: --nodes MODULE`));
+  const unseen = new Map(sources.flatMap((source) => [...(source.unseen ?? [])]));
+  for (const line of unseenLines(unseen)) terminal.say(dim(`  ${line}`));
   if (errors > 0) return exit.contract;
   return warnings > 0 && options.strict ? exit.failed : exit.done;
 }

@@ -10,7 +10,7 @@ import type { ExitCode } from "../exit.ts";
 import { checkThere, isFolder, manifestsAt, splitName } from "../load.ts";
 import { clean, Terminal } from "../output.ts";
 import { interrupted } from "../session.ts";
-import { type StoreUrl, storeUrl } from "../store.ts";
+import { type StoreUrl, storeUrl, withListen } from "../store.ts";
 
 /** How often it is looked whether the file of the store is still the same. */
 const storeLookMs = 1000;
@@ -18,13 +18,14 @@ const storeLookMs = 1000;
 export interface DevOptions {
   readonly nodes?: readonly string[];
   readonly store?: string;
+  readonly listen?: string;
   readonly verbose?: boolean;
 }
 
 export async function dev(files: readonly string[], options: DevOptions): Promise<ExitCode> {
   const terminal = new Terminal();
   const { bold, dim, green, red } = terminal.style;
-  const at = storeUrl(options.store);
+  const at = withListen(storeUrl(options.store), options.listen);
   if (at.kind === "memory")
     throw new OnexError(
       "USAGE",
@@ -39,7 +40,11 @@ export async function dev(files: readonly string[], options: DevOptions): Promis
   /** Which file the worker has open; a path says nothing about that. */
   let file: number | undefined;
   const supervisor = new Supervisor(
-    { targets, nodes, verbose: options.verbose === true, ...(options.store === undefined ? {} : { store: options.store }) },
+    {
+      ...{ targets, nodes, verbose: options.verbose === true },
+      ...(options.store === undefined ? {} : { store: options.store }),
+      ...(options.listen === undefined ? {} : { listen: options.listen }),
+    },
     {
       ready(workflows, role) {
         // Before it is said: from then on whoever removes it is told.

@@ -1,6 +1,7 @@
 /** `onex plan FILE`: what a YAML workflow will do: its order, its times, and what is taken back when a step fails. */
 import { contractInvalid } from "../../plan/finding.ts";
 import { outlookJson, outlookOf } from "../../plan/outlook/outlook.ts";
+import { unseenLines } from "../check/unseen.ts";
 import { type Contract, contractsOf } from "../contracts.ts";
 import { type ExitCode, exit } from "../exit.ts";
 import { clean, print, printJson, styleOf, Terminal } from "../output.ts";
@@ -23,6 +24,7 @@ export async function plan(target: string, options: PlanCommandOptions): Promise
     const values = outlooks.map(({ contract, outlook }) => ({
       file: contract.file,
       findings: contract.opened.findings.length,
+      ...elsewhere(contract),
       ...outlookJson(outlook),
     }));
     printJson(values.length === 1 ? values[0] : values);
@@ -31,7 +33,15 @@ export async function plan(target: string, options: PlanCommandOptions): Promise
     for (const [i, { outlook }] of outlooks.entries()) print([...(i === 0 ? [] : [""]), ...outlookLines(outlook, page)].join("\n"));
   }
   for (const { contract } of outlooks) sayFindings(terminal, contract, options.nodes ?? []);
+  const unseen = new Map(outlooks.flatMap(({ contract }) => [...(contract.nodes?.unseen() ?? [])]));
+  for (const line of unseenLines(unseen)) terminal.say(line);
   return exit.done;
+}
+
+/** Nodes of which only an export `endpoints` tells, by their names. */
+function elsewhere({ nodes }: Contract): { readonly elsewhere?: Readonly<Record<string, string>> } {
+  const unseen = [...(nodes?.unseen() ?? [])];
+  return unseen.length === 0 ? {} : { elsewhere: Object.fromEntries(unseen.map(([name, { href }]) => [name, href])) };
 }
 
 /** Throws OnexError `CONTRACT_INVALID`. */

@@ -12,12 +12,13 @@ import { goingOn } from "../orchestrators.ts";
 import { clean, cleanLines, moment, printJson, Terminal, took } from "../output.ts";
 import { Progress } from "../progress.ts";
 import { interrupted, openSession, workCommand } from "../session.ts";
-import { quote, type StoreUrl, storeUrl } from "../store.ts";
+import { quote, type StoreUrl, storeUrl, withListen } from "../store.ts";
 
 export interface RunOptions {
   readonly nodes?: readonly string[];
   readonly input?: string;
   readonly store?: string;
+  readonly listen?: string;
   readonly runId?: string;
   readonly at?: string;
   readonly priority?: string;
@@ -31,7 +32,7 @@ const page = 500;
 export async function run(target: string, options: RunOptions): Promise<ExitCode> {
   const terminal = new Terminal();
   terminal.adoptConsole();
-  const at = storeUrl(options.store);
+  const at = withListen(storeUrl(options.store), options.listen);
   const startAt = options.at === undefined ? undefined : timeOf(options.at);
   const priority = options.priority === undefined ? undefined : priorityOf(options.priority);
   const input = options.input === undefined ? {} : await readJson(options.input, "--input");

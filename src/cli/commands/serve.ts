@@ -5,13 +5,13 @@ import { onexVersion } from "../new/project.ts";
 import { clean, cleanLines, Terminal } from "../output.ts";
 import { type ServeOptions, settingsOf } from "../serve/options.ts";
 import { interrupted, openSession } from "../session.ts";
-import { existing, memoryNote, storeUrl, withLease } from "../store.ts";
+import { existing, memoryNote, storeUrl, withLease, withListen } from "../store.ts";
 
 export async function serve(files: readonly string[], options: ServeOptions): Promise<ExitCode> {
   const terminal = new Terminal();
   terminal.adoptConsole();
   const { red, yellow } = terminal.style;
-  const at = withLease(storeUrl(options.store), options.lease);
+  const at = withLease(withListen(storeUrl(options.store), options.listen), options.lease);
   const settings = settingsOf(options, process.env, (warning) => terminal.say(`${yellow("warning")} ${clean(warning)}`));
   const { host, port, token, allowHosts, allowOrigins, graceMs } = settings;
   const nodes = options.nodes ?? [];

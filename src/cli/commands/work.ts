@@ -5,11 +5,12 @@ import { load } from "../load.ts";
 import { goingOn, oneOf } from "../orchestrators.ts";
 import { clean, Terminal } from "../output.ts";
 import { atMost, interrupted, lookMs, openSession, workCommand } from "../session.ts";
-import { storeUrl, withLease } from "../store.ts";
+import { storeUrl, withLease, withListen } from "../store.ts";
 
 export interface WorkOptions {
   readonly nodes?: readonly string[];
   readonly store?: string;
+  readonly listen?: string;
   readonly lease?: string;
   readonly untilIdle?: boolean;
   readonly verbose?: boolean;
@@ -18,7 +19,7 @@ export interface WorkOptions {
 export async function work(files: readonly string[], options: WorkOptions): Promise<ExitCode> {
   const terminal = new Terminal();
   terminal.adoptConsole();
-  const at = withLease(storeUrl(options.store), options.lease);
+  const at = withLease(withListen(storeUrl(options.store), options.listen), options.lease);
   if (at.kind === "memory")
     throw new OnexError(
       "USAGE",

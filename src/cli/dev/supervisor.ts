@@ -12,6 +12,7 @@ export interface WorkerOptions {
   readonly targets: readonly string[];
   readonly nodes: readonly string[];
   readonly store?: string;
+  readonly listen?: string;
   readonly verbose: boolean;
 }
 export type ToWorker = { readonly type: "go" | "stop" };

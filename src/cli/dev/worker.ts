@@ -7,7 +7,7 @@ import { exit, exitOf } from "../exit.ts";
 import { load, placeOf } from "../load.ts";
 import { complaint, Terminal } from "../output.ts";
 import { openSession, type Session } from "../session.ts";
-import { storeUrl } from "../store.ts";
+import { storeUrl, withListen } from "../store.ts";
 import type { FromWorker, ToWorker, WorkerOptions } from "./supervisor.ts";
 
 const options = JSON.parse(process.argv[2] ?? "{}") as WorkerOptions;
@@ -26,7 +26,7 @@ async function prepare(): Promise<void> {
   const go = heard("go");
   tell({ type: "checked" });
   await go;
-  session = await openSession(storeUrl(options.store), loaded, terminal, options.verbose);
+  session = await openSession(withListen(storeUrl(options.store), options.listen), loaded, terminal, options.verbose);
   const workflows = loaded.workflows.map(({ contract }) => `${contract.name}@${contract.version}`);
   tell({ type: "ready", workflows, role: session.orchestrator.role });
   await session.broken;

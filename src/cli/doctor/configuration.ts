@@ -34,7 +34,7 @@ export async function checkConfiguration(
 
 function whichStore(option: string | undefined, env: NodeJS.ProcessEnv, report: Report): StoreUrl | undefined {
   try {
-    const at = storeUrl(option, env.ONEX_STORE ?? "");
+    const at = storeUrl(option, env.ONEX_STORE ?? "", env.ONEX_LISTEN ?? "");
     const from = option !== undefined ? "--store" : env.ONEX_STORE ? "ONEX_STORE" : "the default";
     report.fine("store", `${at.url} (${from})`);
     return at;

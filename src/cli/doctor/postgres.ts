@@ -24,7 +24,7 @@ export async function checkPostgres(at: StoreUrl, system: System): Promise<reado
   let found: PostgresInspection;
   try {
     const { inspect } = await import("../../store/postgres/inspect.ts");
-    found = await inspect(url, schema, timeoutMs, () => system.now());
+    found = await inspect(url, schema, timeoutMs, () => system.now(), at.database.listenUrl);
   } catch (error) {
     if (!(error instanceof OnexError)) throw error;
     const [what, mend] = parted(error.message);
@@ -88,7 +88,7 @@ function server(found: PostgresInspection, report: Report): void {
     report.warn(
       "notices",
       "LISTEN hears nothing: a pooler hands its connections round, so that others learn of starts and signals 100 ms later, not at once",
-      "give the URL of the server itself; in a program, listenUrl of postgres() beside that of the pooler",
+      "give the URL of the server itself: in ONEX_LISTEN, as --listen, or in a program as listenUrl of postgres()",
     );
   else if (listens) report.fine("notices", "LISTEN hears what another connection tells");
   const idle = Number(settings.idle_session_timeout || 0);

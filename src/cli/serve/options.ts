@@ -7,6 +7,7 @@ import { tokenOf } from "./token.ts";
 export interface ServeOptions {
   readonly nodes?: readonly string[];
   readonly store?: string;
+  readonly listen?: string;
   readonly port?: string;
   readonly host?: string;
   readonly tokenFile?: string;

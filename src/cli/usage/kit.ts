@@ -13,6 +13,11 @@ export const store = () =>
     "--store <url>",
     "where runs are kept: sqlite:FILE, postgres://USER@HOST/DATABASE or memory: (default: $ONEX_STORE, else sqlite:onex.db)",
   );
+export const listen = () =>
+  new Option(
+    "--listen <url>",
+    "PostgreSQL behind a pooler: the URL of the server itself, for notices and the lease (default: $ONEX_LISTEN)",
+  );
 export const nodes = () =>
   new Option("--nodes <module>", "a module whose exports are the nodes and services to use (may be given again)").argParser(collect);
 export const jsonFlag = (what: string) => new Option("--json", what);

@@ -1,6 +1,6 @@
 /** Commands that drive runs. */
 import { Option } from "commander";
-import { type AddCommand, collect, type Done, jsonFlag, nodes, store } from "./kit.ts";
+import { type AddCommand, collect, type Done, jsonFlag, listen, nodes, store } from "./kit.ts";
 
 export function running(command: AddCommand, done: Done): void {
   command("run", "start a workflow, show it, print its output", [
@@ -12,6 +12,7 @@ export function running(command: AddCommand, done: Done): void {
     .addOption(new Option("--input <json>", "the input: JSON, @FILE, or - for standard input (default: {})"))
     .addOption(nodes())
     .addOption(store())
+    .addOption(listen())
     .addOption(new Option("--run-id <id>", "the id of the run: the same id is the same run"))
     .addOption(new Option("--at <time>", "begin then and not before: an ISO time, such as 2030-01-31T06:00Z"))
     .addOption(new Option("--priority <n>", "1 to 1000, lower goes first (default: 100)"))
@@ -22,6 +23,7 @@ export function running(command: AddCommand, done: Done): void {
     .argument("[files...]", "folders of generated nodes, modules, YAML workflows (default: this folder)")
     .addOption(nodes())
     .addOption(store())
+    .addOption(listen())
     .action(async (files, options) => done(await (await import("../commands/dev.ts")).dev(files, options)));
 
   command("work", "drive the runs in the store", [
@@ -32,6 +34,7 @@ export function running(command: AddCommand, done: Done): void {
     .argument("[files...]", "modules and YAML workflows: the code of the runs to drive")
     .addOption(nodes())
     .addOption(store())
+    .addOption(listen())
     .addOption(new Option("--lease <time>", "PostgreSQL: how long others wait before they take the runs of one that died (default: 10s)"))
     .addOption(new Option("--until-idle", "end when there is nothing to do now"))
     .action(async (files, options) => done(await (await import("../commands/work.ts")).work(files, options)));
@@ -44,6 +47,7 @@ export function running(command: AddCommand, done: Done): void {
     .argument("[files...]", "modules and YAML workflows: the code of the runs to drive; none: it only looks and leaves messages")
     .addOption(nodes())
     .addOption(store())
+    .addOption(listen())
     .addOption(new Option("--port <n>", "where it listens; 0 takes a free one (default: 3300)"))
     .addOption(
       new Option("--host <address>", "the address that is bound; another one than this machine's own needs a token (default: 127.0.0.1)"),

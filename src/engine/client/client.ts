@@ -12,6 +12,7 @@ import type { World } from "../world.ts";
 import { type Endpoints, mayBeRemote } from "./endpoints.ts";
 import { NodeHealth } from "./health.ts";
 import { Http } from "./http.ts";
+import { healer, type Raise } from "./outranked.ts";
 import { RemoteNode, type Sign } from "./remote.ts";
 
 /** A call of an effect, in both shapes: as its function takes it, and as it travels. */
@@ -20,8 +21,10 @@ export interface Errand {
   /** The decoded input. */
   readonly input: unknown;
   readonly context: EffectContext;
-  /** Made only for those who send it; `taken` says which item of a stream is asked for. */
+  /** Made only for those who send it, and again under a higher epoch; `taken` says which item of a stream is asked for. */
   action(taken?: number): Action;
+  /** Left out: what a host refuses to who was outranked has failed. */
+  readonly raise?: Raise | undefined;
 }
 
 /** Signs with the secret that nodes elsewhere share with this process, if they do. */
@@ -83,17 +86,48 @@ export class NodeClient {
   call(errand: Errand): unknown {
     const { contract, input, context } = errand;
     if (this.isRemote(contract)) {
-      if (!contract.item) return this.ask(errand.action(), context.signal, context.progress);
-      const { taken, signal, progress } = context as StreamContext;
-      return this.#remoteOf(contract).items((index) => errand.action(index), taken, signal, progress);
+      if (!contract.item) return this.ask(() => errand.action(), context.signal, { progress: context.progress, raise: errand.raise });
+      return this.#items(errand, context as StreamContext);
     }
     const run = (this.#world.stage?.run(contract) ?? contract.run) as (input: unknown, context: EffectContext) => unknown;
     return run(input, context);
   }
 
-  /** Sends an action to the node that it names. Throws what `RemoteNode.call` throws. */
-  async ask(action: Action, signal: AbortSignal, progress: (note: Json) => void = () => {}): Promise<Json> {
-    return this.#remoteOf({ kind: action.kind, name: action.node }).call(action, signal, progress);
+  /** Sends an action to the node that it names, again when the run was raised for it. Throws what `RemoteNode.call` throws. */
+  async ask(
+    action: () => Action,
+    signal: AbortSignal,
+    { progress = () => {}, raise }: { readonly progress?: (note: Json) => void; readonly raise?: Raise | undefined } = {},
+  ): Promise<Json> {
+    const heal = healer(raise, signal);
+    for (;;) {
+      const sent = action();
+      try {
+        return await this.#remoteOf({ kind: sent.kind, name: sent.node }).call(sent, signal, progress);
+      } catch (error) {
+        await heal(error, sent.epoch);
+      }
+    }
+  }
+  async *#items(errand: Errand, { taken, signal, progress }: StreamContext): AsyncGenerator<Json, void, undefined> {
+    const heal = healer(errand.raise, signal);
+    for (let index = taken; ; ) {
+      let { epoch } = errand.context;
+      const action = (at: number): Action => {
+        const asked = errand.action(at);
+        epoch = asked.epoch;
+        return asked;
+      };
+      try {
+        for await (const item of this.#remoteOf(errand.contract).items(action, index, signal, progress)) {
+          yield item;
+          index++;
+        }
+        return;
+      } catch (error) {
+        await heal(error, epoch);
+      }
+    }
   }
   #remoteOf({ kind, name }: Pick<Contract, "kind" | "name">): RemoteNode {
     this.#kinds.set(name, kind);

@@ -59,10 +59,10 @@ export function mayBeRemote(kind: NodeKind): boolean {
 
 /** The nodes that were given, and those that only endpoints name: of these nobody here knows a schema. */
 export class EndpointRegistry extends Registry {
-  readonly #endpoints: ReadonlyMap<string, unknown>;
+  readonly #endpoints: Endpoints;
   readonly #made = new Map<string, AnyNode>();
 
-  constructor(nodes: readonly AnyNode[], endpoints: ReadonlyMap<string, unknown>) {
+  constructor(nodes: readonly AnyNode[], endpoints: Endpoints) {
     super(nodes);
     this.#endpoints = endpoints;
   }
@@ -76,6 +76,12 @@ export class EndpointRegistry extends Registry {
     const made = this.#made.get(key) ?? elsewhere(kind as "compute" | "effect", name, pin);
     this.#made.set(key, made);
     return made;
+  }
+
+  /** Nodes that were asked for and that only endpoints name, with their URLs: what they take, give and promise nobody here knows. */
+  unseen(): Endpoints {
+    const names = new Set([...this.#made.values()].map(({ contract }) => contract.name));
+    return new Map([...this.#endpoints].filter(([name]) => names.has(name)));
   }
 
   override names(kind: NodeKind): readonly string[] {

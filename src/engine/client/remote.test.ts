@@ -6,6 +6,7 @@ import { Fatal, OnexError } from "../../core/failure.ts";
 import type { Json } from "../../core/json.ts";
 import { VirtualClock } from "../../testing/clock.ts";
 import type { Action } from "../action.ts";
+import { letGo } from "../let-go.ts";
 import { type Answer, encodeAnswer, jsonType, linesType } from "../wire.ts";
 import { Http } from "./http.ts";
 import { RemoteNode } from "./remote.ts";
@@ -289,14 +290,14 @@ describe("the way there", () => {
     await expect(called).rejects.toMatchObject({ code: "STEP_TIMEOUT" });
   });
 
-  test("closed with its process, it tells nobody", async () => {
+  test.each(["ORCHESTRATOR_CLOSED", "LEASE_LOST", "FENCED", "PAUSED"] as const)("let go of (%s), it tells nobody", async (code) => {
     const cut = new AbortController();
     const { call, heard, next } = await far(() => {});
     const called = call(cut.signal);
     called.catch(() => {});
     await next(1);
-    cut.abort(new OnexError("ORCHESTRATOR_CLOSED", "closed"));
-    await expect(called).rejects.toMatchObject({ code: "ORCHESTRATOR_CLOSED" });
+    cut.abort(letGo(code));
+    await expect(called).rejects.toMatchObject({ code });
     expect(heard.length).toBe(1);
   });
 });
@@ -350,10 +351,10 @@ describe("a stream", () => {
     expect(late.log()[1]).toMatchObject({ reason: { code: "STEP_TIMEOUT" } });
   });
 
-  test("closed with its process, or before it was begun, it tells nobody", async () => {
+  test("let go of, or before it was begun, it tells nobody", async () => {
     const closed = await streaming(ten);
     await closed.items.next();
-    closed.cut.abort(new OnexError("ORCHESTRATOR_CLOSED", "closed"));
+    closed.cut.abort(letGo("LEASE_LOST"));
     await closed.items.return();
     const unbegun = await streaming(ten);
     await unbegun.items.return();

@@ -2,13 +2,14 @@
  * A node behind a URL.
  *
  * T1 The action is sent once; whoever wants it sent again says so, with the next `delivery`.
- * T2 Aborted, it tells the far side and waits `graceMs` for its answer; closed with its process, it tells nobody, so that
+ * T2 Aborted, it tells the far side and waits `graceMs` for its answer; let go of (`let-go.ts`), it tells nobody, so that
  *    the next owner finds the work under way. Of a compute there is nothing to tell.
  * T3 An answer is read strictly, and is never larger than the largest value.
  */
 import { type Failure, failureOf, OnexError } from "../../core/failure.ts";
 import type { Json } from "../../core/json.ts";
 import type { Action } from "../action.ts";
+import { isLetGo } from "../let-go.ts";
 import { type Abort, decodeAnswer, type Ended, encodeAbort, encodeAction, parseJson } from "../wire.ts";
 import type { Clock } from "../world.ts";
 import { CallFailed, thrownOf } from "./failed.ts";
@@ -61,7 +62,7 @@ export class RemoteNode {
 
   /**
    * A stream from `taken` on: it is asked for one item each time that one is wanted (W5, W6 of the protocol). Who leaves it
-   * before its end has that told to the far side, except one whose process closes: the next owner finds the stream open.
+   * before its end has that told to the far side, except one that is let go of: the next owner finds the stream open.
    * @param action of the item that is asked for, with the time that it has.
    */
   async *items(
@@ -85,7 +86,7 @@ export class RemoteNode {
         left = false;
       } finally {
         const why = signal.aborted ? failureOf(signal.reason, "CANCELLED") : { code: "CANCELLED", message: "nobody takes the rest" };
-        if (left && why.code !== "ORCHESTRATOR_CLOSED") this.#tell(asked, why);
+        if (left && !isLetGo(why)) this.#tell(asked, why);
       }
     }
   }
@@ -100,7 +101,7 @@ export class RemoteNode {
     const stops: (() => void)[] = [];
     const aborted = (): void => {
       const why = failureOf(signal.reason, "CANCELLED");
-      if (why.code === "ORCHESTRATOR_CLOSED" || action.kind === "compute") return cut.abort(signal.reason);
+      if (isLetGo(why) || action.kind === "compute") return cut.abort(signal.reason);
       this.#tell(action, why);
       stops.push(clock.setTimer(graceMs, () => cut.abort(signal.reason)));
     };

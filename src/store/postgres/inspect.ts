@@ -4,7 +4,7 @@ import { type Contents, contentsOf, noContents } from "./contents.ts";
 import { loadDriver } from "./driver.ts";
 import { DatabaseError } from "./errors.ts";
 import { type Asking, glance } from "./glance.ts";
-import { configOf, Line } from "./line.ts";
+import { configOf, Line, type Link } from "./line.ts";
 import { schemaVersion, versionOf } from "./migrations.ts";
 import { checkSchema, nameOf } from "./url.ts";
 
@@ -42,10 +42,16 @@ const noticeMs = 1_000;
 const tries = 5;
 
 /**
- * `now` is the clock of this machine, ms since 1970. Throws OnexError `STORE_FAILED`, `STORE_FOREIGN`, `STORE_DRIVER_MISSING`,
+ * `now` is the clock of this machine, ms since 1970; `listenUrl` where notices are heard. Throws OnexError `STORE_FAILED`, `STORE_FOREIGN`, `STORE_DRIVER_MISSING`,
  * `STORE_URL_INVALID`.
  */
-export async function inspect(url: string, schema = "onex", timeoutMs = 10_000, now = Date.now): Promise<PostgresInspection> {
+export async function inspect(
+  url: string,
+  schema = "onex",
+  timeoutMs = 10_000,
+  now = Date.now,
+  listenUrl = url,
+): Promise<PostgresInspection> {
   const name = nameOf(url);
   checkSchema(schema);
   return glance({ url, schema, timeoutMs }, async (ask, line) => {
@@ -53,7 +59,7 @@ export async function inspect(url: string, schema = "onex", timeoutMs = 10_000, 
     const { version, minReader } = await versionOf(line, schema, name);
     const missingRights = await missing(ask, schema, version);
     const found = { name, ...server, schema: { found: version, known: schemaVersion, minReader }, missingRights };
-    const listens = server.isStandby ? undefined : await canListen(url, timeoutMs);
+    const listens = server.isStandby ? undefined : await canListen(url, listenUrl, timeoutMs);
     // An older schema has not all the columns yet, and a newer one may have others.
     const isReadable = version >= schemaVersion && minReader <= schemaVersion && missingRights.length === 0;
     return { ...found, listens, ...(isReadable ? await contentsOf(ask, line, schema) : noContents) };
@@ -122,14 +128,15 @@ async function missing(ask: Asking, schema: string, version: number): Promise<re
 }
 
 /** Whether a connection hears of what another one tells: through a pooler that hands connections round, it does not. */
-async function canListen(url: string, timeoutMs: number): Promise<boolean> {
-  const link = { driver: await loadDriver(), config: configOf(url, timeoutMs), greeting: "SELECT 1" };
+async function canListen(url: string, listenUrl: string, timeoutMs: number): Promise<boolean> {
+  const driver = await loadDriver();
+  const link = (to: string): Link => ({ driver, config: configOf(to, timeoutMs), greeting: "SELECT 1" });
   const channel = `onex_look_${process.pid}`;
   let heard = (): void => {};
   const notice = new Promise<boolean>((resolve) => {
     heard = () => resolve(true);
   });
-  const [listener, teller] = [new Line(link, heard), new Line(link)];
+  const [listener, teller] = [new Line(link(listenUrl), heard), new Line(link(url))];
   let timer: NodeJS.Timeout | undefined;
   try {
     await listener.query(`LISTEN ${channel}`);

@@ -1,4 +1,5 @@
 /** A turn on its way, with all numbers that it needs: they are the same however often it is tried. */
+import { rises } from "../fence.ts";
 import type { Appended, Folded, NewRun, TurnWrite } from "../store.ts";
 
 export interface Job {
@@ -46,9 +47,10 @@ function newRuns({ run, children, successor }: TurnWrite): number {
 export const fenced: Appended = { accepted: false, reason: "fenced" };
 
 /** What the fence can tell without looking: see `admits` and `opens` in fence.ts. */
-export function isSound({ run, turn, pos, next, final, take, after, epoch }: TurnWrite): boolean {
+export function isSound(write: TurnWrite): boolean {
+  const { run, turn, pos, next } = write;
   if (typeof run !== "number") return turn === 0 && pos === 0 && next >= 0;
-  return turn > 0 && next >= pos && epoch === after + (take === true || final ? 1 : 0);
+  return turn > 0 && next >= pos && rises(write);
 }
 
 export function byRun(a: Job, b: Job): number {

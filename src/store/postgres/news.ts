@@ -145,7 +145,7 @@ export class News {
     if (isDeaf && !this.#isDeaf)
       host.warn(
         "STORE_NOT_WATCHED",
-        `${name} does not pass notifications on (a pooler, perhaps): it is looked at every ${quickMs} ms; give a direct URL as listenUrl`,
+        `${name} does not pass notifications on (a pooler, perhaps): it is looked at every ${quickMs} ms; give a direct URL as listenUrl, --listen or ONEX_LISTEN`,
       );
     this.#isDeaf = isDeaf;
   }

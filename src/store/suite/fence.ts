@@ -26,6 +26,24 @@ export const fence: readonly Scenario[] = [
   wrong("refused: a turn whose number is taken", { turn: 1 }),
   wrong("refused: an epoch that rises while nothing changes hands", { epoch: 2 }),
   wrong("refused: an epoch that falls", { epoch: 0 }),
+  wrong("refused: an epoch that is raised to what it is", { raise: true }),
+  wrong("refused: an epoch that is raised with an end", { final: true, raise: true, epoch: 9 }),
+  wrong("refused: an epoch that is raised after another one than the last turn's", { raise: true, after: 2, epoch: 9 }),
+  {
+    name: "an owner raises the epoch of a run that it has, writes on under it, and the next one begins above",
+    async play(t) {
+      const store = await t.owner();
+      const log = await begin(store, "a");
+      t.equal((await log.write(store, { raise: true, epoch: 9 })).accepted, true);
+      t.equal(await one(store, log.next({ after: 1, epoch: 1 })), fenced);
+      t.equal((await log.write(store)).accepted, true);
+      t.equal((await log.write(store, end)).accepted, true);
+      t.equal(
+        (await store.turns(log.runNo)).map(({ epoch }) => epoch),
+        [1, 9, 9, 10],
+      );
+    },
+  },
   wrong("refused: an end that does not raise the epoch", { final: true, epoch: 1 }),
   wrong("refused: an end that raises the epoch by two", { final: true, epoch: 3 }),
   wrong("refused: taking a run that is owned", { take: true }),
