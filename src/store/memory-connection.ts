@@ -1,6 +1,7 @@
 /** One process's connection to what the memory store holds. */
 import { OnexError } from "../core/failure.ts";
 import { admits, opens } from "./fence.ts";
+import { Listeners } from "./listeners.ts";
 import { keep, type Lease, type MemoryData, type Run, rowOf } from "./memory-data.ts";
 import { prunable, prune } from "./memory-prune.ts";
 import { MemorySchedules } from "./memory-schedules.ts";
@@ -47,8 +48,7 @@ export class Connection implements OpenStore {
   commits = 0;
   readonly #data: MemoryData;
   readonly #all: Set<Connection>;
-  readonly #host: StoreHost;
-  readonly #watches = new Set<(told?: Told) => void>();
+  readonly #listeners: Listeners;
   /** With many owners: workflows that this one does not hold, "name@version". */
   readonly #missing = new Set<string>();
   /** The last look at what is due left some of it. */
@@ -59,7 +59,7 @@ export class Connection implements OpenStore {
     this.owners = owners;
     this.#data = data;
     this.#all = all;
-    this.#host = host;
+    this.#listeners = new Listeners(host);
     this.now = () => host.now();
     this.schedules = new MemorySchedules(data.schedules, () => this.#committed());
     all.add(this);
@@ -388,32 +388,17 @@ export class Connection implements OpenStore {
   }
 
   watch(_role: "owner" | "client", listener: (told?: Told) => void): () => void {
-    let cancel: (() => void) | undefined;
-    let only: Told | undefined;
-    // Never from within the write of another: the listener finds the store at rest. Many writes make one call.
-    const wake = (told?: Told): void => {
-      only = cancel === undefined ? told : undefined;
-      cancel ??= this.#host.setTimer(0, () => {
-        cancel = undefined;
-        listener(only);
-      });
-    };
-    this.#watches.add(wake);
-    return () => {
-      this.#watches.delete(wake);
-      cancel?.();
-      cancel = undefined;
-    };
+    return this.#listeners.add(listener);
   }
 
-  /** Something has changed that no verb of another connection did. */
+  /** Something has changed that no verb of another connection did, or another one wrote. */
   wake(told?: Told): void {
-    for (const wake of this.#watches) wake(told);
+    this.#listeners.wake(told);
   }
 
   close(): void {
     this.release();
-    this.#watches.clear();
+    this.#listeners.clear();
     this.#all.delete(this);
   }
 
