@@ -138,7 +138,7 @@ test("a project depends on what this repository is tried with", () => {
   for (const [name, range] of Object.entries(others)) expect(range, name).toBe(own.devDependencies[name]);
 });
 
-test("--version loads nothing that is installed", async () => {
+test("--version loads nothing that is installed, and a command that looks at runs nothing that reads contracts", async () => {
   const hooks = `export async function resolve(name, context, next) {
     const found = await next(name, context);
     process._rawDebug("loads " + found.url);
@@ -152,7 +152,10 @@ test("--version loads nothing that is installed", async () => {
   expect(version.stderr).toContain("dist/cli/main.js");
   expect(version.stderr).not.toContain("node_modules");
   // The probe sees what is loaded.
-  expect((await main("--help")).stderr).toContain("node_modules/commander");
+  const looked = (await main("ls", "--store", "memory:")).stderr;
+  expect(looked).toContain("node_modules/commander");
+  expect(looked).toContain("dist/engine/engine.js");
+  expect(looked).not.toMatch(/node_modules\/(?:yaml|ajv)|dist\/plan\/workflow\.js/);
 });
 
 test("at no terminal nothing is asked: what is missing is said", async () => {

@@ -227,7 +227,9 @@ describe("the code in the guide", () => {
 
   test("names every command, and no option that there is not", () => {
     const program = programOf("0.0.0", () => {});
-    const names = [...program.helpInformation().matchAll(/^ {2}([a-z]+)(?:\|\w+)? .*$/gm)].map(([, name = ""]) => name).filter((name) => name !== "help");
+    const names = [...program.helpInformation().matchAll(/^ {2}([a-z]+)(?:\|\w+)? .*$/gm)]
+      .map(([, name = ""]) => name)
+      .filter((name) => name !== "help");
     expect(names.length).toBeGreaterThan(10);
     const named = [readme, ...pages.map(({ text }) => text)].flatMap((text) => [...text.matchAll(/`onex (\w+)/g)].map(([, name]) => name));
     expect(named.filter((name) => !names.includes(name ?? ""))).toEqual([]);
