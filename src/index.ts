@@ -35,9 +35,9 @@ export type {
 export type { CircuitBreakerOptions } from "./engine/breaker.ts";
 export type { OrchestratorConfig } from "./engine/config.ts";
 export { preset } from "./engine/config-presets.ts";
+export { createOrchestrator } from "./engine/create.ts";
 export type { HealthReport } from "./engine/health.ts";
 export { createNodeHost, type NodeHost, type NodeHostOptions } from "./engine/host/host.ts";
-export { createOrchestrator } from "./engine/orchestrator.ts";
 export type { ScheduleOptions, Schedules, ScheduleView } from "./engine/schedules.ts";
 export { type Compute, compute } from "./node/compute.ts";
 export type { AnyNode, Contract, EffectContext, Log, Node, RunContext } from "./node/contract.ts";

@@ -8,7 +8,7 @@ import { z } from "zod";
 import { diff } from "../dist/cli/commands/diff.js";
 import { migrate } from "../dist/cli/commands/migrate.js";
 import type { Orchestrator } from "../src/engine/api.ts";
-import { createOrchestrator } from "../src/engine/orchestrator.ts";
+import { createOrchestrator } from "../src/engine/create.ts";
 import type { AnyNode } from "../src/node/contract.ts";
 import { effect } from "../src/node/effect.ts";
 import { loadWorkflow } from "../src/plan/load.ts";

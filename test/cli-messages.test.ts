@@ -1,25 +1,18 @@
 /** What pause, resume, fork, retry, schedules and a later start say, and the exit codes they end with. */
-import { execFile, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { createOrchestrator, effect, Fatal, signal, sqlite, workflow } from "../src/index.ts";
+import { typed } from "./typed.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
 const main = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
-const exec = promisify(execFile);
 const folder = mkdtempSync(join(tmpdir(), "onex-cli-"));
-const onex = async (...args: string[]): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> => {
-  try {
-    return { code: 0, ...(await exec(process.execPath, [main, ...args], { cwd: folder, env: { PATH: process.env.PATH } })) };
-  } catch (error) {
-    return error as never;
-  }
-};
+const onex = (...args: string[]) => typed(folder, args);
 
 /** What a command has said on stderr when it has said `text`; it is stopped then. */
 async function onexUntil(text: string, ...args: string[]): Promise<string> {
@@ -83,8 +76,8 @@ test.each<[string, number, string]>([
   ["retry bad --input 1", 2, "unknown option '--input'"],
   ["schedules nightly", 2, "too many arguments"],
   ["schedules --store sqlite:none.db", 70, "STORE_MISSING"],
-])("onex %s: %i, %s", async (typed, code, words) => {
-  const { stdout, ...said } = await onex(...typed.split(" "));
+])("onex %s: %i, %s", async (line, code, words) => {
+  const { stdout, ...said } = await onex(...line.split(" "));
   expect(said).toMatchObject({ code, stderr: expect.stringContaining(words) });
   expect(stdout).toBe("");
 });

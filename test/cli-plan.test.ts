@@ -9,7 +9,7 @@ import { graph } from "../dist/cli/commands/graph.js";
 import { plan } from "../dist/cli/commands/plan.js";
 import { render } from "../src/cli/new/render.ts";
 import { valuesOf } from "../src/cli/new/values.ts";
-import { createOrchestrator } from "../src/engine/orchestrator.ts";
+import { createOrchestrator } from "../src/engine/create.ts";
 import { effect } from "../src/node/effect.ts";
 import { workflow } from "../src/node/workflow.ts";
 import { loadWorkflow } from "../src/plan/load.ts";

@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { createOrchestrator, sqlite, workflow } from "../src/index.ts";
+import { typed } from "./typed.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
 const main = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
@@ -17,7 +18,8 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "onex-cli-"));
 });
 afterEach(() => rmSync(folder, { recursive: true }));
-const onex = async (...args: string[]): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> => {
+const onex = (...args: string[]) => typed(folder, args);
+const driving = async (...args: string[]): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> => {
   try {
     return { code: 0, ...(await exec(process.execPath, [main, ...args], { cwd: folder, env: { PATH: process.env.PATH } })) };
   } catch (error) {
@@ -54,9 +56,9 @@ test("a store without schedules says so", async () => {
 test("run takes a time and a priority", async () => {
   const yaml = "onex: v1\nkind: workflow\nname: hello\nversion: 1.0.0\nsteps: { a: { set: 1 } }\n";
   writeFileSync(join(folder, "hello.yaml"), yaml);
-  expect(await onex("run", "hello.yaml", "--at", "2020-01-01T00:00Z", "--priority", "3")).toMatchObject({ code: 0, stdout: "1\n" });
+  expect(await driving("run", "hello.yaml", "--at", "2020-01-01T00:00Z", "--priority", "3")).toMatchObject({ code: 0, stdout: "1\n" });
   const later = new Date(Date.now() + 300).toISOString();
-  expect(await onex("run", "hello.yaml", "--at", later)).toMatchObject({ code: 0, stdout: "1\n" });
+  expect(await driving("run", "hello.yaml", "--at", later)).toMatchObject({ code: 0, stdout: "1\n" });
   for (const [option, value, words] of [
     ["--at", "tomorrow", "--at tomorrow: write an ISO time, such as 2030-01-31T06:00Z"],
     ["--at", "10:00", "--at 10:00: write an ISO time"],

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { type Said, typed } from "./typed.ts";
 
 // Nothing here waits for a time; a busy machine may take its own.
 vi.setConfig({ testTimeout: 120_000 });
@@ -88,6 +89,10 @@ class Project {
   onex(args: readonly string[], options: { readonly input?: string; readonly env?: NodeJS.ProcessEnv } = {}): Promise<Ended> {
     return this.start(args, options).ended;
   }
+  /** The same without a process. */
+  typed(args: readonly string[], input?: string): Promise<Said> {
+    return typed(this.folder, args, input);
+  }
   write(name: string, text = ""): void {
     writeFileSync(join(this.folder, name), text);
   }
@@ -151,6 +156,12 @@ describe("what can be typed", () => {
       expect(help.stdout).toContain(`  ${command}`);
   });
 
+  test("what is typed wrong ends a process with exit code 2", async () => {
+    const { code, stdout, stderr } = await project().onex(["runn"]);
+    expect([code, stdout]).toEqual([2, ""]);
+    expect(stderr).toContain("Did you mean run?");
+  });
+
   test.each([
     [["runn"], "Did you mean run?"],
     [["run"], "missing required argument 'file'"],
@@ -161,16 +172,25 @@ describe("what can be typed", () => {
     [["run", "hello.mjs", "--store", "postgres://db"], "STORE_URL_INVALID"],
     [["run", "helo.mjs"], 'FILE_MISSING: there is no file helo.mjs. Did you mean "hello.mjs"?'],
     [["run", "."], "is a folder"],
-    [["run", "hello.mjs"], "WORKFLOW_AMBIGUOUS"],
-    [["run", "hello.mjs#helo"], 'it has approved or hello. Did you mean "hello"?'],
     [["run", "hello.mjs#hello", "--input", "@nowhere.json"], "FILE_MISSING: --input @nowhere.json"],
     [["run", "hello.mjs#hello", "--input", "{name: 1}"], "INPUT_NOT_JSON: --input:1:2:"],
-    [["run", "hello.mjs#hello", "--input", '{"name": 7}'], "INPUT_INVALID"],
     [["work", "hello.mjs", "--store", "memory:"], "USAGE"],
     [["resume", "r-1", "--step", "a"], "--retry"],
     [["resume", "r-1", "--retry"], "--step"],
     [["resume", "r-1", "--step", "a", "--retry", "--fail"], "not --retry and --fail"],
     [["check", "nowhere.yaml"], "FILE_MISSING"],
+  ])("%j is refused with exit code 2, before a module is loaded", async (args, words) => {
+    const { code, stdout, stderr } = await project({ "hello.mjs": "throw new Error('it is loaded');" }).typed(args);
+    expect(stderr).toContain(words);
+    expect(stderr).not.toMatch(/\n\s+at /);
+    expect(stdout).toBe("");
+    expect(code).toBe(2);
+  });
+
+  test.each([
+    [["run", "hello.mjs"], "WORKFLOW_AMBIGUOUS"],
+    [["run", "hello.mjs#helo"], 'it has approved or hello. Did you mean "hello"?'],
+    [["run", "hello.mjs#hello", "--input", '{"name": 7}'], "INPUT_INVALID"],
   ])("%j is refused with exit code 2", async (args, words) => {
     const { code, stdout, stderr } = await project({ "hello.mjs": hello }).onex(args);
     expect(stderr).toContain(words);
@@ -188,7 +208,7 @@ describe("what can be typed", () => {
     ['["a\nb"]', "1:2"],
     ["nul", "1:1"],
   ])("a mistake in JSON is named by its place: %j", async (input, place) => {
-    const { code, stderr } = await project({ "hello.mjs": hello }).onex(["run", "hello.mjs#hello", "--input", "-"], { input });
+    const { code, stderr } = await project({ "hello.mjs": hello }).typed(["run", "hello.mjs#hello", "--input", "-"], input);
     expect(stderr).toContain(place);
     expect(code).toBe(2);
   });
@@ -543,7 +563,7 @@ describe("a run in the store", () => {
       ["retry", "r-9"],
       ["resume", "r-9"],
     ]) {
-      const { code, stdout, stderr } = await here.onex(args);
+      const { code, stdout, stderr } = await here.typed(args);
       expect(stderr).toContain("RUN_UNKNOWN");
       expect(stdout).toBe("");
       expect(code).toBe(1);

@@ -1,6 +1,6 @@
 /** `onex new` and `npm create onex` as a user meets them: from the packed tarballs, in empty folders, with real processes. */
 import { execFile } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { publint } from "publint";
@@ -9,6 +9,7 @@ import { render } from "../src/cli/new/render.ts";
 import { valuesOf } from "../src/cli/new/values.ts";
 import { writeTree } from "../src/cli/new/write.ts";
 import { type Ended, install, npm, packed, skipWithoutNetwork } from "./install.ts";
+import { linkPackages } from "./linked.ts";
 
 const root = resolve(import.meta.dirname, "..");
 const read = (file: string) => readFileSync(join(root, file), "utf8");
@@ -35,14 +36,22 @@ function node(folder: string, ...args: readonly string[]): Promise<Ended> {
 test.skipIf(skipWithoutNetwork("npm create onex, and a project from the tarball"))(
   "from tarballs: npm create onex makes a project, in which a node of each kind is made, checked, tested, run, and killed once",
   async () => {
+    // One installation: of what npm create runs, and of what the project will ask for.
     const folder = emptyFolder();
+    const { version } = JSON.parse(read("package.json")) as { version: string };
+    const values = valuesOf({ project: "my-shop", domain: "any", name: "any", version: "1.0.0" }, version);
+    writeTree(folder, render("project", values), false);
+    const asked = readFileSync(join(folder, "package.json"), "utf8");
     await install(folder, [await packed("onex"), await packed("create-onex")]);
     const created = await npm(folder, "create", "onex", "my-shop", "--", "--yes");
     expect(created.stderr).toContain("made project my-shop; next:\n  cd my-shop\n  npm install\n");
     expect(created.code).toBe(0);
 
     const project = join(folder, "my-shop");
-    await install(project, [await packed("onex")]);
+    expect(readFileSync(join(project, "package.json"), "utf8")).toBe(asked);
+    renameSync(join(folder, "node_modules"), join(project, "node_modules"));
+    // npm finds there all that the project asks for.
+    expect(await npm(project, "ls")).toMatchObject({ code: 0, stderr: "" });
     const onex = (...args: readonly string[]) => node(project, "node_modules/onex/dist/cli/main.js", ...args);
     const files: string[] = [];
     let advice = "";
@@ -65,7 +74,7 @@ test.skipIf(skipWithoutNetwork("npm create onex, and a project from the tarball"
     const [, target = "", input = ""] = /npx onex run (\S+) --input '(.+)'/.exec(advice) ?? [];
     expect(await onex("run", target, "--input", input)).toMatchObject({ code: 0, stdout: expect.stringContaining('"receipt"') });
   },
-  // Two installations over the network.
+  // An installation over the network.
   600_000,
 );
 
@@ -82,19 +91,19 @@ function projectFolder(): { readonly folder: string; write(template: string, nam
     writeTree(folder, render(template, valuesOf({ project: "big-co", domain: "pay-roll", name, version }, "0.1.0")), false);
   };
   write("project", "any");
-  mkdirSync(join(folder, "node_modules"));
-  symlinkSync(root, join(folder, "node_modules/onex"));
-  for (const name of ["@types", "typescript", "vitest", "zod"])
-    symlinkSync(join(root, "node_modules", name), join(folder, "node_modules", name));
+  linkPackages(folder, ["@types", "typescript", "vitest", "zod"]);
   return { folder, write };
 }
 const templates = readdirSync(join(root, "templates")).filter((template) => template !== "project");
+
+const inOneProcess = ["--no-isolate", "--no-file-parallelism"];
 
 test("whatever good name a node has, what is made is sound, and its tests pass", async () => {
   const { folder, write } = projectFolder();
   for (const template of templates) for (const name of odd) write(template, name);
   expect(await node(folder, "node_modules/typescript/bin/tsc", "--noEmit")).toMatchObject({ stdout: "", code: 0 });
-  const tested = await node(folder, "node_modules/vitest/vitest.mjs", "run", "node_pay_roll_ledger_");
+  // In one process: here the names are looked at, and the package is loaded once. As users run them: above.
+  const tested = await node(folder, "node_modules/vitest/vitest.mjs", "run", ...inOneProcess, "node_pay_roll_ledger_");
   expect(tested.code, tested.stdout + tested.stderr).toBe(0);
 });
 
@@ -129,7 +138,7 @@ test("a project depends on what this repository is tried with", () => {
   for (const [name, range] of Object.entries(others)) expect(range, name).toBe(own.devDependencies[name]);
 });
 
-test("--version loads nothing that is installed", async () => {
+test("--version loads nothing that is installed, and a command that looks at runs nothing that reads contracts", async () => {
   const hooks = `export async function resolve(name, context, next) {
     const found = await next(name, context);
     process._rawDebug("loads " + found.url);
@@ -143,7 +152,10 @@ test("--version loads nothing that is installed", async () => {
   expect(version.stderr).toContain("dist/cli/main.js");
   expect(version.stderr).not.toContain("node_modules");
   // The probe sees what is loaded.
-  expect((await main("--help")).stderr).toContain("node_modules/commander");
+  const looked = (await main("ls", "--store", "memory:")).stderr;
+  expect(looked).toContain("node_modules/commander");
+  expect(looked).toContain("dist/engine/engine.js");
+  expect(looked).not.toMatch(/node_modules\/(?:yaml|ajv)|dist\/plan\/workflow\.js/);
 });
 
 test("at no terminal nothing is asked: what is missing is said", async () => {

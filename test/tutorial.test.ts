@@ -3,11 +3,12 @@
  * what the page shows must come. `npm install` links the packages of this repository instead; all else is really run.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { linkPackages } from "./linked.ts";
 
 const root = resolve(import.meta.dirname, "..");
 const patienceMs = 60_000;
@@ -118,9 +119,8 @@ function replaced(text: string, lines: string): string {
 /** As `npm install` leaves it. */
 function link(project: string): void {
   const modules = join(project, "node_modules");
-  mkdirSync(join(modules, ".bin"), { recursive: true });
-  symlinkSync(root, join(modules, "onex"));
-  for (const name of ["@types", "typescript", "vitest", "zod"]) symlinkSync(join(root, "node_modules", name), join(modules, name));
+  linkPackages(project, ["@types", "typescript", "vitest", "zod"]);
+  mkdirSync(join(modules, ".bin"));
   for (const [name, main] of [
     ["onex", join(root, "dist/cli/main.js")],
     ["tsc", join(root, "node_modules/typescript/bin/tsc")],

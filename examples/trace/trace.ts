@@ -9,9 +9,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { createOrchestrator, type Fact, sqlite } from "onex";
+import type { Fact } from "onex";
 import { BadInput, type Graph, lowerBoundMs, readGraph, scaled } from "./graph.ts";
-import { readJournal } from "./journal.ts";
 import { runId, stepNames } from "./plan.ts";
 import { account, restartMs } from "./report.ts";
 import type { News } from "./worker.ts";
@@ -57,6 +56,8 @@ try {
 }
 
 async function run({ graph, workers, killAfter }: Options): Promise<Figures> {
+  // What was typed is read before anything large is loaded: a mistake in it is told at once.
+  const { readJournal } = await import("./journal.ts");
   const dir = mkdtempSync(join(tmpdir(), "onex-trace-"));
   const paths = { graph: join(dir, "graph.json"), db: join(dir, "trace.db"), journal: join(dir, "journal.jsonl") };
   try {
@@ -102,6 +103,7 @@ async function work(args: readonly string[]): Promise<News[]> {
 }
 
 async function factsOf(db: string): Promise<readonly Fact[]> {
+  const { createOrchestrator, sqlite } = await import("onex");
   const reader = createOrchestrator({ store: sqlite(db), nodes: [] });
   try {
     return await reader.run(runId).facts();

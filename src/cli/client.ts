@@ -1,7 +1,8 @@
 /** What a process does with runs that it does not drive: look, and leave messages. */
 import { hostname } from "node:os";
 import type { Orchestrator, Run } from "../engine/api.ts";
-import { createOrchestrator } from "../engine/orchestrator.ts";
+import { orchestratorIn } from "../engine/orchestrator.ts";
+import { systemWorld } from "../engine/system.ts";
 import type { OpenStore, Owner, Store } from "../store/store.ts";
 import { isAlive } from "./process.ts";
 import { type Database, existing, placeOf, type StoreUrl } from "./store.ts";
@@ -30,8 +31,8 @@ export async function withClient<T>(at: StoreUrl, use: (client: Client) => Promi
       return opened;
     },
   };
-  // Without a workflow it does not become the owner: it could drive nothing.
-  const orchestrator = createOrchestrator({ store: watched, nodes: [] });
+  // Without a workflow it does not become the owner: it could drive nothing. So it starts without all that reads contracts.
+  const orchestrator = orchestratorIn(systemWorld(undefined), { store: watched, nodes: [] });
   try {
     return await use({
       orchestrator,

@@ -6,12 +6,9 @@ import type { ExitCode } from "./exit.ts";
 // Answered before anything else is loaded: scripts and editors ask often.
 if (process.argv.length === 3 && process.argv[2] === "--version")
   await new Promise(() => process.stdout.write(`${version()}\n`, () => process.exit()));
-const [{ CommanderError }, { exit, exitOf }, { programOf }] = await Promise.all([
-  import("commander"),
-  import("./exit.ts"),
-  import("./usage/program.ts"),
-]);
+const [{ answer, complain }, { exit, exitOf }] = await Promise.all([import("./command-line.ts"), import("./exit.ts")]);
 
+const typed = process.argv.slice(2);
 let code: ExitCode = exit.done;
 
 function version(): string {
@@ -23,13 +20,10 @@ function end(): void {
   process.stdout.write("", () => process.exit(code));
 }
 
-async function fail(error: unknown, uncaught = false): Promise<void> {
-  const { complaint, styleOf } = await import("./output.ts");
-  const { placeOf } = await import("./load.ts");
-  const verbose = process.argv.includes("--verbose");
-  process.stderr.write(`${complaint(error, error instanceof Error ? placeOf(error) : undefined, styleOf(process.stderr), verbose)}\n`);
-  if (uncaught)
-    process.stderr.write("  nothing caught it (a promise without `await`?), so the process ends; what was begun is in the store\n");
+/** Nobody awaited what threw. */
+async function fail(error: unknown): Promise<void> {
+  await complain(error, typed);
+  process.stderr.write("  nothing caught it (a promise without `await`?), so the process ends; what was begun is in the store\n");
   code = exitOf(error);
 }
 
@@ -43,17 +37,9 @@ process.on("warning", (warning) => {
   if (warning.name !== "ExperimentalWarning") process.stderr.write(`warning ${warning.name}: ${warning.message}\n`);
 });
 process.on("uncaughtException", (error) => {
-  void fail(error, true).then(end);
+  void fail(error).then(end);
 });
 
-try {
-  await programOf(version(), (ended) => {
-    code = ended;
-  }).parseAsync();
-} catch (error) {
-  // Commander has said it already.
-  if (error instanceof CommanderError) code = error.exitCode === 0 ? exit.done : exit.usage;
-  else await fail(error);
-}
+code = await answer(typed, version());
 await (await import("./flush.ts")).flush();
 end();

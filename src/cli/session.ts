@@ -27,7 +27,7 @@ export async function openSession(
   terminal: Terminal,
   verbose: boolean,
 ): Promise<Session> {
-  const { createOrchestrator } = await import("../engine/orchestrator.ts");
+  const { createOrchestrator } = await import("../engine/create.ts");
   const blocked = new Blocked(terminal);
   // A store that fails while it is asked says so to those who wait for runs.
   const nameBlocked = () => blocked.name(orchestrator).catch(() => {});

@@ -2,12 +2,15 @@
 import type { Started } from "../core/fact.ts";
 import type { PlanSource, WorkflowContract } from "../node/contract.ts";
 import type { Registry } from "../node/registry.ts";
-import { restoreWorkflow } from "../plan/workflow.ts";
 import type { OpenStore } from "../store/store.ts";
 import { unknown } from "./workflow-registry.ts";
 
+/** Makes the workflow of a stored definition. Throws OnexError `CONTRACT_INVALID` for one that cannot be read. */
+export type Restore = (stored: string) => { readonly contract: WorkflowContract };
+
 export class Definitions {
   readonly #registry: Registry;
+  #restore: Restore | undefined;
   readonly #kept = new Set<string>();
   /** Workflows made from stored definitions, by hash. */
   readonly stored = new Map<string, WorkflowContract>();
@@ -15,8 +18,10 @@ export class Definitions {
   /** Workflows that others call in code, by name and version. */
   readonly #learnt = new Map<string, WorkflowContract>();
 
-  constructor(registry: Registry) {
+  /** @param restore Undefined in a process that drives no runs: it is loaded when it is needed, since it is large. */
+  constructor(registry: Registry, restore: Restore | undefined) {
     this.#registry = registry;
+    this.#restore = restore;
   }
 
   learn(contract: WorkflowContract): void {
@@ -49,17 +54,19 @@ export class Definitions {
   async load(store: OpenStore, started: Pick<Started, "workflow" | "version" | "definition">): Promise<void> {
     const hash = started.definition;
     if (hash === undefined || this.find(started)) return;
-    this.#restore(hash, await store.definition(hash));
+    const text = await store.definition(hash);
+    this.#restore ??= (await import("../plan/workflow.ts")).restoreWorkflow;
+    this.#take(hash, text);
   }
   /** The same, in the middle of a fold; a store that cannot be read at once is left alone. */
   loadNow(store: OpenStore, started: Pick<Started, "workflow" | "version" | "definition">): void {
     const hash = started.definition;
     if (hash === undefined || this.find(started)) return;
     const text = store.definition(hash);
-    if (!(text instanceof Promise)) this.#restore(hash, text);
+    if (!(text instanceof Promise)) this.#take(hash, text);
   }
-  #restore(hash: string, text: string | undefined): void {
-    if (text !== undefined) this.stored.set(hash, restoreWorkflow(text).contract);
+  #take(hash: string, text: string | undefined): void {
+    if (text !== undefined && this.#restore) this.stored.set(hash, this.#restore(text).contract);
   }
 
   /** The names under which runs wait for this process. */

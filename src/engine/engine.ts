@@ -26,7 +26,7 @@ import type { BreakerSettings } from "./breaker.ts";
 import type { Call } from "./call.ts";
 import { NodeClient } from "./client/client.ts";
 import { EndpointRegistry, isElsewhere, readEndpoints } from "./client/endpoints.ts";
-import { Definitions } from "./definitions.ts";
+import { Definitions, type Restore } from "./definitions.ts";
 import { Gate } from "./gate.ts";
 import { guarded, unguarded } from "./guard.ts";
 import { Intake } from "./intake.ts";
@@ -63,6 +63,8 @@ export interface EngineOptions {
   readonly endpoints: Readonly<Record<string, string>>;
   /** Undefined: nobody traces. */
   readonly otel: Otel | undefined;
+  /** Undefined in a process that drives no runs. */
+  readonly restore: Restore | undefined;
 }
 
 export class Engine implements Runtime, Tenant {
@@ -126,7 +128,7 @@ export class Engine implements Runtime, Tenant {
       this.#stopped = { resolve, reject };
     });
     this.stopped.catch(() => {});
-    this.definitions = new Definitions(this.registry);
+    this.definitions = new Definitions(this.registry, options.restore);
     const stored = options.store.open({
       now: () => world.clock.now(),
       setTimer: (ms, callback) => world.clock.setTimer(ms, callback),

@@ -1,4 +1,4 @@
-/** `createOrchestrator`: checks what it is given, opens the store, and is the face of the engine. */
+/** An orchestrator: checks what it is given, opens the store, and is the face of the engine. */
 import { OnexError } from "../core/failure.ts";
 import { onlyFields, shown } from "../core/fields.ts";
 import { type Json, toJson } from "../core/json.ts";
@@ -26,6 +26,7 @@ import { acquired, fresh, newRun, questionDigest, type StartSpec, startedFact } 
 import { breakerSettings } from "./breaker.ts";
 import { EndpointRegistry, isElsewhere, readEndpoints, refuseRemote } from "./client/endpoints.ts";
 import { leaseOf, settingsOf } from "./config-settings.ts";
+import type { Restore } from "./definitions.ts";
 import { Engine } from "./engine.ts";
 import { fork, retry } from "./fork.ts";
 import { RunHandle } from "./handle.ts";
@@ -40,7 +41,6 @@ import { enqueue } from "./queue.ts";
 import { StoredSchedules } from "./schedules.ts";
 import { Services } from "./services.ts";
 import { checkSecret } from "./signature.ts";
-import { systemWorld } from "./system.ts";
 import { openTelemetry } from "./tracing/otel.ts";
 import { checkSize } from "./values.ts";
 import { WorkflowRegistry } from "./workflow-registry.ts";
@@ -49,16 +49,14 @@ import type { World } from "./world.ts";
 const mib = 1024 * 1024;
 
 /**
- * The process that drives runs. The store is opened and checked here, so a bad one throws at once.
- * Throws OnexError `NODE_DUPLICATE`, `SERVICE_MISSING`, `SERVICE_DUPLICATE`, `CONTRACT_INVALID`, `OPTION_INVALID`,
- * `CONFIG_INVALID`, `REMOTE_REFUSED`, and what opening the store throws.
+ * As `createOrchestrator` (create.ts), in a given world.
+ * @param restore makes workflows of stored definitions; a client, which drives no runs, needs none.
  */
-export function createOrchestrator<const N extends readonly AnyNode[]>(options: OrchestratorOptions<N>): Orchestrator<N> {
-  return orchestratorIn(systemWorld(options?.log), options);
-}
-
-/** As `createOrchestrator`, in a given world; for tests. */
-export function orchestratorIn<const N extends readonly AnyNode[]>(world: World, options: OrchestratorOptions<N>): OrchestratorFace<N> {
+export function orchestratorIn<const N extends readonly AnyNode[]>(
+  world: World,
+  options: OrchestratorOptions<N>,
+  restore?: Restore,
+): OrchestratorFace<N> {
   checkShape(options);
   const config = settingsOf(options.config, options.store.kind);
   const provide = [...(options.provide ?? []), ...config.provide];
@@ -87,6 +85,7 @@ export function orchestratorIn<const N extends readonly AnyNode[]>(world: World,
       circuitBreaker: breakerSettings(options.circuitBreaker, config.circuitBreaker),
       endpoints: options.endpoints ?? {},
       otel: openTelemetry(options.tracing),
+      restore,
     }),
     config.shutdownMs,
   );

@@ -5,9 +5,13 @@
  * tags. So the text is measured first (bytes, tokens, depth, without recursion), then parsed with every convenience off,
  * then walked once: duplicates by a Set, forbidden keys, tags, aliases, the number of values.
  */
-import { type Document, isAlias, isMap, isScalar, isSeq, Lexer, type Node, type Pair, parseDocument, type YAMLMap } from "yaml";
+import type * as Yaml from "yaml";
+import type { Document, Node, Pair, YAMLMap } from "yaml";
 import type { Json } from "../core/json.ts";
 import type { Findings, Place } from "./finding.ts";
+import { lazily } from "./lazily.ts";
+
+const yaml = lazily<typeof Yaml>("yaml");
 
 export const limits = { bytes: 1024 * 1024, nodes: 20_000, tokens: 400_000, depth: 64, scalar: 256 * 1024, aliases: 100 } as const;
 const forbidden: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"]);
@@ -34,7 +38,7 @@ export type IncludeTag = (path: string, place: Place) => Json | undefined;
 /** Reads one document; undefined when it was refused, with the reasons in `findings`. */
 export function fence(text: string, findings: Findings, include?: IncludeTag): Fenced | undefined {
   if (!measure(text, findings)) return undefined;
-  const document = parseDocument(text, {
+  const document = yaml().parseDocument(text, {
     schema: "core",
     version: "1.2",
     merge: false,
@@ -85,7 +89,7 @@ function measure(text: string, findings: Findings): boolean {
   let fresh = true;
   /** Columns of the open block collections. */
   const indents: number[] = [];
-  for (const token of new Lexer().lex(text)) {
+  for (const token of new (yaml().Lexer)().lex(text)) {
     if (++tokens > limits.tokens) return refuse({ line, column: 1 }, `the file has more than ${limits.tokens} tokens; split the contract`);
     if (token === "\x02" || token === "\x1f" || token === "\x18") continue;
     const blank = token.trim() === "";
@@ -181,12 +185,12 @@ class Walk implements Places {
       );
       return null;
     }
-    if (isAlias(node)) return this.#alias(node.source, node, depth);
-    if (node.tag === "!include" && this.#include && isScalar(node)) return this.#included(String(node.value), node, this.#include);
+    if (yaml().isAlias(node)) return this.#alias(node.source, node, depth);
+    if (node.tag === "!include" && this.#include && yaml().isScalar(node)) return this.#included(String(node.value), node, this.#include);
     if (node.tag !== undefined && !this.#tagged(node)) return null;
     if (node.anchor !== undefined) this.#anchors.set(node.anchor, node);
-    if (isMap(node)) return this.#map(node, depth);
-    if (isSeq(node)) {
+    if (yaml().isMap(node)) return this.#map(node, depth);
+    if (yaml().isSeq(node)) {
       const list: Json[] = [];
       const children = new Map<string | number, Child>();
       this.#children.set(list, children);
@@ -200,7 +204,7 @@ class Walk implements Places {
       this.#open.delete(node);
       return list;
     }
-    return isScalar(node) ? this.#scalar(node.value, node) : null;
+    return yaml().isScalar(node) ? this.#scalar(node.value, node) : null;
   }
 
   /** Everything in it stands where the tag does. */
@@ -249,7 +253,7 @@ class Walk implements Places {
   }
 
   #key(key: unknown, map: YAMLMap): string | undefined {
-    if (!isScalar(key)) {
+    if (!yaml().isScalar(key)) {
       this.#error("YAML_INVALID", (key as Node | null) ?? map, "a key must be plain text; quote it if it begins with [, {, * or &");
       return undefined;
     }

@@ -2,11 +2,10 @@
  * JSON Schema (2020-12) as a Standard Schema: validated by ajv, patterns on a linear engine, defaults filled into the
  * decoded value (never into the recorded one).
  */
-import { Ajv2020, type AnySchema, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
-import formats from "ajv-formats";
+import type { Ajv2020, AnySchema, ErrorObject, ValidateFunction } from "ajv/dist/2020.js";
 import type { Json } from "../core/json.ts";
 import type { Schema } from "../node/schema.ts";
-import { pattern } from "./cel/functions.ts";
+import { newAjv } from "./ajv.ts";
 import type { Findings, Place } from "./finding.ts";
 import { isJsonMap } from "./parse-value.ts";
 import { type SchemaFiles, schemaUri } from "./schema-files.ts";
@@ -17,27 +16,12 @@ export interface JsonSchemaOf extends Schema<Json, Json> {
   readonly files: ReadonlyMap<string, Json>;
 }
 
-/** What ajv takes for a regular expression; it keeps them apart by their text. */
-export const linear = Object.assign(
-  (source: string) => {
-    const compiled = pattern(source);
-    return { test: (text: string) => compiled.matcher(text).find(), toString: () => `/${source}/` };
-  },
-  { code: "" },
-);
-
-function ajvWith(options: { readonly useDefaults?: boolean; readonly validateSchema?: boolean }): Ajv2020 {
-  const ajv = new Ajv2020({ strict: false, allErrors: true, logger: false, code: { regExp: linear as never }, ...options });
-  (formats as unknown as { default(ajv: Ajv2020): void } & ((ajv: Ajv2020) => void))(ajv);
-  return ajv;
-}
-
 /** Knows what a schema is. The schema of schemas takes longer to compile than a contract to check: it is compiled once. */
 let metaAjv: Ajv2020 | undefined;
 
 /** Throws Error for what is no schema. */
 function schemaIn(raw: Json): AnySchema {
-  metaAjv ??= ajvWith({});
+  metaAjv ??= newAjv({ allErrors: true });
   metaAjv.validateSchema(raw as AnySchema, true);
   return raw as AnySchema;
 }
@@ -56,7 +40,7 @@ export class Schemas {
   }
 
   get #ajv(): Ajv2020 {
-    this.#made ??= ajvWith({ useDefaults: true, validateSchema: false });
+    this.#made ??= newAjv({ allErrors: true, useDefaults: true, validateSchema: false });
     return this.#made;
   }
 

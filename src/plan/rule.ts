@@ -1,8 +1,7 @@
 /** What a schema says of a scalar beside its type: its length, bounds, pattern, format. */
-import { Ajv2020, type AnySchema, type ValidateFunction } from "ajv/dist/2020.js";
-import formats from "ajv-formats";
+import type { AnySchema, ValidateFunction } from "ajv/dist/2020.js";
+import { newAjv } from "./ajv.ts";
 import type { JsonMap } from "./cursor.ts";
-import { linear } from "./json-schema.ts";
 
 const words: Readonly<Record<"string" | "number", readonly string[]>> = {
   string: ["minLength", "maxLength", "pattern"],
@@ -36,9 +35,7 @@ export function obeys(rule: JsonMap, value: string | number): boolean {
 function judgeOf(rule: JsonMap): ValidateFunction | null {
   try {
     // A rule is a piece of a schema that was looked at already; to look again takes longer than all else here.
-    const ajv = new Ajv2020({ strict: false, logger: false, validateSchema: false, code: { regExp: linear as never } });
-    (formats as unknown as (ajv: Ajv2020) => void)(ajv);
-    return ajv.compile(rule as AnySchema);
+    return newAjv({ validateSchema: false }).compile(rule as AnySchema);
   } catch {
     return null;
   }

@@ -7,6 +7,7 @@ import { type OrchestratorFace, orchestratorIn } from "../engine/orchestrator.ts
 import { sha256, stderrLog, systemSigner, uuidV7 } from "../engine/system.ts";
 import type { Entropy, World } from "../engine/world.ts";
 import type { AnyNode, Node } from "../node/contract.ts";
+import { restoreWorkflow } from "../plan/workflow.ts";
 import { type MemoryStore, memory } from "../store/memory.ts";
 import { VirtualClock } from "./clock.ts";
 import { type Recorded, Stage, type Stand } from "./stub.ts";
@@ -69,7 +70,7 @@ class Tested<N extends readonly AnyNode[]> {
 
   #open(): OrchestratorFace<N> {
     const { stubs: _, seed: __, ...options } = this.#options;
-    return orchestratorIn<N>(this.#world, { ...options, store: this.#store });
+    return orchestratorIn<N>(this.#world, { ...options, store: this.#store }, restoreWorkflow);
   }
 
   // ── the test's own verbs ──

@@ -2,6 +2,7 @@
 import { type OrchestratorFace, orchestratorIn } from "../../src/engine/orchestrator.ts";
 import { sha256 } from "../../src/engine/system.ts";
 import type { AnyNode } from "../../src/index.ts";
+import { restoreWorkflow } from "../../src/plan/workflow.ts";
 import { memory } from "../../src/store/memory.ts";
 import type { OpenStore, Store } from "../../src/store/store.ts";
 import { VirtualClock } from "../../src/testing/clock.ts";
@@ -47,7 +48,7 @@ export class Mortal {
       seed: () => 1,
     };
     const world = { clock: this.#clock, entropy, log: quiet, hash: sha256, pid: 0, guarded: true };
-    return orchestratorIn<readonly AnyNode[]>(world, { store, nodes: this.#nodes });
+    return orchestratorIn<readonly AnyNode[]>(world, { store, nodes: this.#nodes }, restoreWorkflow);
   }
 
   #watched<T extends object>(target: T): T {

@@ -13,6 +13,7 @@ import { type OrchestratorFace, orchestratorIn } from "../../src/engine/orchestr
 import { sha256 } from "../../src/engine/system.ts";
 import type { Entropy } from "../../src/engine/world.ts";
 import type { AnyNode, OrchestratorOptions } from "../../src/index.ts";
+import { restoreWorkflow } from "../../src/plan/workflow.ts";
 import { blobsOf, decodeFacts } from "../../src/store/codec.ts";
 import { sharedMemory } from "../../src/store/shared-memory.ts";
 import type { Appended, OpenStore, RunRow, Store, StoreHost, TurnWrite } from "../../src/store/store.ts";
@@ -141,6 +142,7 @@ export class Fleet {
         guarded: true,
       },
       { nodes: this.#nodes, ...options, store },
+      restoreWorkflow,
     );
     const member: Member = { name, line, face, said, alive: true };
     this.members.push(member);

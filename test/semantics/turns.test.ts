@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { createOrchestrator } from "../../src/engine/orchestrator.ts";
+import { createOrchestrator } from "../../src/engine/create.ts";
 import { all, compute, effect, memory, workflow } from "../../src/index.ts";
 import type { Store } from "../../src/store/store.ts";
 

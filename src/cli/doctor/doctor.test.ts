@@ -15,7 +15,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { z } from "zod";
-import { createOrchestrator } from "../../engine/orchestrator.ts";
+import { createOrchestrator } from "../../engine/create.ts";
 import { signal } from "../../node/signal.ts";
 import { workflow } from "../../node/workflow.ts";
 import { type Database, driversHere, loadDriver } from "../../store/sqlite/driver.ts";
