@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
+import { programsOf } from "./programs.ts";
 
 export type Line = Readonly<Record<string, unknown>>;
 
@@ -26,9 +27,14 @@ export class Program {
   #stderr = "";
   #over = false;
 
-  /** Runs `programs/<name>.mjs`, beside this file or in another folder, with `given` as its argument. */
-  constructor(name: string, given: object, folder = new URL("./programs/", import.meta.url)) {
+  /** Runs `<name>.mjs` of the programs of `test/faults` or of another folder, with `given` as its argument. */
+  constructor(name: string, given: object, folder = programsOf("faults")) {
     this.#name = name;
+    // First: where no test runs, none begins.
+    onTestFinished(async () => {
+      this.kill("SIGKILL");
+      await this.ended;
+    });
     const path = fileURLToPath(new URL(`./${name}.mjs`, folder));
     this.#process = spawn(process.execPath, [path, JSON.stringify(given)], { env: { ...process.env, NODE_ENV: "production" } });
     const { stdout, stderr } = this.#process;
@@ -47,10 +53,6 @@ export class Program {
         resolve({ code, signal });
       }),
     );
-    onTestFinished(async () => {
-      this.kill("SIGKILL");
-      await this.ended;
-    });
   }
 
   get pid(): number {
