@@ -54,7 +54,10 @@ describe.skipIf(!there)("the shared contracts", () => {
   ])("check: %s has %i warnings and no error", async (name, count) => {
     // In this process: what a process says and how it ends is shown below.
     let printed = "";
-    const stdout = vi.spyOn(process.stdout, "write").mockImplementation((text) => (printed += text) !== "");
+    const stdout = vi.spyOn(process.stdout, "write").mockImplementation((text) => {
+      printed += text;
+      return true;
+    });
     const stderr = vi.spyOn(process.stderr, "write").mockReturnValue(true);
     const code = await check([`${shared}${name}.yaml`], { format: "github" }).finally(() => {
       stdout.mockRestore();
