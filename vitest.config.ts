@@ -27,6 +27,9 @@ export default defineConfig({
       },
       { extends: true, test: { name: "many-owners", include: manyOwners, setupFiles: ["./test/many-owners.ts"] } },
     ],
+    // The files of a project share their processes, and what they import is loaded once in each. So what a file changes of its
+    // process it puts back, and a helper cleans up by `onTestFinished`: its hooks would be those of the first file that imports it.
+    isolate: false,
     // The tests that start programs run the built package.
     reporters: ["default", "./test/closing-line.ts"],
     globalSetup: ["./test/build.ts"],

@@ -3,19 +3,14 @@ import { createServer, type IncomingMessage, type RequestListener, type ServerRe
 import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import type { ReadableStream } from "node:stream/web";
-import { afterEach } from "vitest";
+import { onTestFinished } from "vitest";
 import type { NodeHost } from "../src/index.ts";
-
-const closing: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0)) await close();
-});
 
 /** Serves requests on a free port until the test ends; answers its URL. */
 export async function listening(handler: RequestListener, path = "/nodes"): Promise<string> {
   const server = createServer(handler);
   await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
-  closing.push(
+  onTestFinished(
     () =>
       new Promise((closed) => {
         server.closeAllConnections();

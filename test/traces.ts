@@ -2,7 +2,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { type Context, type ContextManager, context, ROOT_CONTEXT, SpanStatusCode, type Tracer } from "@opentelemetry/api";
 import { BasicTracerProvider, InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base";
-import { afterEach } from "vitest";
+import { onTestFinished } from "vitest";
 
 /** What the package of the SDK does that gives contexts to asynchronous calls. */
 class Contexts implements ContextManager {
@@ -54,6 +54,7 @@ export class Traces {
 
   constructor() {
     context.setGlobalContextManager(new Contexts());
+    onTestFinished(() => context.disable());
   }
 
   /** The spans that have ended, in that order. */
@@ -77,9 +78,6 @@ export class Traces {
     );
   }
 }
-afterEach(() => {
-  context.disable();
-});
 
 function seen(span: ReadableSpan, names: ReadonlyMap<string, string>): Seen {
   const parentId = span.parentSpanContext?.spanId;

@@ -50,7 +50,7 @@ const names = ["canonical", "doomed", "circling"] as const;
 describe.each(names)("a run of %s that is stopped before and after each of its commits", (name) => {
   test("ends with the same status, output, steps and books", { timeout: 300_000 }, async () => {
     const folder = newFolder();
-    const undisturbed = new Program("canonical", { file: join(folder, "whole.db"), effects: join(folder, "whole.log"), name });
+    const undisturbed = new Program("canonical", { name, plays: [{ file: join(folder, "whole.db"), effects: join(folder, "whole.log") }] });
     const told = await undisturbed.says("commits");
     await undisturbed.end();
     const commits = told.commits as string[];
@@ -67,11 +67,10 @@ describe.each(names)("a run of %s that is stopped before and after each of its c
     ]);
     let twice = 0;
     let spared = 0;
-    const one = async ({ n, when }: Crash): Promise<void> => {
-      const file = join(folder, `${n}-${when}.db`);
-      const effects = join(folder, `${n}-${when}.log`);
+    /** The process that ends what a crash left, which is also the one that dies next, or `plays` nothing more. */
+    const resumed = async ({ n, when }: Crash, plays: readonly object[]): Promise<Program> => {
+      const { file, effects } = filesOf({ n, when });
       const where = `${when} ${commits[n]} (${n} of ${commits.length})`;
-      await inTime(new Program("canonical", { file, effects, name, n, when }).end("SIGKILL"), file, `${name}, to die ${where}`);
       // Making the file is the first commit, and it is there or not.
       expect(existsSync(file)).toBe(n > 0 || when === "after");
       const dead = existsSync(file) ? await snapshot(file) : undefined;
@@ -80,9 +79,8 @@ describe.each(names)("a run of %s that is stopped before and after each of its c
       const announced = dead ? callsOf(dead, "action.dispatched") : new Set<string>();
       for (const { op, account } of existsSync(effects) ? linesOf<Booking>(effects) : [])
         expect(announced, where).toContain(`${op} ${account}`);
-      const next = new Program("canonical", { file, effects, name });
+      const next = new Program("canonical", { name, plays: [{ file, effects }, ...plays] });
       const answer = await inTime(next.says("commits"), file, `${name}, after it died ${where}`);
-      await next.end();
       const { done, ...again } = books(effects);
       expect({ ...outcome(answer), books: again }, where).toEqual(expected);
       for (const { pid, op, account } of linesOf<Booking>(effects)) {
@@ -91,12 +89,22 @@ describe.each(names)("a run of %s that is stopped before and after each of its c
         expect(pid, `${where}: ran again though recorded`).not.toBe(next.pid);
       }
       if (done > doneOnce) twice++;
+      return next;
     };
+    const filesOf = ({ n, when }: Crash) => ({ file: join(folder, `${n}-${when}.db`), effects: join(folder, `${n}-${when}.log`) });
     // Two at a time, for two cores.
     const left = crashes.values();
     await Promise.all(
       [0, 1].map(async () => {
-        for (const crash of left) await one(crash);
+        let before: Crash | undefined;
+        for (const crash of left) {
+          const plays = [{ ...filesOf(crash), ...crash }];
+          const program = before ? await resumed(before, plays) : new Program("canonical", { name, plays });
+          const where = `${crash.when} ${commits[crash.n]} (${crash.n} of ${commits.length})`;
+          await inTime(program.end("SIGKILL"), filesOf(crash).file, `${name}, to die ${where}`);
+          before = crash;
+        }
+        if (before) await (await resumed(before, [])).end();
       }),
     );
     expect(spared, "steps were recorded before the crash").toBeGreaterThan(0);

@@ -5,24 +5,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { afterEach } from "vitest";
+import { onTestFinished } from "vitest";
+import { programsOf } from "./programs.ts";
 
 export type Line = Readonly<Record<string, unknown>>;
 
-const alive = new Set<Program>();
-const folders: string[] = [];
-afterEach(async () => {
-  for (const program of alive) program.kill("SIGKILL");
-  await Promise.all([...alive].map((program) => program.ended));
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
-});
-
+/** A folder that is gone when the test is over. */
 export function newFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "onex-faults-"));
-  folders.push(folder);
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
+/** A process that does not outlive the test that started it. */
 export class Program {
   readonly lines: Line[] = [];
   readonly ended: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
@@ -32,12 +27,16 @@ export class Program {
   #stderr = "";
   #over = false;
 
-  /** Runs `programs/<name>.mjs`, beside this file or in another folder, with `given` as its argument. */
-  constructor(name: string, given: object, folder = new URL("./programs/", import.meta.url)) {
+  /** Runs `<name>.mjs` of the programs of `test/faults` or of another folder, with `given` as its argument. */
+  constructor(name: string, given: object, folder = programsOf("faults")) {
     this.#name = name;
+    // First: where no test runs, none begins.
+    onTestFinished(async () => {
+      this.kill("SIGKILL");
+      await this.ended;
+    });
     const path = fileURLToPath(new URL(`./${name}.mjs`, folder));
     this.#process = spawn(process.execPath, [path, JSON.stringify(given)], { env: { ...process.env, NODE_ENV: "production" } });
-    alive.add(this);
     const { stdout, stderr } = this.#process;
     if (!stdout || !stderr) throw new Error(`${name} has no output`);
     createInterface({ input: stdout }).on("line", (line) => {
@@ -49,7 +48,6 @@ export class Program {
     });
     this.ended = new Promise((resolve) =>
       this.#process.on("close", (code, signal) => {
-        alive.delete(this);
         this.#over = true;
         this.#tell();
         resolve({ code, signal });

@@ -1,5 +1,6 @@
 /** An orchestrator and a node host in processes of their own: either may die at any moment. */
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { linesOf, newFolder, Program } from "./processes.ts";
 import { factsOf, type Snapshot, snapshot } from "./snapshot.ts";
@@ -37,7 +38,7 @@ test("an orchestrator dies while the host works: the next one joins the work and
   await first.end("SIGKILL");
   const second = new Program("remote", given);
   // All three are sent again, and join; then the host lets go.
-  while (((await (await fetch(`${url}/health`)).json()) as { under_way: number }).under_way !== 3);
+  while (((await (await fetch(`${url}/health`)).json()) as { under_way: number }).under_way !== 3) await pause(20);
   const redelivered = await waitForEpoch(url, effects, 2);
   await fetch(`http://127.0.0.1:${port}/open`);
   await second.end();
@@ -123,6 +124,8 @@ async function waitForEpoch(url: string, effects: string, epoch: number): Promis
       const asked = await fetch(url, { method: "POST", headers: { "content-type": "application/json" }, body });
       const { error } = (await asked.json()) as { error: { details: { seen_epoch: number } } };
       if (error.details.seen_epoch === epoch) break;
+      // The other process is still to begin, and needs the core that asking takes.
+      await pause(20);
     }
   return true;
 }

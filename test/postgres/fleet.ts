@@ -10,10 +10,9 @@ import { pathToFileURL } from "node:url";
 import { sqlite } from "../../src/store/sqlite/sqlite.ts";
 import type { OpenStore, Store } from "../../src/store/store.ts";
 import { linesOf, newFolder, Program } from "../faults/processes.ts";
+import { programsOf } from "../faults/programs.ts";
 import { check, type Report } from "./checker.ts";
 import { type Entry, type Evidence, readRuns } from "./evidence.ts";
-
-const programs = new URL("./programs/", import.meta.url);
 
 export type Role = "orchestrator" | "host" | "starter";
 
@@ -34,7 +33,7 @@ class Member {
   readonly name: string;
   program: Program;
   /** Where its next process finds its program: in this package, or in another version of it. */
-  programs = programs;
+  programs = programsOf("postgres");
   /** How its processes ended, by code or signal, and why they said that they did. */
   readonly ends: string[] = [];
   readonly #given: object;
@@ -181,7 +180,10 @@ export class Fleet {
 
   async evidence(): Promise<Evidence> {
     const { store } = this.#options;
-    const opened = await openStore(typeof store === "string" ? store : store("reader"), this.members.at(-1)?.programs ?? programs);
+    const opened = await openStore(
+      typeof store === "string" ? store : store("reader"),
+      this.members.at(-1)?.programs ?? programsOf("postgres"),
+    );
     try {
       const acknowledged = linesThere<{ readonly acknowledged: string }>(join(this.#folder, "acknowledged"));
       return { runs: await readRuns(opened), acknowledged: acknowledged.map((line) => line.acknowledged), entries: this.#entries() };

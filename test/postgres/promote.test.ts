@@ -10,6 +10,7 @@ import { loadDriver } from "../../src/store/sqlite/driver.ts";
 import type { OpenStore } from "../../src/store/store.ts";
 import { begin, first, newRun, signal } from "../../src/store/suite/kit.ts";
 import { newFolder, Program } from "../faults/processes.ts";
+import { programsOf } from "../faults/programs.ts";
 import { skipWithoutPostgres } from "./binaries.ts";
 import { fill, finish, odd, openOn, type World } from "./moved.ts";
 import { startPostgres, type TestServer } from "./server.ts";
@@ -24,7 +25,6 @@ const host = {
 };
 /** Both ways from each commit, for the nightly run; else one of them. */
 const isThorough = process.env.ONEX_FAULTS === "full";
-const programs = new URL("./programs/", import.meta.url);
 
 describe.skipIf(skipWithoutPostgres("moving a SQLite file into PostgreSQL"))("promote", () => {
   let server: TestServer;
@@ -113,7 +113,7 @@ describe.skipIf(skipWithoutPostgres("moving a SQLite file into PostgreSQL"))("pr
   }, async () => {
     const start = (task: PromoteTask, over: object = {}): Program => {
       const { host: _, ...given } = task;
-      return new Program("promoting", { ...given, chunkRows: 20, ...over }, programs);
+      return new Program("promoting", { ...given, chunkRows: 20, ...over }, programsOf("postgres"));
     };
     const whole = make();
     const was = contents(whole.file);
@@ -184,7 +184,7 @@ describe.skipIf(skipWithoutPostgres("moving a SQLite file into PostgreSQL"))("pr
       const task = make();
       const { host: _, ...given } = task;
       const was = contents(task.file);
-      const at = (over: object): Program => new Program("promoting", { ...given, ...over }, programs);
+      const at = (over: object): Program => new Program("promoting", { ...given, ...over }, programsOf("postgres"));
       await at({ n: 3, when: "after" }).end("SIGKILL");
       await at({ abort: true, n, when }).end("SIGKILL");
       const next = at(n === 1 ? {} : { abort: true });

@@ -9,7 +9,7 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -18,6 +18,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import pg from "pg";
 import { type Account, type Binaries, findAccount, findBinaries, program } from "./binaries.ts";
+import { initialize } from "./template.ts";
 
 const run = promisify(execFile);
 export interface ServerOptions {
@@ -147,7 +148,7 @@ class OwnServer extends Databases implements TestServer {
   readonly #account: Account | undefined;
   readonly #settings: Readonly<Record<string, string | number>>;
   readonly #primary: OwnServer | undefined;
-  readonly #password: string;
+  #password: string;
   readonly #folder: string;
   readonly #data: string;
   readonly #log: string;
@@ -158,7 +159,7 @@ class OwnServer extends Databases implements TestServer {
   constructor(binaries: Binaries, account: Account | undefined, settings: Readonly<Record<string, string | number>>, primary?: OwnServer) {
     super();
     this.#primary = primary;
-    this.#password = primary === undefined ? randomBytes(12).toString("hex") : primary.#password;
+    this.#password = primary ? primary.#password : "";
     this.name = binaries.name;
     this.#binaries = binaries;
     this.#account = account;
@@ -183,10 +184,8 @@ class OwnServer extends Databases implements TestServer {
   }
 
   async make(): Promise<void> {
-    const secret = join(this.#folder, "password");
-    writeFileSync(secret, this.#password, { mode: 0o600 });
     mkdirSync(this.#data, { mode: 0o700 });
-    if (this.#account) for (const path of [this.#folder, this.#data, secret]) chownSync(path, this.#account.uid, this.#account.gid);
+    if (this.#account) for (const path of [this.#folder, this.#data]) chownSync(path, this.#account.uid, this.#account.gid);
     chmodSync(this.#folder, 0o700);
     if (this.#primary) {
       const from = ["-h", this.#primary.#folder, "-p", `${this.#primary.#port}`, "-U", "postgres"];
@@ -194,9 +193,7 @@ class OwnServer extends Databases implements TestServer {
       await run(program(this.#binaries, "pg_basebackup"), ["-D", this.#data, ...from, ...how], { ...this.#account, cwd: this.#folder });
       return this.start();
     }
-    const auth = ["--auth-local=trust", "--auth-host=scram-sha-256", `--pwfile=${secret}`];
-    const form = ["--username=postgres", "--encoding=UTF8", "--no-locale", "--no-sync"];
-    await run(program(this.#binaries, "initdb"), ["-D", this.#data, ...auth, ...form], { ...this.#account, cwd: this.#folder });
+    this.#password = await initialize(this.#data, this.#binaries, this.#account);
     await this.start();
   }
 

@@ -1,11 +1,9 @@
 /** Random workflows are moved to a version that does the same, at random moments, between crashes: nothing changes by it. */
 import fc from "fast-check";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { foldsAgree, listen, logsHold, outcome } from "./check.ts";
 import { type Plan, type Played, play } from "./drive.ts";
 import { plant, shape } from "./tree.ts";
-
-vi.mock("../../src/store/memory.ts", async (original) => (await import("./tapped.ts")).tapped(await original()));
 
 /** PROPERTY_RUNS=20 plays twenty times as many. */
 const more = Number(process.env.PROPERTY_RUNS ?? 1);

@@ -1,12 +1,10 @@
 /** Random workflows, with signals, cancels and crashes at random moments. */
 import fc from "fast-check";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { foldsAgree, listen, logsHold, outcome } from "./check.ts";
 import { type Plan, play } from "./drive.ts";
 import { found } from "./found.ts";
 import { plant, shape } from "./tree.ts";
-
-vi.mock("../../src/store/memory.ts", async (original) => (await import("./tapped.ts")).tapped(await original()));
 
 /** PROPERTY_RUNS=20 plays twenty times as many. */
 const more = Number(process.env.PROPERTY_RUNS ?? 1);

@@ -88,7 +88,9 @@ test("limits hold at every step, and everything ends", async () => {
         else await t.crash();
         await look();
       }
-      await t.advance("1d");
+      // In steps: a day that nobody waits for is long to go through.
+      for (const span of ["1m", "1h", "1d"] as const)
+        if ((await t.list()).some(({ endedAt }) => endedAt === undefined)) await t.advance(span);
       await Promise.all(looks);
       const rows = await t.list();
       expect(rows.filter(({ endedAt }) => endedAt === undefined)).toEqual([]);
@@ -97,7 +99,7 @@ test("limits hold at every step, and everything ends", async () => {
     }),
     { numRuns: 60 },
   );
-}, 60_000);
+});
 
 /** What the store says, not what admission believes. */
 function check(rows: readonly RunRow[], max: number, keys: ReadonlyMap<string, string>): void {

@@ -1,17 +1,13 @@
 /** What the tests of the HTTP API share: an orchestrator in memory behind an app, and requests to it. */
-import { afterEach } from "vitest";
+import { onTestFinished } from "vitest";
 import { z } from "zod";
 import { createOrchestrator, effect, Fatal, memory, type Orchestrator, restart, signal, workflow } from "../../src/index.ts";
 import type { AppOptions } from "../../src/server/app.ts";
 import { createApp } from "../../src/server/app.ts";
 
-const closing: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close();
-});
-/** Ends what a test began, after it. */
+/** Ends what a test began, after it: the newest first. */
 export function after(close: () => Promise<unknown>): void {
-  closing.push(close);
+  onTestFinished(async () => void (await close()));
 }
 
 const silent = (): void => {};
