@@ -34,5 +34,7 @@ export default defineConfig({
     maxWorkers: availableParallelism() + 1,
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    // What is polled for is an event, however slow the machine: a second would be a bound of speed.
+    expect: { poll: { timeout: 60_000 } },
   },
 });
