@@ -5,11 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { createOrchestrator, effect, Fatal, signal, sqlite, workflow } from "../src/index.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
 const main = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
 const exec = promisify(execFile);
 const folder = mkdtempSync(join(tmpdir(), "onex-cli-"));

@@ -17,8 +17,6 @@ import { postgres } from "../src/store/postgres/postgres.ts";
 import { skipWithoutPostgres } from "./postgres/binaries.ts";
 import { startPostgres, type TestServer } from "./postgres/server.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
-
 const root = fileURLToPath(new URL("..", import.meta.url));
 const silent = (): void => {};
 const log = { debug: silent, info: silent, warn: silent, error: silent };

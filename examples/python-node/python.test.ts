@@ -148,7 +148,7 @@ test.skipIf(!python)(`it keeps the rules of the protocol${skipped}`, async () =>
 
   // It drains: work under way is answered, then it ends.
   const last = send(url, action({ step: "last", payload: { order: "last", seconds: 2 } }));
-  await expect.poll(async () => (await fetch(`${url}/health`)).json(), { timeout: 10_000 }).toMatchObject({ under_way: 1 });
+  await expect.poll(async () => (await fetch(`${url}/health`)).json()).toMatchObject({ under_way: 1 });
   child.kill("SIGTERM");
   expect(await last).toMatchObject({ status: 200, answer: { status: "completed" } });
   expect(await ended).toBe(0);

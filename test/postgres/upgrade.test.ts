@@ -23,7 +23,7 @@ describe.skipIf(skipWithoutStore("two versions of the package on one PostgreSQL 
   afterAll(() => server.stop());
 
   test("what is added to the tables disturbs nobody; what is changed ends the owners of before, and they are refused", {
-    timeout: 240_000,
+    timeout: 400_000,
   }, async () => {
     const database = await server.createDatabase();
     const version = async () => (await server.query("SELECT max(version) AS version FROM onex.migrations", database))[0]?.version;

@@ -97,7 +97,7 @@ test("limits hold at every step, and everything ends", async () => {
     }),
     { numRuns: 60 },
   );
-}, 60_000);
+});
 
 /** What the store says, not what admission believes. */
 function check(rows: readonly RunRow[], max: number, keys: ReadonlyMap<string, string>): void {
