@@ -18,14 +18,22 @@ const manyOwners =
         "streams-failing",
       ].map((name) => `test/semantics/${name}.test.ts`);
 
+/** How many times as often each property is tried. */
+const propertyRuns = Number(process.env.PROPERTY_RUNS ?? 1);
+const soaked = propertyRuns > 1 ? ["./test/soak.ts"] : [];
+
 export default defineConfig({
   test: {
     projects: [
       {
         extends: true,
-        test: { name: "onex", include: ["src/**/*.test.ts", "test/**/*.test.ts", "bench/**/*.test.ts", "examples/**/*.test.ts"] },
+        test: {
+          name: "onex",
+          include: ["src/**/*.test.ts", "test/**/*.test.ts", "bench/**/*.test.ts", "examples/**/*.test.ts"],
+          setupFiles: soaked,
+        },
       },
-      { extends: true, test: { name: "many-owners", include: manyOwners, setupFiles: ["./test/many-owners.ts"] } },
+      { extends: true, test: { name: "many-owners", include: manyOwners, setupFiles: ["./test/many-owners.ts", ...soaked] } },
     ],
     // The tests that start programs run the built package.
     reporters: ["default", "./test/closing-line.ts"],
@@ -33,7 +41,7 @@ export default defineConfig({
     // One more than cores: what waits for processes, disks and clocks leaves room for another file.
     maxWorkers: availableParallelism() + 1,
     // Only what hangs is to meet them: a machine that is busy with other things may take many times as long.
-    testTimeout: 300_000,
+    testTimeout: 300_000 * propertyRuns,
     hookTimeout: 300_000,
     // What is polled for is an event, however slow the machine: a second would be a bound of speed.
     expect: { poll: { timeout: 60_000 } },
