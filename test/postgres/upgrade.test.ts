@@ -30,7 +30,7 @@ describe.skipIf(skipWithoutStore("two versions of the package on one PostgreSQL 
     const live = async () => await server.query("SELECT lease_no FROM onex.leases WHERE state = 'live' ORDER BY 1", database);
     const [next, after] = [newerPackage(newFolder(), [added]), newerPackage(newFolder(), [added, changed])];
     const runs = 60;
-    const options = { store: server.url(database), storeOptions: { leaseMs: 2_000 }, orchestrators: 3, runs, gapMs: 150 };
+    const options = { store: server.url(database), storeOptions: { leaseMs: 4_000 }, orchestrators: 3, runs, gapMs: 150 };
     const fleet = await Fleet.play(options, async (fleet) => {
       const [first, ...others] = fleet.orchestrators as [Fleet["members"][0], ...Fleet["members"]];
       const before = await live();
