@@ -208,7 +208,7 @@ export function survives(
     if (forked.step !== undefined && !replay.wants(isHere)) return { without: "step" in fact ? stepOf(fact.step ?? "") : "" };
   }
   replay.apply(forked);
-  if (forked.step === undefined) return undefined;
+  if (forked.step === undefined || !replay.wants(isHere)) return undefined;
   // Who takes the run ends a stream that an item of it has aborted, and that may fail what stands around both.
   const aborting = answers.find((fact) => fact.type === "action.item" && replay.command(`a:${fact.step}`) !== undefined);
   replay.apply({ type: "lease.acquired", leaseId: "", epoch: 1, at: forked.at });
