@@ -6,9 +6,7 @@ const times = Number(process.env.PROPERTY_RUNS);
 
 vi.mock("fast-check", async (original) => {
   const real = await original<typeof import("fast-check")>();
-  const assert = <T>(property: IRawProperty<T>, given: Parameters<T> = {}) => {
-    const { interruptAfterTimeLimit: _, numRuns = 100, ...rest } = given;
-    return real.assert(property, { ...rest, numRuns: numRuns * times } as Parameters<T>);
-  };
+  const assert = <T>(property: IRawProperty<T>, given: Parameters<T> = {}) =>
+    real.assert(property, { ...given, numRuns: (given.numRuns ?? 100) * times });
   return { ...real, default: { ...real.default, assert } };
 });

@@ -281,8 +281,8 @@ test("random workflows over processes that come, go, hang and lose their leases"
     seed: fc.integer({ min: 1, max: 1000 }),
   });
   await fc.assert(fc.asyncProperty(plans, play), {
-    numRuns: 120,
+    // So many, however long they take: a limit of time fails where a slow machine ends none within it.
+    numRuns: 30,
     ...(process.env.FLEET_SEED ? { seed: Number(process.env.FLEET_SEED) } : {}),
-    interruptAfterTimeLimit: 15_000,
   });
 });
