@@ -18,14 +18,22 @@ const manyOwners =
         "streams-failing",
       ].map((name) => `test/semantics/${name}.test.ts`);
 
+/** How many times as often each property is tried. */
+const propertyRuns = Number(process.env.PROPERTY_RUNS ?? 1);
+const soaked = propertyRuns > 1 ? ["./test/soak.ts"] : [];
+
 export default defineConfig({
   test: {
     projects: [
       {
         extends: true,
-        test: { name: "onex", include: ["src/**/*.test.ts", "test/**/*.test.ts", "bench/**/*.test.ts", "examples/**/*.test.ts"] },
+        test: {
+          name: "onex",
+          include: ["src/**/*.test.ts", "test/**/*.test.ts", "bench/**/*.test.ts", "examples/**/*.test.ts"],
+          setupFiles: soaked,
+        },
       },
-      { extends: true, test: { name: "many-owners", include: manyOwners, setupFiles: ["./test/many-owners.ts"] } },
+      { extends: true, test: { name: "many-owners", include: manyOwners, setupFiles: ["./test/many-owners.ts", ...soaked] } },
     ],
     // The files of a project share their processes, and what they import is loaded once in each. So what a file changes of its
     // process it puts back, and a helper cleans up by `onTestFinished`: its hooks would be those of the first file that imports it.
@@ -35,7 +43,10 @@ export default defineConfig({
     globalSetup: ["./test/build.ts"],
     // One more than cores: what waits for processes, disks and clocks leaves room for another file.
     maxWorkers: availableParallelism() + 1,
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    // Only what hangs is to meet them: a machine that is busy with other things may take many times as long.
+    testTimeout: 300_000 * propertyRuns,
+    hookTimeout: 300_000,
+    // What is polled for is an event, however slow the machine: a second would be a bound of speed.
+    expect: { poll: { timeout: 60_000 } },
   },
 });

@@ -4,12 +4,11 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { createOrchestrator, effect, Fatal, signal, sqlite, workflow } from "../src/index.ts";
 import { typed } from "./typed.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
 const main = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "onex-cli-"));
 const onex = (...args: string[]) => typed(folder, args);

@@ -17,8 +17,6 @@ import { postgres } from "../src/store/postgres/postgres.ts";
 import { skipWithoutPostgres } from "./postgres/binaries.ts";
 import { startPostgres, type TestServer } from "./postgres/server.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
-
 const root = fileURLToPath(new URL("..", import.meta.url));
 const silent = (): void => {};
 const log = { debug: silent, info: silent, warn: silent, error: silent };
@@ -153,7 +151,7 @@ describe.skipIf(skipWithoutPostgres("the command line on PostgreSQL"))("on Postg
     const one = orchestrator();
     await (await one.start(flow, "wait", { runId: "a" })).status();
     await one.run("a").pause({ reason: "the bank is down" });
-    await vi.waitFor(async () => expect((await one.run("a").status()).status).toBe("paused"));
+    await vi.waitFor(async () => expect((await one.run("a").status()).status).toBe("paused"), { timeout: 60_000 });
     await one.close();
     await server.query(
       "UPDATE onex.runs SET blocked = 'VERSION_MISSING', wake_at = 0; INSERT INTO onex.runs (run_no, id, workflow, version, digest, status, priority, created_at, wake_at) VALUES (999999, 'late', 'w', '1.0.0', '', 'pending', 1, 1, 1)",

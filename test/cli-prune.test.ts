@@ -52,11 +52,12 @@ async function ran(...inputs: readonly string[]): Promise<void> {
 }
 /** So many runs have ended before now: the clocks of two processes are a moment apart. */
 async function canGo(runs: number): Promise<void> {
-  await vi.waitFor(async () => {
+  const look = async () => {
     [out, said] = ["", ""];
     expect(await prune({ olderThan: "0s", dryRun: true, json: true, store: store() }, undefined)).toBe(0);
     expect(JSON.parse(out)).toMatchObject({ runs });
-  });
+  };
+  await vi.waitFor(look, { timeout: 60_000 });
 }
 const ids = async () => (await orchestrator.list()).map(({ id }) => id).reverse();
 

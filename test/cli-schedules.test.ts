@@ -5,12 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { z } from "zod";
 import { createOrchestrator, sqlite, workflow } from "../src/index.ts";
 import { typed } from "./typed.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
 const main = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
 const exec = promisify(execFile);
 let folder = "";

@@ -1,6 +1,6 @@
 /** `onex serve` as processes: what was started survives a kill, others look in, and signals end it in order. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -114,6 +114,8 @@ test("SIGTERM lets what is under way end, and closes in order; a second one ends
   const { runId } = (await (await post(`${first.url}/api/v1/runs`, { workflow: "order", input: { amount: 1 } })).json()) as {
     readonly runId: string;
   };
+  const begun = () => (existsSync(join(folder, "begun")) ? readFileSync(join(folder, "begun"), "utf8") : "");
+  await expect.poll(begun).toBe("1\n");
   const followed = await fetch(`${first.url}/api/v1/runs/${runId}/events`);
   first.child.kill("SIGTERM");
   expect(await followed.text()).toMatch(/: the server is closing\n\n$/);
@@ -127,6 +129,7 @@ test("SIGTERM lets what is under way end, and closes in order; a second one ends
   const facts = await (await fetch(`${second.url}/api/v1/runs/${runId}/facts`)).text();
   expect(facts).toContain('"action.completed"');
   await post(`${second.url}/api/v1/runs`, { workflow: "order", input: { amount: 2 } });
+  await expect.poll(begun).toBe("1\n2\n");
   second.child.kill("SIGTERM");
   await second.says(/waiting up to \d+ s for 1 call/);
   second.child.kill("SIGTERM");

@@ -5,9 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 
-vi.setConfig({ testTimeout: 60_000 });
 const root = fileURLToPath(new URL("..", import.meta.url));
 let folder = "";
 beforeEach(() => {

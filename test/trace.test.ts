@@ -105,7 +105,7 @@ describe("trace", () => {
     ]);
     expect(figures?.commitsPerTask).toBeGreaterThan(0);
     expect(code).toBe(0);
-  }, 60_000);
+  });
 
   test("a generated graph whose bodies sleep, killed in the middle", async () => {
     const { code, text, figures } = await trace(
@@ -122,7 +122,7 @@ describe("trace", () => {
     expect(figures?.startedTwice).toBeGreaterThan(0);
     expect(figures?.restartMs).toBeGreaterThan(0);
     expect(code).toBe(0);
-  }, 60_000);
+  });
 
   for (const name of present ? readdirSync(traces).filter((file) => file.endsWith(".dag.json")) : []) {
     test(`${name}, killed at 30 and at 70 percent`, async () => {
@@ -132,7 +132,7 @@ describe("trace", () => {
         expect(figures?.restartMs, text).toBeGreaterThan(0);
         expect(code, text).toBe(0);
       }
-    }, 60_000);
+    });
   }
   if (!present) test.skip("the recorded traces are not here", () => {});
 
@@ -159,7 +159,7 @@ describe("trace", () => {
       expect(shown[i]?.text).toContain(says);
       expect(shown[i]?.code, shown[i]?.text).toBe(2);
     }
-  }, 60_000);
+  });
 });
 
 describe("account", () => {

@@ -11,7 +11,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { linkPackages } from "./linked.ts";
 
 const root = resolve(import.meta.dirname, "..");
-const patienceMs = 60_000;
+const patienceMs = 120_000;
 
 interface Block {
   readonly language: string;
@@ -60,7 +60,7 @@ test("every command works, every file is used, and every output is seen", async 
     }
   }
   // Some forty processes: half a minute, where nothing else runs.
-}, 300_000);
+}, 900_000);
 
 /** Waits until all lines have come; what only looks is typed again, since a process in the background is as fast as it is. */
 async function seen(expected: string, typed: string): Promise<void> {

@@ -147,8 +147,8 @@ test.skipIf(!python)(`it keeps the rules of the protocol${skipped}`, async () =>
   expect((await fetch(url, { method: "POST", body: "x".repeat(3 * 1024 * 1024) }).catch(() => ({ status: 413 }))).status).toBe(413);
 
   // It drains: work under way is answered, then it ends.
-  const last = send(url, action({ step: "last", payload: { order: "last", seconds: 2 } }));
-  await expect.poll(async () => (await fetch(`${url}/health`)).json(), { timeout: 10_000 }).toMatchObject({ under_way: 1 });
+  const last = send(url, action({ step: "last", payload: { order: "last", seconds: 4 } }));
+  await expect.poll(async () => (await fetch(`${url}/health`)).json()).toMatchObject({ under_way: 1 });
   child.kill("SIGTERM");
   expect(await last).toMatchObject({ status: 200, answer: { status: "completed" } });
   expect(await ended).toBe(0);

@@ -193,8 +193,8 @@ function endedAfter(facts: readonly Fact[], position: number): ReadonlySet<strin
 const byHand = /(?:^|\/)compensate(?:#\d+)?\/\d+$/;
 
 /**
- * Folds a fork into a fresh replay. Answers undefined when its point is still to come after the answers, else the step whose
- * answer gave it up. Throws OnexError `HISTORY_MISMATCH`.
+ * Folds a fork into a fresh replay, and that somebody takes it. Answers undefined when its point is still to come then, else
+ * the step whose answer gave it up; "" when it was none. Throws OnexError `HISTORY_MISMATCH`.
  */
 export function survives(
   replay: Replay,
@@ -210,7 +210,11 @@ export function survives(
     if (forked.step !== undefined && !replay.wants(isHere)) return { without: "step" in fact ? stepOf(fact.step ?? "") : "" };
   }
   replay.apply(forked);
-  return undefined;
+  if (forked.step === undefined || !replay.wants(isHere)) return undefined;
+  // Who takes the run ends a stream that an item of it has aborted, and that may fail what stands around both.
+  const aborting = answers.find((fact) => fact.type === "action.item" && replay.command(`a:${fact.step}`) !== undefined);
+  replay.apply({ type: "lease.acquired", leaseId: "", epoch: 1, at: forked.at });
+  return replay.wants(isHere) ? undefined : { without: aborting?.type === "action.item" ? aborting.step : "" };
 }
 
 /** An item that the stream was asked for only when what is done anew had made room for it. */

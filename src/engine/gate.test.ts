@@ -398,6 +398,9 @@ test("whatever comes in whatever order: limits hold, no room stays empty while s
       expect(waiting()).toEqual([]);
       expect(inside()).toEqual([]);
       clock.moveBy(200);
+      // A breaker that no success has closed yet lets one probe through at a time: two that end well close it.
+      for (const one of [limits.slots, limits.plain]) for (let probe = 0; probe < 2; probe++) ask(one, { key: "x" }).end("success");
+      expect(gate.breakers().every(({ state }) => state === "closed")).toBe(true);
       for (const name of names) for (const key of ["x", "y"]) expect(ask(limits[name], { key }).state).toBe("in");
     }),
     { numRuns: 300 },

@@ -59,6 +59,14 @@ describe("types flow from the schema through expressions", () => {
       "8:19 TYPE_MISMATCH sleep takes a duration, or a moment as ISO text or milliseconds, and `input.cart` is a list of maps",
     ],
     ['a: { set: "${ size(input.name) }" }', "8:22 REFERENCE_MAYBE_NULL `input.name` may be null; guard it with `input.name != null`"],
+    [
+      'a: { repeat: { set: "${ 1 - last }" }, until: last > 3, max: 3 }',
+      "8:31 REFERENCE_MAYBE_NULL `last` may be null; guard it with `last != null`",
+    ],
+    [
+      'a: { compute: x }\nb: { set: "${ size(a.n + 1) }" }',
+      "9:22 TYPE_MISMATCH size() takes a string, a list or a map, and `a.n + 1` is a number",
+    ],
   ])("%s", (steps, sentence) => {
     expect(said(steps)).toEqual([sentence]);
   });

@@ -381,8 +381,13 @@ function emptyMap(type: Type): boolean {
 }
 
 function joined(operator: string, a: Type, b: Type): Type[] {
-  if (a.kind === "any" || b.kind === "any")
-    return [a.kind === "any" && b.kind === "any" ? any : operator === "+" || operator === "-" ? any : number];
+  if (a.kind === "any" || b.kind === "any") {
+    const known = a.kind === "any" ? b : a;
+    // A number is joined with a number only, and a text with a text.
+    if (known.kind === "number") return [number];
+    if (known.kind === "string" && operator === "+") return [string];
+    return [known.kind !== "any" && operator !== "+" && operator !== "-" ? number : any];
+  }
   if (a.kind === "number" && b.kind === "number") return [number];
   if (operator === "+") {
     if (a.kind === "string" && b.kind === "string") return [string];

@@ -14,7 +14,7 @@ interface Line {
 test("close waits for answers within the grace, leaves the rest in doubt, and another process finishes the runs", async () => {
   const folder = newFolder();
   const given = { file: join(folder, "test.db"), effects: join(folder, "effects") };
-  const closing = new Program("closing", { ...given, graceMs: 300 });
+  const closing = new Program("closing", { ...given, graceMs: 1_000 });
   expect((await closing.says("started")).started).toBe("ORCHESTRATOR_CLOSED");
   expect(await closing.says("results")).toEqual({ results: Array(3).fill("ORCHESTRATOR_CLOSED"), stopped: "none" });
   await closing.end();

@@ -48,7 +48,7 @@ const undisturbedly = {
 const names = ["canonical", "doomed", "circling"] as const;
 
 describe.each(names)("a run of %s that is stopped before and after each of its commits", (name) => {
-  test("ends with the same status, output, steps and books", { timeout: 300_000 }, async () => {
+  test("ends with the same status, output, steps and books", { timeout: 600_000 }, async () => {
     const folder = newFolder();
     const undisturbed = new Program("canonical", { name, plays: [{ file: join(folder, "whole.db"), effects: join(folder, "whole.log") }] });
     const told = await undisturbed.says("commits");

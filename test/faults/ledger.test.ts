@@ -26,8 +26,8 @@ test(`${trees} random workflows fail at each of their steps, with ${kills} kills
   const given = { file, effects, trees, atOnce: 24 };
   let during = 0;
   for (let kill = 0; kill < kills; kill++) {
-    const owner = new Program("ledger", given);
     const target = 20 + Math.floor(Math.random() * 30);
+    const owner = new Program("ledger", { ...given, leash: target + 10 });
     await owner.says(({ undone }) => undone === target);
     owner.kill("SIGKILL");
     await owner.end("SIGKILL");

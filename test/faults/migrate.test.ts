@@ -17,8 +17,8 @@ interface Entry {
 test(`killed while it moves ${runs} runs, each is moved whole or not at all, and all end`, async () => {
   const folder = newFolder();
   const given = { folder, runs, ahead };
-  const first = new Program("migrating", given);
   const target = ahead + 5 + Math.floor(Math.random() * 25);
+  const first = new Program("migrating", { ...given, leash: target + 5 });
   await first.says(({ asked }) => asked === target);
   first.kill("SIGKILL");
   await first.end("SIGKILL");

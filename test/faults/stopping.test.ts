@@ -196,8 +196,14 @@ describe("a COMMIT that fails", () => {
       file = join(newFolder(), "test.db");
       calls.length = 0;
       errors.length = 0;
-      const owner = orchestrator(failing(n, ...Array<"failed">(100).fill("failed")).store);
+      const fault = failing(n, ...Array<"failed">(100).fill("failed"));
+      const owner = orchestrator(fault.store);
       const codes = await codeOf(owner.start(five, {}, { runId: "a" }).then((run) => run.result()));
+      // Where turns were cut elsewhere there may be fewer commits this time.
+      if (codes === "none" && fault.commits() <= n) {
+        await owner.close();
+        continue;
+      }
       expect(codes, `commit ${n}`).toBe("STORE_FAILED");
       expect(await codeOf(owner.stopped)).toBe("STORE_FAILED");
       expect(errors).toEqual(["STORE_FAILED"]);

@@ -33,7 +33,7 @@ async function play(store: string, storeOptions = {}): Promise<void> {
   expect(seen.leases, "by one after the other").toBeGreaterThan(1);
 }
 
-const timeout = full ? 900_000 : 240_000;
+const timeout = full ? 900_000 : 400_000;
 
 describe.skipIf(skipWithoutStore("kills on PostgreSQL"))("PostgreSQL", () => {
   let server: TestServer;

@@ -40,7 +40,7 @@ describe.skipIf(skipWithoutPostgres("moving a SQLite file into PostgreSQL"))("pr
     await fill(sqlite(full), before);
     key = readFileSync(`${full}-key`, "utf8").trim();
     process.env.ONEX_SECRET_KEY = key;
-  }, 60_000);
+  });
   afterAll(async () => {
     delete process.env.ONEX_SECRET_KEY;
     rmSync(folder, { recursive: true, force: true });
@@ -94,7 +94,7 @@ describe.skipIf(skipWithoutPostgres("moving a SQLite file into PostgreSQL"))("pr
   }
 
   test("runs in every state come out as they would have in the file; nothing is done twice but what was in doubt, under the same key", {
-    timeout: 60_000,
+    timeout: 300_000,
   }, async () => {
     const task = make();
     const there: World = { lines: [...before.lines], hangs: true };
@@ -174,7 +174,7 @@ describe.skipIf(skipWithoutPostgres("moving a SQLite file into PostgreSQL"))("pr
     console.log(`promote: ${commits.length} commits (${commits.join(", ")})`);
   });
 
-  test("an abort that is killed goes on", { timeout: 120_000 }, async () => {
+  test("an abort that is killed goes on", async () => {
     for (const [n, when] of [
       [0, "before"],
       [0, "after"],

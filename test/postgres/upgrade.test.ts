@@ -23,14 +23,14 @@ describe.skipIf(skipWithoutStore("two versions of the package on one PostgreSQL 
   afterAll(() => server.stop());
 
   test("what is added to the tables disturbs nobody; what is changed ends the owners of before, and they are refused", {
-    timeout: 240_000,
+    timeout: 400_000,
   }, async () => {
     const database = await server.createDatabase();
     const version = async () => (await server.query("SELECT max(version) AS version FROM onex.migrations", database))[0]?.version;
     const live = async () => await server.query("SELECT lease_no FROM onex.leases WHERE state = 'live' ORDER BY 1", database);
     const [next, after] = [newerPackage(newFolder(), [added]), newerPackage(newFolder(), [added, changed])];
     const runs = 60;
-    const options = { store: server.url(database), storeOptions: { leaseMs: 2_000 }, orchestrators: 3, runs, gapMs: 150 };
+    const options = { store: server.url(database), storeOptions: { leaseMs: 4_000 }, orchestrators: 3, runs, gapMs: 150 };
     const fleet = await Fleet.play(options, async (fleet) => {
       const [first, ...others] = fleet.orchestrators as [Fleet["members"][0], ...Fleet["members"]];
       const before = await live();

@@ -1,7 +1,6 @@
 /**
  * Random workflows over several orchestrators on one store, of which some are killed, closed, lose their leases, are cut off
  * or slow, at random moments. Then faults stop, and within bounded virtual time every run ends.
- * `FLEET_RUNS=20` plays twenty times as many.
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -9,8 +8,6 @@ import type { Fact } from "../../src/core/fact.ts";
 import { type AnyNode, effect, Fatal, type Json, reducer, type Steps, signal, sleep, workflow } from "../../src/index.ts";
 import { type Accepted, Fleet, type Member } from "../semantics/fleet.ts";
 import { anything } from "../semantics/kit.ts";
-
-const more = Number(process.env.FLEET_RUNS ?? 1);
 
 // ── workflows ──
 
@@ -277,19 +274,15 @@ async function play({ works, faults, seed }: Plan): Promise<void> {
   }
 }
 
-test(
-  "random workflows over processes that come, go, hang and lose their leases",
-  async () => {
-    const plans = fc.record({
-      works: fc.array(work, { minLength: 1, maxLength: 4 }),
-      faults: fc.array(fault, { maxLength: 12 }),
-      seed: fc.integer({ min: 1, max: 1000 }),
-    });
-    await fc.assert(fc.asyncProperty(plans, play), {
-      numRuns: 120 * more,
-      ...(process.env.FLEET_SEED ? { seed: Number(process.env.FLEET_SEED) } : {}),
-      interruptAfterTimeLimit: 15_000 * more,
-    });
-  },
-  60_000 * more,
-);
+test("random workflows over processes that come, go, hang and lose their leases", async () => {
+  const plans = fc.record({
+    works: fc.array(work, { minLength: 1, maxLength: 4 }),
+    faults: fc.array(fault, { maxLength: 12 }),
+    seed: fc.integer({ min: 1, max: 1000 }),
+  });
+  await fc.assert(fc.asyncProperty(plans, play), {
+    // So many, however long they take: a limit of time fails where a slow machine ends none within it.
+    numRuns: 30,
+    ...(process.env.FLEET_SEED ? { seed: Number(process.env.FLEET_SEED) } : {}),
+  });
+});

@@ -255,4 +255,4 @@ test("what is taken back when a step fails is what the undo plan says", async ()
   // It is about failures, of which most end the run.
   expect(seen.get("the run failed") ?? 0).toBeGreaterThan(60);
   expect(seen.get("inside") ?? 0).toBeGreaterThan(20);
-}, 120_000);
+});

@@ -203,7 +203,7 @@ test("a run goes on after a crash, from its stored plan", async () => {
   expect(calls).toEqual(["a", "b", "c", "c"]);
   expect(run.runId).toBe("r");
   await t.close();
-}, 30_000);
+});
 
 describe("branch conditions", () => {
   const mode = "execution_mode: conditional";

@@ -1,9 +1,9 @@
 /** Where forks meet what was built apart from them: secrets, limits of runs, streams, delayed starts. */
 import { describe, expect, test } from "vitest";
-import { compute, each, effect, Fatal, signal, workflow } from "../../src/index.ts";
+import { all, compute, each, effect, Fatal, signal, sleep, workflow } from "../../src/index.ts";
 import { anything, Gate, Ledger } from "./kit.ts";
 import { tested } from "./stage.ts";
-import { items, numbers } from "./stream-kit.ts";
+import { double, fail, items, numbers } from "./stream-kit.ts";
 
 const secret = "hunter2-hunter2";
 
@@ -196,6 +196,29 @@ describe("streams", () => {
     await t.advance("1s");
     expect(await again.result()).toEqual([0, 1, 2, 3]);
     expect(made).toEqual([0, 1, 2, 3]);
+  });
+  test("a step beside it is done anew, though an item that came meanwhile failed the run", async () => {
+    const gate = new Gate();
+    const { rows } = numbers(4, () => gate.pass());
+    const later = function* () {
+      yield* sleep("1s");
+      return yield* double(2);
+    };
+    const flow = workflow({ name: "flow", input: anything }, function* () {
+      return yield* all([each(rows(null), fail), later()]);
+    });
+    const t = tested({ nodes: [flow] });
+    const old = await t.start(flow, null, { runId: "old" });
+    await t.advance("2s");
+    gate.open();
+    await t.advance("1m");
+    expect(items(await old.facts())).toEqual([[0, 0]]);
+    const forked = await t.fork("old", { from: "1/double" });
+    await t.advance("1m");
+    expect((await forked.status()).error).toMatchObject({ code: "THROWN" });
+    const facts = await forked.facts();
+    const since = facts.slice(facts.findIndex(({ type }) => type === "run.forked"));
+    expect(since.filter(({ type }) => type === "compute.completed")).toMatchObject([{ step: "1/double" }]);
   });
 });
 test("a fork of a delayed run has the run's whole time, and no more", async () => {

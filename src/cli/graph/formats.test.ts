@@ -151,7 +151,7 @@ test("a thousand steps are drawn", async () => {
     Array.from({ length: 1000 }, (_, i) => [`s${i}`, { set: i, ...(i < 10 ? {} : { needs: [`s${i - 10}`] }) }]),
   );
   await holds(flowPicture(flowOf(steps)));
-}, 120_000);
+});
 
 test("text shows waves, what is waited for, and what stands in blocks", async () => {
   const flow = flowOf({

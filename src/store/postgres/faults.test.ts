@@ -167,10 +167,10 @@ describe.skipIf(skipWithoutPostgres("the PostgreSQL store under faults"))("fault
   test("who is cut off is not trusted any more, and its runs go to another", async () => {
     fresh();
     let why = "";
-    const zombie = open({ leaseMs: 1000 });
+    const zombie = open({ leaseMs: 2_000 });
     await zombie.acquire("Z", (reason) => (why = reason));
     const log = await begin(zombie, "a");
-    const other = await owner({ leaseMs: 1000 }, server.url());
+    const other = await owner({ leaseMs: 2_000 }, server.url());
     expect(await other.due(Date.now(), 10)).toEqual([]);
     const freed = new Promise<void>((resolve) => {
       const look = async (): Promise<void> => {
@@ -193,12 +193,12 @@ describe.skipIf(skipWithoutPostgres("the PostgreSQL store under faults"))("fault
 
   test("a main loop that is busy for longer than the lease keeps it", async () => {
     fresh();
-    const options = { leaseMs: 1500, stallMs: 10_000 };
+    const options = { leaseMs: 2_500, stallMs: 30_000 };
     const [store, rival] = [await owner(options, server.url()), await owner(options, server.url())];
     const log = await begin(store, "a");
     // Until both renew, and may end the leases of others.
     await renewed(store, schema, 3);
-    block(3000);
+    block(4_000);
     expect([store.trusted(), rival.trusted()]).toEqual([true, true]);
     expect((await log.write(store)).accepted).toBe(true);
   });

@@ -38,7 +38,7 @@ export interface PostgresInspection extends Contents {
 }
 
 /** How long a notification may take, ms. */
-const noticeMs = 1_000;
+const noticeMs = 3_000;
 const tries = 5;
 
 /**

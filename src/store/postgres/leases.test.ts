@@ -85,7 +85,7 @@ describe.skipIf(skipWithoutPostgres("leases in PostgreSQL"))("leases", () => {
 
   test("a lease that was called lapsed never comes back, though its holder goes on renewing", async () => {
     fresh();
-    const store = open();
+    const store = open(3_000);
     let tell = (_: string): void => {};
     const told = new Promise<string>((resolve) => (tell = resolve));
     await store.acquire("L", tell);

@@ -32,7 +32,8 @@ describe.skipIf(skipWithoutPostgres("removing runs beside starts"))("prune", () 
           const [row] = await server.query("SELECT count(*)::int AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock'");
           expect(row?.n).toBeGreaterThan(1);
         },
-        { timeout: 4_000 },
+        // Less than a transaction may stand idle.
+        { timeout: 12_000 },
       );
     });
     const [started, taken] = await waiting;

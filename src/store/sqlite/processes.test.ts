@@ -75,7 +75,7 @@ const host: StoreHost = {
 };
 
 describe("sqlite among processes", () => {
-  test("a stopped owner keeps the file; killed, it frees it at once, with all it was told is written", { timeout: 20_000 }, async () => {
+  test("a stopped owner keeps the file; killed, it frees it at once, with all it was told is written", async () => {
     const child = await Child.spawn();
     await child.call("open");
     await child.call("acquire", "L1");
@@ -97,7 +97,7 @@ describe("sqlite among processes", () => {
     expect((await new Log(due[0]?.runNo ?? 0).write(store, { take: true })).accepted).toBe(true);
   });
 
-  test("many processes may make the same file at once", { timeout: 30_000 }, async () => {
+  test("many processes may make the same file at once", async () => {
     const made = await Promise.all(Array.from({ length: 4 }, () => Child.spawn()));
     await Promise.all(made.map((child) => child.call("open")));
     await Promise.all(made.map((child, i) => child.call("start", newRun(`r${i}`), first)));
@@ -107,7 +107,7 @@ describe("sqlite among processes", () => {
     expect((await store.list({})).map((row) => row.id).sort()).toEqual(["r0", "r1", "r2", "r3"]);
   });
 
-  test("the owner hears of what another process starts", { timeout: 20_000 }, async () => {
+  test("the owner hears of what another process starts", async () => {
     const store = open();
     await store.acquire("L1");
     const child = await Child.spawn();

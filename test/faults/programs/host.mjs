@@ -1,6 +1,7 @@
 /**
  * A node host behind a server: the effect `work`, whose outputs nobody can guess, the compute `half`, and the stream `rows`.
  * Until somebody asks for /open, every call of `work` waits with `held`, and `rows` gives nothing from item `leash` on.
+ * With `slack` so many calls of `work` are answered, and as many more each time that somebody asks for /more.
  */
 import { randomInt } from "node:crypto";
 import { createServer } from "node:http";
@@ -9,18 +10,27 @@ import { createNodeHost } from "../../../dist/index.js";
 import { given, ledger, log, pause, say } from "./kit.mjs";
 import { half, rowsOf, workOf } from "./remote-nodes.mjs";
 
-const { effects, port, held, leash = Number.POSITIVE_INFINITY } = given;
+const { effects, port, held, leash = Number.POSITIVE_INFINITY, slack = Number.POSITIVE_INFINITY } = given;
 const write = ledger(effects);
 let open = () => {};
 const opened = new Promise((resolve) => {
   open = () => resolve(undefined);
 });
 let calls = 0;
+let allowed = slack;
+/** @type {(() => void)[]} */
+const behind = [];
+function more() {
+  allowed += slack;
+  for (const go of behind.splice(0)) go();
+}
 
 const work = workOf(async (input, { runId, idempotencyKey, actionId, leaseId, epoch, attempt }) => {
   const nonce = randomInt(2 ** 40);
   write({ run: runId, step: input.step, key: idempotencyKey, actionId, leaseId, epoch, attempt, input, nonce });
-  say({ called: ++calls });
+  const call = ++calls;
+  say({ called: call });
+  while (call > allowed) await new Promise((resolve) => behind.push(() => resolve(undefined)));
   if (held) await opened;
   else await pause(randomInt(2, 7));
   return { nonce };
@@ -36,8 +46,9 @@ const rows = rowsOf(async function* (count, { taken, actionId, attempt, epoch })
 const host = createNodeHost({ nodes: [work, half, rows], log });
 
 const server = createServer(async (incoming, outgoing) => {
-  if (incoming.url === "/open") {
-    open();
+  if (incoming.url === "/open" || incoming.url === "/more") {
+    if (incoming.url === "/open") open();
+    else more();
     outgoing.end();
     return;
   }
