@@ -12,6 +12,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const notCodes = new Set([
   "ERR_MODULE_NOT_FOUND",
   "TAB_AS_INDENT",
+  "MULTIPLE_DOCS",
   "ONEX_STORE",
   "ONEX_TOKEN",
   "HPE_HEADER_OVERFLOW",

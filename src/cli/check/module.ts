@@ -22,5 +22,5 @@ export async function checkModule(file: string, nodeModules: readonly string[]):
     throw error;
   }
   // Each looks at the module in its own way; all of them are asked.
-  return [...checkNodes(file, nodes), ...(await checkCallsFrom(file))];
+  return [...checkNodes(file, nodes), ...(await checkCallsFrom(file, new Set(nodes.map(({ contract }) => contract.name))))];
 }
