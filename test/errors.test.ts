@@ -13,6 +13,7 @@ const notCodes = new Set([
   "ERR_MODULE_NOT_FOUND",
   "TAB_AS_INDENT",
   "ONEX_LISTEN",
+  "MULTIPLE_DOCS",
   "ONEX_STORE",
   "ONEX_TOKEN",
   "HPE_HEADER_OVERFLOW",

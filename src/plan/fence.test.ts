@@ -68,6 +68,10 @@ test.each([
   ["a: &x [*x]", "f.yaml:1:8 YAML_INVALID the alias *x stands inside the value that it names"],
   ["a: &x {b: 1}\nc: {<<: *x}", "f.yaml:2:5 YAML_INVALID merge keys (<<) are not part of YAML 1.2; write the keys out"],
   ["a:\n\tb: 1", "f.yaml:2:1 YAML_INVALID a tab is used as indentation; YAML takes spaces only"],
+  [
+    "a: 1\n---\nb: 2",
+    "f.yaml:2:1 YAML_INVALID a second document begins here (---), and only the first would be read; give it a file of its own",
+  ],
   ["[a]: 1", "f.yaml:1:1 YAML_INVALID a key must be plain text; quote it if it begins with [, {, * or &"],
   ["a: .inf", "f.yaml:1:4 YAML_INVALID Infinity has no JSON form; write null or a quoted text"],
   ["a: 9007199254740993", "f.yaml:1:4 NUMBER_TOO_LARGE a whole number beyond 2^53 loses digits in JSON; quote it as text"],

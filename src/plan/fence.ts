@@ -44,7 +44,8 @@ export function fence(text: string, findings: Findings, include?: IncludeTag): F
     merge: false,
     customTags: [],
     uniqueKeys: false,
-    logLevel: "silent",
+    // Silent, it would also pass over a second document.
+    logLevel: "error",
     prettyErrors: false,
   });
   const at = placesIn(text);
@@ -118,6 +119,7 @@ function measure(text: string, findings: Findings): boolean {
 
 function sentence(code: string, message: string): string {
   if (code === "TAB_AS_INDENT") return "a tab is used as indentation; YAML takes spaces only";
+  if (code === "MULTIPLE_DOCS") return "a second document begins here (---), and only the first would be read; give it a file of its own";
   return `this is not YAML: ${(message.split("\n")[0] ?? message).trim().replace(/[.:]$/, "")}`;
 }
 

@@ -237,6 +237,41 @@ test("from an entry, everything that it imports is looked at, each under its own
   ]);
 });
 
+describe("effects that travel with a workflow", () => {
+  const said = async (source: string, ...exported: string[]) => {
+    const file = join(folder, `travels-${++serial}.ts`);
+    writeFileSync(file, `import { each, effect, workflow } from "onex";\n${source}`);
+    const findings = await checkCallsFrom(file, new Set(exported));
+    return findings.map(({ line, column, level, code }) => `${line}:${column} ${level} ${code}`);
+  };
+  const timed = (body: string) =>
+    `export const w = workflow({ name: "w", input: {} as never, timeout: "1h" }, function* () {\n${body}\n});\n`;
+  const act = (words: string) => `const act = effect({ name: "act", input: {} as never, ${words} }, async () => 1);\n`;
+
+  test.each<[why: string, source: string, ...found: string[]]>([
+    ["retried", `${act('retry: {}, irreversible: "mail"')}${timed("yield* act({});")}`, "2:28 error RETRY_NOT_IDEMPOTENT"],
+    ["sent again", `${act('inDoubt: "retry", irreversible: "mail"')}${timed("yield* act({});")}`, "2:28 error RETRY_NOT_IDEMPOTENT"],
+    ["no word of undo", `${act("idempotent: true")}${timed("yield* each([{}], act);")}`, "2:28 warning UNDO_UNSAID"],
+    ["too slow", `${act('readonly: true, timeout: "2h"')}${timed("yield* act({});")}`, "4:8 warning TIMEOUT_BEYOND"],
+    ["a slow call", `${act("readonly: true")}${timed('yield* act({}, { timeout: "2h" });')}`, "4:8 warning TIMEOUT_BEYOND"],
+    [
+      "a call again",
+      `${act('irreversible: "mail"')}${timed("yield* act({}, { retry: { maxAttempts: 2 } });")}`,
+      "4:8 error RETRY_NOT_IDEMPOTENT",
+    ],
+    ["nothing", `${act('idempotent: true, retry: {}, irreversible: "mail"')}${timed('yield* act({}, { retry: {}, timeout: "1h" });')}`],
+    ["not retried", `${act('retry: { maxAttempts: 1 }, irreversible: "mail"')}${timed("yield* act({}, { retry: false });")}`],
+    ["what cannot be read", `const words = { retry: {} };\n${act("...words")}${timed("yield* act({});")}`],
+    ["what nobody calls", act("retry: {}")],
+  ])("%s", async (_, source, ...found) => {
+    expect(await said(source)).toEqual(found);
+  });
+
+  test("one that is exported is looked at as it is", async () => {
+    expect(await said(`export ${act("retry: {}")}${timed("yield* act({});")}`, "act")).toEqual([]);
+  });
+});
+
 const usage = join(root, "../shared/api/usage.ts");
 test.skipIf(!existsSync(usage))(`the usage of the public surface is clean (skipped where ${usage} is absent)`, async () => {
   expect(await checkCalls(usage)).toEqual([]);

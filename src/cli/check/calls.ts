@@ -4,6 +4,7 @@
  */
 import type { Finding } from "../../plan/finding.ts";
 import { shown } from "../load.ts";
+import { checkCalled } from "./called.ts";
 import { checkDeterminism } from "./determinism.ts";
 import { checkLoops } from "./loops.ts";
 import { type Module, Modules } from "./modules.ts";
@@ -15,15 +16,18 @@ export async function checkCalls(file: string): Promise<Finding[]> {
   return found ? findingsOf(found.modules, found.main, file) : [];
 }
 
-/** The findings of a module and of all that it imports by relative paths: of a whole node, from its entry. */
-export async function checkCallsFrom(entry: string): Promise<Finding[]> {
+/**
+ * The findings of a module and of all that it imports by relative paths: of a whole node, from its entry. With `exported`
+ * also of the effects that its workflows call, but for those of these names: who has them looks at them as they are.
+ */
+export async function checkCallsFrom(entry: string, exported?: ReadonlySet<string>): Promise<Finding[]> {
   const found = await parsed(entry);
   if (!found) return [];
   const { modules, main } = found;
-  return [...modules.all].flatMap((module) => findingsOf(modules, module, module === main ? entry : shown(module.file)));
+  return [...modules.all].flatMap((module) => findingsOf(modules, module, module === main ? entry : shown(module.file), exported));
 }
 
-function findingsOf(modules: Modules, module: Module, file: string): Finding[] {
+function findingsOf(modules: Modules, module: Module, file: string, exported?: ReadonlySet<string>): Finding[] {
   const findings: Finding[] = [];
   const say: Say = (level, code, { loc }, message) => {
     const { line, column } = loc?.start ?? { line: 0, column: -1 };
@@ -34,6 +38,7 @@ function findingsOf(modules: Modules, module: Module, file: string): Finding[] {
   operations.check(deciders, say);
   checkDeterminism(modules, module, deciders, say);
   checkLoops(modules, module, deciders, say);
+  if (exported) checkCalled(modules, module, exported, say);
   return findings.sort((a, b) => a.line - b.line || a.column - b.column);
 }
 

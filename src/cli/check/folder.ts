@@ -5,7 +5,7 @@ import { OnexError } from "../../core/failure.ts";
 import type { Finding } from "../../plan/finding.ts";
 import { kindOfType } from "../../plan/onex/names.ts";
 import { exit, exitOf } from "../exit.ts";
-import { filesUnder } from "../files.ts";
+import { filesUnder, readable } from "../files.ts";
 import { isYaml } from "../load.ts";
 import { type Manifest, manifestIn } from "../manifest.ts";
 import { contractSource } from "./contract.ts";
@@ -28,12 +28,12 @@ export function sourcesIn(folder: string, nodeModules: readonly string[] | undef
   const nodes = own.length > 0 ? own : files.filter((file) => basename(file) === "manifest.yaml").map((file) => join(file, ".."));
   if (nodes.length > 0) {
     const sources = nodes.flatMap((at) => sourcesOfNode(at, nodeModules));
-    return nodes.length === 1 ? sources : [...sources, { kind: "project", file: folder, find: () => checkTwins(nodes.flatMap(readable)) }];
+    return nodes.length === 1 ? sources : [...sources, { kind: "project", file: folder, find: () => checkTwins(nodes.flatMap(manifest)) }];
   }
   return files.filter(isContract).map((file) => contractSource(file, nodeModules));
 }
 
-function readable(folder: string): readonly Manifest[] {
+function manifest(folder: string): readonly Manifest[] {
   try {
     return [manifestIn(folder) ?? []].flat();
   } catch {
@@ -82,7 +82,7 @@ export function looksLikeContract(text: string): boolean {
 
 function isContract(file: string): boolean {
   if (!isYaml(file)) return false;
-  return /\.contract\.ya?ml$/i.test(file) || looksLikeContract(head(file));
+  return /\.contract\.ya?ml$/i.test(file) || looksLikeContract(readable(file, () => head(file)));
 }
 
 function manifestIsIn(folder: string): boolean {

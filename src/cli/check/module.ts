@@ -33,7 +33,7 @@ export async function checkModule(file: string, nodeModules: readonly string[]):
   // Each looks at the module in its own way; all of them are asked.
   // One that says where nodes live need export none.
   const own = nodes.length === 0 && endpoints.size > 0 ? [] : checkNodes(file, nodes);
-  return [...own, ...(await checkCallsFrom(file))];
+  return [...own, ...(await checkCallsFrom(file, new Set(nodes.map(({ contract }) => contract.name))))];
 }
 
 /** What stands in the export `endpoints` is a finding, not a mistake of typing. */

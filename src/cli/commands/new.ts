@@ -57,7 +57,7 @@ export async function make(kind: string | undefined, name: string | undefined, o
   }
   const tree =
     wanted.kind === "project" ? projectTree(wanted, from) : nodeTree(wanted, from, options.force === true || options.dryRun === true);
-  if (wanted.kind === "project" && !options.force) checkEmpty(join(from, wanted.name), wanted.name);
+  if (wanted.kind === "project" && !options.force) checkEmpty(join(from, wanted.name), wanted.name, existing(tree.base, tree.files));
   const shown = (path: string) => relative(place.cwd, join(tree.base, path)).split(sep).join("/");
   const there = options.dryRun ? existing(tree.base, tree.files) : writeTree(tree.base, tree.files, options.force === true);
   const paths = tree.files.map(({ path }) => shown(path));
@@ -68,7 +68,8 @@ export async function make(kind: string | undefined, name: string | undefined, o
       shown(""),
     ))
       print(clean(line));
-  for (const path of there) say(`${options.dryRun ? "is there already" : "overwritten"}: ${shown(path)}`);
+  for (const path of there)
+    say(`${options.dryRun ? (options.force ? "would be overwritten" : "is there already") : "overwritten"}: ${shown(path)}`);
   if (options.dryRun) say("dry run: nothing was written");
   else say(`made ${tree.title}; next:`, ...tree.next(shown).map((line) => `  ${line}`));
   return exit.done;
@@ -94,14 +95,14 @@ function projectTree({ name }: Wanted, from: string): Tree {
 }
 
 /** A folder that was made for the project is fine, also under version control; one with other things in it is a slip. */
-function checkEmpty(folder: string, name: string): void {
+function checkEmpty(folder: string, name: string, there: readonly string[]): void {
   if (!isFolder(folder)) return;
   const inside = readdirSync(folder).filter((entry) => entry !== ".git");
   if (inside.length === 0) return;
   const some = inside.length > 5 ? [...inside.slice(0, 5), "…"] : inside;
   throw new OnexError(
     "FILE_EXISTS",
-    `nothing was written, since the folder ${name} is not empty (${some.join(", ")}): choose another name, or --force to add the project to it`,
+    `nothing was written, since the folder ${name} is not empty (${some.join(", ")}): choose another name; --force adds the project to it${there.length === 0 ? "" : `, and overwrites ${there.join(", ")}`}`,
   );
 }
 

@@ -337,6 +337,10 @@ describe("the installation", () => {
     expect(exitCodeOf(checks)).toBe(expected.startsWith("wrong") ? 1 : 0);
   });
 
+  test("says what time it is here", async () => {
+    expect(saying(await looked({ now: () => 0 }), "clock")).toEqual(["1970-01-01 00:00:00Z, and it ran evenly while this command did"]);
+  });
+
   test("says which SQLite, and why", async () => {
     const npm = { name: "@photostructure/sqlite", version: "3.53.0", usable: true };
     expect(saying(await looked({ drivers: [npm] }), "sqlite")).toEqual([

@@ -1,6 +1,7 @@
 /** Node, onex, SQLite, and what the machine allows. */
 import { readFileSync } from "node:fs";
 import { atLeast, oldest } from "../../store/sqlite/driver.ts";
+import { moment } from "../output.ts";
 import { type Check, Report } from "./report.ts";
 import type { System } from "./system.ts";
 
@@ -28,6 +29,7 @@ export function checkInstallation(system: System): Check[] {
       `the clock of this machine moved by ${(jump / 1000).toFixed(1)} s while this command ran`,
       "let a time service keep it (NTP); timers and schedules follow it",
     );
+  else report.fine("clock", `${moment(system.now())}, and it ran evenly while this command did`);
   return report.checks;
 }
 

@@ -73,6 +73,8 @@ describe("a project", () => {
     await expect(made("project", "my-shop")).rejects.toMatchObject({ code: "FILE_EXISTS", message: expect.stringContaining("README.md") });
     writeFileSync(join(folder, "my-shop/mine.ts"), "mine");
     writeFileSync(join(folder, "my-shop/README.md"), "mine");
+    // What --force would cost is said before.
+    await expect(made("project", "my-shop")).rejects.toThrow(/--force adds the project to it, and overwrites .*my-shop\/README\.md/);
     await made("project", "my-shop", { force: true });
     expect(stderr).toContain("overwritten: my-shop/README.md\n");
     expect(readFileSync(join(folder, "my-shop/mine.ts"), "utf8")).toBe("mine");
