@@ -96,11 +96,11 @@ test("a module may name places alone; what is no URL, and what cannot live elsew
     (await findAll(await sourcesOf(join(root, file), undefined))).map(({ code, message }) => `${code} ${message}`);
   expect(await check("places.mjs")).toEqual([]);
   write("bad.mjs", elsewhere(["price"], "far"));
-  expect(await check("bad.mjs")).toEqual([expect.stringMatching(/^OPTION_INVALID endpoints: price: "far" is no URL/)]);
+  expect(await check("bad.mjs")).toEqual([expect.stringMatching(/^MODULE_INVALID export endpoints: price: "far" is no URL/)]);
   write("state.mjs", `export const stock = ${definition("reducer", "stock")};\n${elsewhere(["stock"])}`);
   expect(await check("state.mjs")).toEqual([expect.stringMatching(/^REMOTE_REFUSED endpoints: stock is a reducer/)]);
   node("src/order", "orchestrator", "order", elsewhere(["discount"], "far"), calls("discount"));
-  expect((await found("OPTION_INVALID")).length).toBe(1);
+  expect((await found("MODULE_INVALID")).length).toBe(1);
   expect(await found("NODE_UNKNOWN")).toEqual([]);
 });
 

@@ -4,7 +4,7 @@ import { basename, dirname, extname, relative, resolve, sep } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { OnexError } from "../core/failure.ts";
 import type { Json } from "../core/json.ts";
-import type { EndpointRegistry } from "../engine/client/endpoints.ts";
+import type { EndpointRegistry, Endpoints } from "../engine/client/endpoints.ts";
 import type { AnyNode } from "../node/contract.ts";
 import type { Provided } from "../node/service.ts";
 import type { Workflow } from "../node/workflow.ts";
@@ -141,9 +141,19 @@ export async function nodesOf(file: string, nodeModules: readonly string[] | und
   const manifest = nodeModules === undefined ? manifestOf(file) : undefined;
   const modules = nodeModules ?? (manifest ? [manifest.entry] : undefined);
   if (modules === undefined) return undefined;
-  const { EndpointRegistry, readEndpoints } = await import("../engine/client/endpoints.ts");
+  const { EndpointRegistry } = await import("../engine/client/endpoints.ts");
   const { nodes, endpoints } = await load([], modules);
-  return new EndpointRegistry(nodes, readEndpoints(endpoints));
+  return new EndpointRegistry(nodes, await placesOf(endpoints));
+}
+
+/** An export `endpoints`, checked. Throws OnexError `MODULE_INVALID`. */
+export async function placesOf(endpoints: Readonly<Record<string, unknown>>): Promise<Endpoints> {
+  const { readEndpoints } = await import("../engine/client/endpoints.ts");
+  try {
+    return readEndpoints(endpoints as Readonly<Record<string, string>>);
+  } catch (error) {
+    throw error instanceof OnexError ? new OnexError("MODULE_INVALID", `export ${error.message}`, { cause: error }) : error;
+  }
 }
 
 /** The one kind of node that YAML can be: the ONEX contract of a reducer. */

@@ -212,7 +212,7 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
     if (engine.store.owners === "many") await engine.ready;
     this.#mustHold(contract);
     const handle = new RunHandle<O>(engine, id, contract);
-    const existing = options.runId === undefined ? undefined : (engine.active(id)?.row ?? (await engine.store.run(id)));
+    const existing = options.runId === undefined ? undefined : (engine.active(id)?.row ?? engine.starts.heard(await engine.store.run(id)));
     if (existing) return await this.#same(handle, existing, spec);
     if (contract.plan) await engine.definitions.keep(engine.store, contract.plan);
     this.#mustBeOpen();
@@ -224,7 +224,7 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
     const later = started.startAt !== undefined;
     if (engine.owner && !later && engine.settings.whenFull === "refuse" && engine.admission.free <= 0) throw refused(engine);
     if (!engine.owner || later || !engine.admission.passes(run)) {
-      const stored = await enqueue(engine, run, started);
+      const stored = engine.starts.heard(await enqueue(engine, run, started));
       return stored.created ? handle : await this.#same(handle, stored.row, spec);
     }
     const folded = fresh(engine, id, contract);
@@ -248,7 +248,7 @@ export class OrchestratorFace<N extends readonly AnyNode[]> implements Orchestra
     });
     this.#beginning.set(id, begun);
     try {
-      taken = await begun;
+      taken = engine.starts.heard(await begun);
     } catch (error) {
       if (engine.admission.giveBack(run)) engine.look();
       throw error;

@@ -60,15 +60,20 @@ export class Starts {
       this.#waiting.add(waiting);
       this.#unanswered++;
       this.#stop ??= clock.setTimer(timeoutMs, () => this.#look());
-      const answered = (): void => {
+      const settled = (): void => {
         this.#waiting.delete(waiting);
-        this.#unanswered--;
-        this.#answeredAt = clock.elapsed();
-        this.#silent = false;
+        if (--this.#unanswered === 0) this.#silent = false;
         if (this.#waiting.size === 0) this.stop();
       };
-      begin().finally(answered).then(resolve, reject);
+      begin().finally(settled).then(resolve, reject);
     });
+  }
+
+  /** The store has answered a start. Not every start asks it: one may find its run under way here. */
+  heard<T>(answer: T): T {
+    this.#answeredAt = this.#host.clock.elapsed();
+    this.#silent = false;
+    return answer;
   }
 
   /** Since when nobody was answered. */

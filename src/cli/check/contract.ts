@@ -45,9 +45,7 @@ export async function checkContract(
   try {
     nodes = await nodesOf(file, nodeModules ?? (own === undefined ? undefined : [own]));
   } catch (error) {
-    // Of endpoints that are none the module's own source tells too.
-    const isOfModule = error instanceof OnexError && (exitOf(error) === exit.contract || error.code === "OPTION_INVALID");
-    if (nodeModules !== undefined || !isOfModule) throw error;
+    if (nodeModules !== undefined || !(error instanceof OnexError) || exitOf(error) !== exit.contract) throw error;
     findings.push(...thrownFindings(error, own ?? file));
   }
   const entry = own ?? (nodeModules === undefined ? entryOf(file) : undefined);

@@ -1,10 +1,10 @@
 /** A module as a source of findings. */
 import { OnexError } from "../../core/failure.ts";
-import { type Endpoints, readEndpoints, refuseRemote } from "../../engine/client/endpoints.ts";
+import { type Endpoints, refuseRemote } from "../../engine/client/endpoints.ts";
 import type { AnyNode } from "../../node/contract.ts";
 import type { Finding } from "../../plan/finding.ts";
 import { exit, exitOf } from "../exit.ts";
-import { load, loadModule } from "../load.ts";
+import { load, loadModule, placesOf } from "../load.ts";
 import { checkCallsFrom } from "./calls.ts";
 import { checkNodes } from "./nodes.ts";
 import { thrownFindings } from "./thrown.ts";
@@ -19,14 +19,13 @@ export async function checkModule(file: string, nodeModules: readonly string[]):
   try {
     const found = await loadModule(file);
     nodes = found.nodes;
-    endpoints = endpointsOf(found.endpoints);
+    endpoints = await placesOf(found.endpoints);
     refuseRemote(
       endpoints,
       nodes.map(({ contract }) => contract),
     );
     await load([], nodeModules);
   } catch (error) {
-    if (error instanceof BadEndpoints) return thrownFindings(error, file);
     if (error instanceof OnexError && exitOf(error) === exit.contract) return thrownFindings(error, file);
     throw error;
   }
@@ -34,15 +33,4 @@ export async function checkModule(file: string, nodeModules: readonly string[]):
   // One that says where nodes live need export none.
   const own = nodes.length === 0 && endpoints.size > 0 ? [] : checkNodes(file, nodes);
   return [...own, ...(await checkCallsFrom(file, new Set(nodes.map(({ contract }) => contract.name))))];
-}
-
-/** What stands in the export `endpoints` is a finding, not a mistake of typing. */
-class BadEndpoints extends OnexError {}
-
-function endpointsOf(exported: Readonly<Record<string, unknown>>): Endpoints {
-  try {
-    return readEndpoints(exported as Readonly<Record<string, string>>);
-  } catch (error) {
-    throw error instanceof OnexError ? new BadEndpoints(error.code, error.message) : error;
-  }
 }
