@@ -64,6 +64,10 @@ describe("types flow from the schema through expressions", () => {
       "8:31 REFERENCE_MAYBE_NULL `last` may be null; guard it with `last != null`",
     ],
     [
+      'a: { repeat: { set: "${ size(input.cart) > 9 ? 1 : last }" }, until: last > 3, max: 3 }',
+      "8:72 REFERENCE_MAYBE_NULL `last` may be null; guard it with `last != null`",
+    ],
+    [
       'a: { compute: x }\nb: { set: "${ size(a.n + 1) }" }',
       "9:22 TYPE_MISMATCH size() takes a string, a list or a map, and `a.n + 1` is a number",
     ],

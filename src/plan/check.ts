@@ -176,7 +176,9 @@ class Checker {
         const inner = forget(facts, ["last", "index"]);
         const turn = (last: Type): TypeScope => new Scope(scope, { last, index: number });
         const first = this.#first ? this : this.#quiet();
-        const before = first.#step(verb.body, turn(any), inner, name);
+        const unknown = first.#step(verb.body, turn(any), inner, name);
+        // What comes of anything may be what `last` was: then it is what comes of nothing, as in the first turn.
+        const before = unknown.kind === "any" && !this.#first ? first.#step(verb.body, turn(nothing), inner, name) : unknown;
         const body = this.#first ? before : this.#step(verb.body, turn(union([before, nothing])), inner, name);
         this.#condition(verb.until, turn(body), inner, "until");
         return body;
