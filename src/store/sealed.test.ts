@@ -167,7 +167,7 @@ describe("the sealed store", () => {
 
   test("every verb that carries texts of values is known", () => {
     // A new verb of the store belongs into one of these lists, and if it carries values, into sealed.ts.
-    const sealed = ["append", "blob", "define", "definition", "inbox", "post", "start", "state", "tail", "turns"];
+    const sealed = ["append", "blob", "define", "definition", "inbox", "post", "start", "state", "tail", "take", "turns"];
     const bare =
       "acquire admissions admit block byNo close due list mailed nextQueued nextWake owner prunable prune pruned queued queuedCount release run secretKeys sleepers trusted unblock underWay wake watch".split(
         " ",
@@ -236,5 +236,8 @@ describe("the sealed store", () => {
       expect(whole, "given back").toContain(secret);
     }
     expect(whole).not.toContain("$sealed");
+    const { row } = await store.start({ ...run("q"), queuedAt: 0 }, first("q"));
+    expect(JSON.stringify(await inner.turns(row.runNo))).not.toContain("s-q-s");
+    expect(JSON.stringify(await store.take?.([row.runNo], ["w@1.0.0"]))).toContain("s-q-s");
   });
 });
