@@ -219,6 +219,7 @@ export class Engine implements Runtime, Tenant {
     this.#outgoing.drop();
     this.writer.drop();
     this.runs.drop(error, "LEASE_LOST");
+    this.#outgoing.settled();
     this.watchers.look();
     if (!this.closing) this.#tenure.again();
   }
@@ -305,6 +306,7 @@ export class Engine implements Runtime, Tenant {
   #afterBatch(): void {
     this.states.settled();
     this.#outgoing.send();
+    this.#outgoing.settled();
     this.#quiet();
   }
 

@@ -69,25 +69,24 @@ export class Outgoing {
     this.#cancelLook = undefined;
   }
 
-  /** Waits for calls in flight, and until their answers are `written`; no longer than `graceMs`. */
+  /** What was on its way to the store is there, or is given up. */
+  settled(): void {
+    this.#drained?.();
+  }
+
+  /** Waits for calls in flight, and until their answers are `written`, which `settled` asks; no longer than `graceMs`. */
   drain(graceMs: number, written: () => boolean): Promise<void> {
     return new Promise((resolve) => {
-      let over = false;
       const end = (): void => {
-        if (over) return;
-        over = true;
         this.#drained = undefined;
         cancel();
         resolve();
       };
       const cancel = this.#clock.setTimer(graceMs, end);
-      const look = (): void => {
-        if (over || this.inFlight > 0) return;
-        if (written()) end();
-        else this.#clock.soon(look);
+      this.#drained = () => {
+        if (this.inFlight === 0 && written()) end();
       };
-      this.#drained = look;
-      look();
+      this.#drained();
     });
   }
 }

@@ -283,6 +283,7 @@ test("random workflows over processes that come, go, hang and lose their leases"
   await fc.assert(fc.asyncProperty(plans, play), {
     // So many, however long they take: a limit of time fails where a slow machine ends none within it.
     numRuns: 30,
+    timeout: Number(process.env.FLEET_TIMEOUT ?? 120_000),
     ...(process.env.FLEET_SEED ? { seed: Number(process.env.FLEET_SEED) } : {}),
   });
 });

@@ -130,6 +130,32 @@ test("a start of a workflow that one process does not hold is the other's at onc
   expect([status, queuedAt !== undefined, a.said]).toEqual(["pending", true, ["VERSION_MISSING"]]);
 });
 
+// ── closing ──
+
+test("who closes while the store does not answer waits for it without turning in a circle, and no longer than its grace", async () => {
+  const flow = flowOf(function* () {
+    yield* sleep("100ms");
+    return yield* now();
+  });
+  const fleet = new Fleet([flow] as AnyNode[]);
+  const [a] = (await fleet.joined(1)) as [Member];
+  a.line.back.hold();
+  start(a, flow, "r").catch(() => {});
+  await fleet.settle();
+  const began = fleet.clock.now();
+  let closed = false;
+  fleet.leave(a, 5_000).then(() => {
+    closed = true;
+  });
+  // Time goes on only when everybody rests.
+  await fleet.advance("4999ms");
+  expect(closed).toBe(false);
+  await fleet.advance("1ms");
+  a.line.back.release();
+  await fleet.settle();
+  expect([closed, fleet.clock.now() - began]).toEqual([true, 5_000]);
+});
+
 // ── takeover ──
 
 test("the runs of one that was killed are taken when its lease has lapsed, one epoch higher, and a call in doubt keeps its key", async () => {
