@@ -283,6 +283,39 @@ test("random workflows over processes that come, go, hang and lose their leases"
   await fc.assert(fc.asyncProperty(plans, play), {
     // So many, however long they take: a limit of time fails where a slow machine ends none within it.
     numRuns: 30,
+    // One closes while its answers are cut off, and another is in doubt.
+    examples: [
+      [
+        {
+          works: [
+            { steps: [{ does: "act", ms: 0 }], fails: false },
+            { steps: [{ does: "signal" }, { does: "count" }, { does: "sleep", ms: 5 }], fails: true },
+            {
+              steps: [
+                { does: "act", ms: 12000 },
+                { does: "sleep", ms: 0 },
+                { does: "act", ms: 700 },
+                { does: "act", ms: 0 },
+              ],
+              fails: false,
+            },
+          ],
+          faults: [
+            { after: 1, does: "cut back", who: 5 },
+            { after: 2, does: "join", who: 1 },
+            { after: 2, does: "zombie", who: 4 },
+            { after: 1, does: "zombie", who: 4 },
+            { after: 2, does: "cut back", who: 1 },
+            { after: 9999, does: "doubt", who: 1 },
+            { after: 9999, does: "cut there", who: 4 },
+            { after: 0, does: "close", who: 2 },
+            { after: 1, does: "close", who: 0 },
+            { after: 1, does: "slow", who: 0 },
+          ],
+          seed: 108,
+        },
+      ],
+    ],
     timeout: Number(process.env.FLEET_TIMEOUT ?? 120_000),
     ...(process.env.FLEET_SEED ? { seed: Number(process.env.FLEET_SEED) } : {}),
   });

@@ -132,7 +132,7 @@ test("a start of a workflow that one process does not hold is the other's at onc
 
 // ── closing ──
 
-test("who closes while the store does not answer waits for it without turning in a circle, and no longer than its grace", async () => {
+test("who closes while the store does not answer waits for it no longer than its grace", async () => {
   const flow = flowOf(function* () {
     yield* sleep("100ms");
     return yield* now();
