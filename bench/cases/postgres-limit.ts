@@ -4,6 +4,7 @@
  */
 import { type Figures, percentile } from "../stats.ts";
 import { postgresServer } from "../store.ts";
+import { journal } from "./postgres-journal.ts";
 import { facts } from "./row.ts";
 
 const rows = 20_000;
@@ -44,6 +45,12 @@ export async function postgresLimit(): Promise<Figures> {
   for (let i = 0; i < 200; i++) alone.push(await play(one, 10_000 + i, 1, 10));
   const commit: number[] = [];
   for (let i = 0; i < 500; i++) commit.push(await play(one, 20_000 + i, 1, 1));
+  const journalStepsPerSecond = await journal(lines);
   await Promise.all(lines.map((line) => line.end()));
-  return { stepsPerSecond: (rows / ms) * 1000, tenRowsP50Ms: percentile(alone, 0.5), oneRowP50Ms: percentile(commit, 0.5) };
+  return {
+    journalStepsPerSecond,
+    stepsPerSecond: (rows / ms) * 1000,
+    tenRowsP50Ms: percentile(alone, 0.5),
+    oneRowP50Ms: percentile(commit, 0.5),
+  };
 }
