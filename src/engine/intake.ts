@@ -241,7 +241,7 @@ export class Intake {
   async #takeFree(rows: readonly RunRow[]): Promise<ReadonlyMap<number, Taken | null>> {
     const { store, admission, definitions } = this.#engine;
     const found = new Map<number, Taken | null>();
-    if (!store.take) return found;
+    if (store.owners === "one" || !store.take) return found;
     const held = definitions.held();
     const free = rows.filter((row) => row.concurrency === undefined && row.rate === undefined && held.includes(nameOf(row)));
     const asked = free.slice(0, Math.max(0, admission.free)).map((row) => row.runNo);
