@@ -1,6 +1,6 @@
 /**
  * A journal on PostgreSQL that decides nothing: workflows that note their start, each of their steps with its result, and their
- * end, and wait until it is on disk. What is pending goes in one statement, by `unnest`, over whichever of two connections is free.
+ * end, and wait until it is on disk. What is pending goes in one statement, by `unnest`, over whichever connection is free.
  */
 import type { Client } from "pg";
 
@@ -16,7 +16,7 @@ interface Entry {
 }
 
 const table =
-  "CREATE TABLE journal(workflow bigint NOT NULL, position int NOT NULL, at bigint NOT NULL, text text NOT NULL, PRIMARY KEY (workflow, position))";
+  "DROP TABLE IF EXISTS journal; CREATE TABLE journal(workflow bigint NOT NULL, position int NOT NULL, at bigint NOT NULL, text text NOT NULL, PRIMARY KEY (workflow, position))";
 const insert = {
   name: "journal",
   text: "INSERT INTO journal SELECT * FROM unnest($1::bigint[], $2::int[], $3::bigint[], $4::text[])",

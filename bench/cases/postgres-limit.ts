@@ -45,10 +45,12 @@ export async function postgresLimit(): Promise<Figures> {
   for (let i = 0; i < 200; i++) alone.push(await play(one, 10_000 + i, 1, 10));
   const commit: number[] = [];
   for (let i = 0; i < 500; i++) commit.push(await play(one, 20_000 + i, 1, 1));
+  const journalOverOneStepsPerSecond = await journal([one]);
   const journalStepsPerSecond = await journal(lines);
   await Promise.all(lines.map((line) => line.end()));
   return {
     journalStepsPerSecond,
+    journalOverOneStepsPerSecond,
     stepsPerSecond: (rows / ms) * 1000,
     tenRowsP50Ms: percentile(alone, 0.5),
     oneRowP50Ms: percentile(commit, 0.5),
