@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { z } from "zod";
 import { type AnyNode, each, effect, now, reducer, signal, sleep, workflow } from "../../src/index.ts";
 import { Fleet, leaseMs, type Member } from "./fleet.ts";
-import { asked, flowOf, lapsed, start } from "./fleet-kit.ts";
+import { asked, flowOf, lapsed, ownerAndClient, start } from "./fleet-kit.ts";
 import { anything, Gate, Ledger } from "./kit.ts";
 
 // ── starts of others ──
@@ -13,9 +13,7 @@ test("a start of another process is taken by its number: one question and its tu
     return yield* now();
   });
   const fleet = new Fleet([flow] as AnyNode[]);
-  const owner = fleet.join();
-  const client = fleet.join({ nodes: [] });
-  await fleet.settle();
+  const [owner, client] = await ownerAndClient(fleet);
   owner.line.calls.clear();
   await start(client, flow, "r");
   await fleet.settle();
@@ -51,9 +49,7 @@ test("mail that comes while a run is being taken is read with the next turn", as
     return yield* go.wait();
   });
   const fleet = new Fleet([flow] as AnyNode[]);
-  const owner = fleet.join();
-  const client = fleet.join({ nodes: [] });
-  await fleet.settle();
+  const [owner, client] = await ownerAndClient(fleet);
   owner.line.back.hold();
   await start(client, flow, "r");
   await fleet.settle();
@@ -73,9 +69,7 @@ test("a secret in what another process starts is sealed on the way, and there wh
     yield* use(input);
   });
   const fleet = new Fleet([flow, use] as AnyNode[]);
-  const owner = fleet.join();
-  const client = fleet.join({ nodes: [] });
-  await fleet.settle();
+  const [owner, client] = await ownerAndClient(fleet);
   await start(client, flow, "r", { password: "correct horse" });
   await fleet.settle();
   expect([seen, owner.line.count("take")]).toEqual([[{ password: "correct horse" }], 1]);
@@ -90,9 +84,7 @@ test("what is started elsewhere waits for a slot, in the order of the queue", as
     yield* ledger.again("first");
   });
   const fleet = new Fleet([flow] as AnyNode[]);
-  fleet.join({ config: { maxConcurrentWorkflows: 1 } });
-  const client = fleet.join({ nodes: [] });
-  await fleet.settle();
+  const [, client] = await ownerAndClient(fleet, { config: { maxConcurrentWorkflows: 1 } });
   for (const id of ["r0", "r1", "r2", "r3"]) {
     await start(client, flow, id, null, { priority: id === "r3" ? 1 : 100 });
     await fleet.settle();

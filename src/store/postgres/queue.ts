@@ -49,11 +49,14 @@ function dueText(slotless: boolean): string {
 const due = dueText(false);
 const dueSlotless = dueText(true);
 
+/** It leaves the queue, set apart for lease $2 at the time $3. */
+const leaves = `queued_at = NULL, wake_at = 0, put_by = $2, claim_until = ${nowMs} + ${claimMs}, admitted_at = coalesce(admitted_at, $3)`;
+
 const take = `WITH k AS MATERIALIZED (SELECT r.*, b.place FROM unnest($1::bigint[]) WITH ORDINALITY AS b(no, place) CROSS JOIN LATERAL (
     SELECT run_no AS no, (queued_at <= $3 AND concurrency IS NULL AND rate IS NULL AND (workflow || '@' || version) = ANY($4::text[])
         AND run_no <> ALL($5::bigint[])) AS fits
       FROM @.runs WHERE run_no = b.no AND queued_at IS NOT NULL AND lease_no IS NULL AND ended_at IS NULL FOR NO KEY UPDATE SKIP LOCKED) AS r),
-  u AS (UPDATE @.runs SET queued_at = NULL, wake_at = 0, put_by = $2, claim_until = ${nowMs} + ${claimMs}, admitted_at = coalesce(admitted_at, $3)
+  u AS (UPDATE @.runs SET ${leaves}
     WHERE run_no = ANY(ARRAY(SELECT no FROM k WHERE fits)) AND ${unhurried} RETURNING ${runColumns})
   SELECT f.*, (SELECT count(*) FROM k WHERE NOT fits) AS unfit FROM (SELECT) AS one LEFT JOIN (
     SELECT ${runColumns}, place, ${turnColumns} FROM u JOIN k ON k.no = u.run_no CROSS JOIN LATERAL (
@@ -180,8 +183,7 @@ export class Queue {
   async #take(line: Line, runNo: number, leaseNo: number, now: number): Promise<boolean> {
     const rows = await this.#sql.run(
       line,
-      `UPDATE @.runs SET queued_at = NULL, wake_at = 0, put_by = $2, claim_until = ${nowMs} + ${claimMs},
-         admitted_at = coalesce(admitted_at, $3) WHERE run_no = $1 AND queued_at IS NOT NULL AND lease_no IS NULL AND ended_at IS NULL
+      `UPDATE @.runs SET ${leaves} WHERE run_no = $1 AND queued_at IS NOT NULL AND lease_no IS NULL AND ended_at IS NULL
        RETURNING 1 AS one`,
       runNo,
       leaseNo,
@@ -221,14 +223,7 @@ export class Queue {
         if (taken.length >= limit && oldest)
           return { admitted: false, reason: "rate", until: Math.ceil(Number(oldest.admitted_at) + perMs) };
       }
-      await this.#sql.run(
-        line,
-        `UPDATE @.runs SET queued_at = NULL, wake_at = 0, put_by = $2, claim_until = ${nowMs} + ${claimMs},
-           admitted_at = coalesce(admitted_at, $3) WHERE run_no = $1`,
-        runNo,
-        leaseNo,
-        now,
-      );
+      await this.#sql.run(line, `UPDATE @.runs SET ${leaves} WHERE run_no = $1`, runNo, leaseNo, now);
       return { admitted: true };
     });
   }
